@@ -1,0 +1,75 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+// Thin, allocation-conscious wrappers over the TLS library's primitives. Only crypto.cc includes OpenSSL.
+namespace jsp::crypto {
+
+using Bytes = std::span<const uint8_t>;
+using Md5Digest = std::array<uint8_t, 16>;
+using Sha1Digest = std::array<uint8_t, 20>;
+using Sha256Digest = std::array<uint8_t, 32>;
+
+Md5Digest Md5(Bytes data);
+Sha1Digest Sha1(Bytes data);
+Sha256Digest Sha256(Bytes data);
+
+// Incremental SHA-256, for file hashes.
+class Sha256Hasher {
+ public:
+  Sha256Hasher();
+  ~Sha256Hasher();
+  Sha256Hasher(Sha256Hasher&&) noexcept;
+  Sha256Hasher& operator=(Sha256Hasher&&) noexcept;
+  void Update(Bytes data);
+  Sha256Digest Finish();  // resets
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// HMAC (RFC 2104) with a key that is used many times: the inner and outer hash states are kept, so that one MAC costs
+// two short hashes and no allocation. Copyable.
+class HmacSha1Key {
+ public:
+  explicit HmacSha1Key(Bytes key);
+  // MAC over the concatenation of `parts`.
+  Sha1Digest Sign(Bytes data) const;
+  Sha1Digest Sign(std::span<const Bytes> parts) const;
+
+ private:
+  alignas(8) std::array<uint8_t, 96> inner_;
+  alignas(8) std::array<uint8_t, 96> outer_;
+};
+
+class HmacSha256Key {
+ public:
+  explicit HmacSha256Key(Bytes key);
+  Sha256Digest Sign(Bytes data) const;
+  Sha256Digest Sign(std::span<const Bytes> parts) const;
+
+ private:
+  alignas(8) std::array<uint8_t, 112> inner_;
+  alignas(8) std::array<uint8_t, 112> outer_;
+};
+
+// Constant time in the content; unequal sizes are unequal.
+bool EqualConstantTime(Bytes a, Bytes b);
+
+// ChaCha20 (RFC 8439) keystream block generator for jsp::Rng: 64 octets for (key, block counter), nonce zero.
+void ChaCha20Block(std::span<const uint8_t, 32> key, uint64_t counter, std::span<uint8_t, 64> out);
+
+// Lower-case hexadecimal, and RFC 4648 base64 with padding.
+std::string Hex(Bytes data);
+std::string Base64(Bytes data);
+
+inline Bytes AsBytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace jsp::crypto
