@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+
 #include "base/wire_layout.h"
 namespace jsp {
 

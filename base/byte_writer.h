@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+
 #include "base/wire_layout.h"
 namespace jsp {
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+
 // Thin, allocation-conscious wrappers over the TLS library's primitives. Only crypto.cc includes OpenSSL.
 namespace jsp::crypto {
 
@@ -33,8 +34,8 @@ class Sha256Hasher {
   std::unique_ptr<Impl> impl_;
 };
 
-// HMAC (RFC 2104) with a key that is used many times: the inner and outer hash states are kept, so that one MAC costs
-// two short hashes and no allocation. Copyable.
+// HMAC (RFC 2104 §2) with a key that is used many times: the inner and outer hash states are kept, so that one MAC
+// costs two short hashes and no allocation. Copyable.
 class HmacSha1Key {
  public:
   explicit HmacSha1Key(Bytes key);
@@ -61,15 +62,17 @@ class HmacSha256Key {
 // Constant time in the content; unequal sizes are unequal.
 bool EqualConstantTime(Bytes a, Bytes b);
 
-// ChaCha20 (RFC 8439) keystream block generator for jsp::Rng: 64 octets for (key, block counter), nonce zero.
-void ChaCha20Block(std::span<const uint8_t, 32> key, uint64_t counter, std::span<uint8_t, 64> out);
+// ChaCha20 keystream (RFC 8439 §2.4) for jsp::Rng: fills `out` from block `counter` on, under `key` and a nonce of
+// zeros. At most 2^30 octets. Costs an allocation and a key setup, so ask for several blocks at once.
+void ChaCha20Keystream(std::span<const uint8_t, 32> key, uint64_t counter, std::span<uint8_t> out);
 
-// Lower-case hexadecimal, and RFC 4648 base64 with padding.
+// Overwrites a secret in a way that the compiler may not optimise out.
+void Erase(std::span<uint8_t> secret);
+
+// Lower-case hexadecimal, and base64 with padding (RFC 4648 §4).
 std::string Hex(Bytes data);
 std::string Base64(Bytes data);
 
-inline Bytes AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
+inline Bytes AsBytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
 }  // namespace jsp::crypto

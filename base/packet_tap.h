@@ -1,25 +1,38 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
+
 #include "base/socket_address.h"
 #include "base/time.h"
 namespace jsp {
 
-// Writes datagrams as a pcapng byte stream (link type RAW, synthesised IP and UDP headers), to be opened by tshark.
-// Owns its buffer; the caller takes the octets and writes the file.
+// Writes datagrams as a pcapng byte stream (link type RAW, synthesised IP and UDP headers with valid checksums), to be
+// opened by tshark. Owns its buffer; the driver or the simulator calls it and writes the file. What is recorded while
+// the buffer is full is counted and left out, so that a forgotten Take() cannot eat the memory.
 class PacketTap {
  public:
+  static constexpr size_t kMaxBufferedOctets = size_t{64} << 20;
+
   PacketTap();  // section header and interface description
+  // `now` becomes the packet's time, in microseconds since the owner's epoch. A datagram of more than 65,507 octets,
+  // which UDP over IPv4 cannot carry (RFC 768), is cut there. If either address is IPv6, the other is shown mapped.
   void Record(Timestamp now, const SocketAddress& from, const SocketAddress& to, std::span<const uint8_t> datagram);
-  // A decryption-secrets block with NSS key log lines, so that dissectors can look into DTLS.
+  // A decryption-secrets block with NSS key log lines, so that dissectors can look into DTLS. Put before the packets.
   void RecordKeyLog(std::string_view lines);
   // The octets so far; leaves the tap empty, ready to continue the same stream.
   std::vector<uint8_t> Take();
+  // Blocks left out because the buffer was full.
+  uint64_t dropped() const { return dropped_; }
 
  private:
+  // Claims a block with room for `body` octets and writes its frame; empty when the buffer is full.
+  std::span<uint8_t> AppendBlock(uint32_t type, size_t body);
+
   std::vector<uint8_t> bytes_;
+  uint64_t dropped_ = 0;
 };
 
 }  // namespace jsp

@@ -4,16 +4,25 @@
 #include <cstdint>
 #include <span>
 #include <string>
+
 #include "base/wire_layout.h"
 namespace jsp {
 
 // A deterministic random bit generator: ChaCha20 keyed by a 32-octet seed. Seeded from the operating system
 // (transport/asio/system_rng) it is cryptographically strong; seeded by a number it replays a test. It is a value that
 // cores get by reference, and the only source of randomness that they have.
+// Every refill replaces the key, and octets are erased as they are handed out, so that who reads the memory of a
+// process learns nothing about earlier ids and keys. Movable, not copyable: two copies would give the same "random"
+// octets; a moved-from Rng aborts when it is used.
 class Rng {
  public:
   using Seed = std::array<uint8_t, 32>;
   explicit Rng(const Seed& seed) : key_(seed) {}
+  Rng(const Rng&) = delete;
+  Rng& operator=(const Rng&) = delete;
+  Rng(Rng&& other) noexcept;
+  Rng& operator=(Rng&& other) noexcept;
+  ~Rng();
   // Tests and simulations only: 64 bits of seed.
   static Rng FromNumber(uint64_t seed);
 
@@ -43,12 +52,16 @@ class Rng {
   Rng Fork();
 
  private:
+  // A refill costs a cipher setup; 480 octets are 40 transaction ids.
+  static constexpr size_t kPoolSize = 480;
+
   void Refill();
+  void Erase();
 
   Seed key_;
-  uint64_t counter_ = 0;
-  std::array<uint8_t, 64> block_{};
-  size_t used_ = 64;
+  std::array<uint8_t, kPoolSize> pool_{};
+  size_t used_ = kPoolSize;
+  bool usable_ = true;
 };
 
 }  // namespace jsp

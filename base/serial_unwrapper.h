@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <type_traits>
+
 #include "base/strong_types.h"
 namespace jsp {
 
