@@ -5,13 +5,25 @@ otherwise. No wrapper adds `defines` or `includes`: nothing leaks into a target 
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
-load("//bazel:copts.bzl", "JSP_COPTS", "JSP_WARNINGS")
+load("//bazel:copts.bzl", "JSP_COPTS", "JSP_FASTBUILD_COPTS", "JSP_WARNINGS")
+
+def _is_own_workspace():
+    # Bazel 7 and later know native.repo_name(), Bazel 9 only that.
+    if hasattr(native, "repo_name"):
+        return native.repo_name() == ""
+    return native.repository_name() == "@"
 
 def _own_copts():
-    own = JSP_COPTS if native.repository_name() == "@" else JSP_WARNINGS
-    return select({
+    own = _is_own_workspace()
+    warnings = select({
         "@platforms//os:windows": [],
-        "//conditions:default": own,
+        "//conditions:default": JSP_COPTS if own else JSP_WARNINGS,
+    })
+    if not own:
+        return warnings
+    return warnings + select({
+        "//bazel:fastbuild": JSP_FASTBUILD_COPTS,
+        "//conditions:default": [],
     })
 
 # What the lint tests read.

@@ -6,7 +6,7 @@ none of that name, so a monorepo's own @openssl, @boost or @googletest wins. Bui
 names from MODULE.bazel instead.
 """
 
-load("//third_party:support_repositories.bzl", "empty_coverage_tools", "native_rules_cc")
+load("//third_party:support_repositories.bzl", "empty_coverage_tools", "native_rules_cc", "native_rules_shell")
 
 def _system_library(name):
     # The path is a built-in include directory of the compiler, so the build file lists no headers: it carries link
@@ -30,6 +30,8 @@ def jsp_dependencies():
     _bazel_support("rules_proto", "/usr/share/bazel/rules/proto")
     if not native.existing_rule("rules_cc"):
         native_rules_cc(name = "rules_cc")
+    if not native.existing_rule("rules_shell"):
+        native_rules_shell(name = "rules_shell")
     if not native.existing_rule("remote_coverage_tools"):
         empty_coverage_tools(name = "remote_coverage_tools")
 

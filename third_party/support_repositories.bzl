@@ -1,4 +1,4 @@
-"""Stand-ins for two repositories that Bazel 4 would otherwise download before it can build any C++."""
+"""Stand-ins for repositories that Bazel 4 would otherwise download before it can build anything."""
 
 _CC_DEFS = '''"""rules_cc as native rules: Debian's own rules_cc is newer than its Bazel can load."""
 
@@ -21,6 +21,16 @@ def _native_rules_cc_impl(repository_ctx):
 native_rules_cc = repository_rule(
     implementation = _native_rules_cc_impl,
     doc = "A @rules_cc whose cc/defs.bzl re-exports Bazel's native C++ rules.",
+)
+
+def _native_rules_shell_impl(repository_ctx):
+    repository_ctx.file("WORKSPACE", 'workspace(name = "rules_shell")\n')
+    repository_ctx.file("shell/BUILD.bazel", 'exports_files(["sh_test.bzl"])\n')
+    repository_ctx.file("shell/sh_test.bzl", '"""sh_test as a native rule."""\n\nsh_test = native.sh_test\n')
+
+native_rules_shell = repository_rule(
+    implementation = _native_rules_shell_impl,
+    doc = "A @rules_shell whose shell/sh_test.bzl re-exports Bazel's native sh_test.",
 )
 
 _COVERAGE_BUILD = '''package(default_visibility = ["//visibility:public"])
