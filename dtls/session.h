@@ -1,0 +1,114 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+#include "base/expected.h"
+#include "base/sans_io.h"
+#include "dtls/certificate.h"
+#include "dtls/fingerprint.h"
+namespace jsp::dtls {
+
+enum class Role : uint8_t { kClient, kServer };
+
+struct Options {
+  Role role = Role::kClient;
+  std::shared_ptr<const Certificate> certificate;
+  // What the peer's certificate must match (RFC 8122 §5.1). May be set later with SetRemoteFingerprints, but the
+  // handshake does not complete without it: no byte is delivered before.
+  std::vector<Fingerprint> remote_fingerprints;
+  size_t max_datagram = 1200;  // octets of UDP payload a handshake datagram may have
+  Duration handshake_timeout = std::chrono::seconds(30);
+  bool collect_keylog = false; // NSS key log lines in TakeKeyLog(), for captures
+};
+
+enum class FailureReason : uint8_t {
+  kFingerprintMismatch,
+  kNoPeerCertificate,
+  kHandshakeTimeout,
+  kPeerAlert,
+  kProtocolError,
+  kUnacceptableCertificate,  // too large, too many, unsupported
+};
+const char* ToString(FailureReason reason);  // "fingerprint mismatch", …
+
+enum class SealError : uint8_t { kNotConnected, kTooLarge, kClosed };
+
+enum class DropReason : uint8_t { kNotDtls, kTooLarge, kBadRecord, kBeforeStart, kAfterClose, kQueueFull, kCount };
+struct Metrics {
+  uint64_t datagrams_received = 0;
+  uint64_t datagrams_sent = 0;
+  uint64_t records_sealed = 0;
+  uint64_t records_opened = 0;
+  uint64_t retransmissions = 0;
+  std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
+};
+
+namespace event {
+struct Connected {
+  std::string protocol;  // "DTLSv1.2"
+  std::string cipher;
+};
+// The last event: nothing is delivered or sent after it.
+struct Failed {
+  FailureReason reason;
+  std::string detail;
+};
+// The peer said close_notify; the last event.
+struct Closed {};
+}  // namespace event
+
+// One DTLS association (RFC 6347, RFC 8842) over OpenSSL, with datagrams in memory. The peer's fingerprint is verified
+// inside the handshake, before one octet of data is delivered. Owns the SSL object; the certificate is shared. The
+// owner must have verified by ICE that datagrams come from the peer.
+class Session {
+ public:
+  struct Transmit {
+    size_t size;
+  };
+  using Event = std::variant<event::Connected, event::Failed, event::Closed>;
+
+  Session(const Options& options, Timestamp now);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // The client sends its ClientHello; the server starts to listen. Datagrams that came before are kept (bounded).
+  void Start(Timestamp now);
+  void SetRemoteFingerprints(Timestamp now, std::vector<Fingerprint> fingerprints);
+  // Sends close_notify; nothing is delivered afterwards.
+  void Close(Timestamp now);
+
+  void HandleDatagram(Timestamp now, std::span<const uint8_t> datagram);
+  void HandleTimeout(Timestamp now);
+
+  // Handshake flights and alerts, one datagram a call.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] Timestamp NextTimeout() const;
+
+  // The hot path. Encrypts `plaintext` as one record straight into `out`; returns the datagram's size. `out` must
+  // have room for plaintext.size() + kMaxRecordOverhead.
+  static constexpr size_t kMaxRecordOverhead = 64;
+  [[nodiscard]] Expected<size_t, SealError> Seal(Timestamp now, std::span<const uint8_t> plaintext,
+                                                 std::span<uint8_t> out);
+  // The plaintext of the next record received, in order of arrival; nullopt when there is none. `out` should have
+  // 16 KiB; a record that does not fit is dropped and counted.
+  [[nodiscard]] std::optional<size_t> PollPlaintext(Timestamp now, std::span<uint8_t> out);
+
+  bool is_connected() const;
+  const Metrics& metrics() const;
+  std::string TakeKeyLog();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+static_assert(SansIoCore<Session>);
+
+}  // namespace jsp::dtls

@@ -1,0 +1,112 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+#include "base/expected.h"
+#include "base/rng.h"
+#include "base/sans_io.h"
+#include "base/socket_address.h"
+#include "ice/candidate.h"
+#include "ice/credentials.h"
+#include "ice/events.h"
+#include "ice/metrics.h"
+#include "ice/options.h"
+namespace jsp::ice {
+
+enum class AddCandidateError : uint8_t {
+  kTooMany,
+  kDuplicate,
+  kUnsupportedTransport,
+  kBadAddress,  // unspecified, multicast, broadcast or port 0
+  kAfterEndOfCandidates,
+  kClosed,
+};
+enum class SetRemoteError : uint8_t { kBadCredentials, kClosed };
+
+// What the other side signalled about itself, without its candidates.
+struct RemoteDescription {
+  Credentials credentials;
+  bool ice_lite = false;
+  bool ice2 = false;
+};
+
+struct SelectedPair {
+  Candidate local;
+  Candidate remote;
+  bool nominated = false;
+  Duration rtt{};
+};
+
+struct PairStats {
+  Candidate local;
+  Candidate remote;
+  uint64_t priority = 0;
+  const char* state = "";  // frozen, waiting, in-progress, succeeded, failed
+  bool nominated = false;
+  bool selected = false;
+  uint32_t requests_sent = 0;
+  uint32_t responses_received = 0;
+  Duration rtt{};
+};
+
+// The ICE agent of one component of one data stream (RFC 8445). Told its local candidates, the remote description and
+// its candidates (in any order, trickled, RFC 8838), datagrams and time; forms and checks pairs, nominates, keeps
+// consent. Sends nothing itself, resolves no names, knows no relay protocol and no sockets: `local` in Transmit is the
+// candidate's base, which the owner maps to a socket. Composed of checklist, check_scheduler, connectivity_check,
+// nomination and consent; this class only routes.
+class Agent {
+ public:
+  struct Transmit {
+    size_t size;
+    SocketAddress local;
+    SocketAddress remote;
+  };
+  using Event = ice::Event;
+
+  Agent(const Options& options, Rng& rng, Timestamp now);
+  ~Agent();
+  Agent(Agent&&) noexcept;
+  Agent& operator=(Agent&&) noexcept;
+
+  // Commands.
+  Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);  // priority, foundation 0/"": computed
+  void EndOfLocalCandidates(Timestamp now);
+  Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);
+  Expected<void, AddCandidateError> AddRemoteCandidate(Timestamp now, Candidate candidate);
+  void EndOfRemoteCandidates(Timestamp now);
+  void Close(Timestamp now);
+
+  // Inputs. Only STUN is for the agent; returns false when the datagram is none of its business (a response to
+  // somebody else's transaction), so that the owner may offer it elsewhere.
+  bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                      std::span<const uint8_t> datagram);
+  void HandleTimeout(Timestamp now);
+  // Data went out over the selected pair, so no keepalive is due for a while (RFC 8445 §11).
+  void HandleDataSent(Timestamp now);
+
+  // Outputs.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] Timestamp NextTimeout() const;
+
+  const Credentials& local_credentials() const;
+  const std::vector<Candidate>& local_candidates() const;  // with priority and foundation
+  Role role() const;
+  State state() const;
+  // Where data may go now: present from the first valid pair, absent when consent is gone (RFC 7675 §5.1).
+  const std::optional<SelectedPair>& selected_pair() const;
+  // True for the addresses of a pair that passed a check: data is taken only from those (ATTACKS I2, I3). O(1).
+  bool IsValidated(const SocketAddress& local, const SocketAddress& remote) const;
+  const Metrics& metrics() const;
+  std::vector<PairStats> pair_stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+static_assert(SansIoCore<Agent>);
+
+}  // namespace jsp::ice

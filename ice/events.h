@@ -1,0 +1,50 @@
+#pragma once
+#include <cstdint>
+#include <variant>
+#include "base/socket_address.h"
+#include "ice/candidate.h"
+#include "ice/options.h"
+namespace jsp::ice {
+
+enum class State : uint8_t { kNew, kChecking, kConnected, kCompleted, kFailed, kDisconnected, kClosed };
+const char* ToString(State state);
+
+// What caused a state.
+enum class StateReason : uint8_t {
+  kNone,
+  kRemoteDescriptionSet,
+  kFirstValidPair,
+  kNominated,
+  kAllPairsFailed,      // every pair failed and both sides said end-of-candidates, after the PAC timer
+  kNoCandidatePairs,    // the PAC timer ran out without any pair
+  kConsentExpired,      // RFC 7675 §5.1
+  kNoTrafficFromPeer,   // disconnected_timeout
+  kTrafficResumed,
+  kClosedLocally,
+};
+const char* ToString(StateReason reason);
+
+namespace event {
+struct StateChanged {
+  State state;
+  StateReason reason;
+};
+// The pair that data goes over, first or anew. Data may be sent from the first valid pair on (RFC 8445 §12.1).
+struct PairSelected {
+  Candidate local;
+  Candidate remote;
+  bool nominated;
+  Duration rtt;  // of the check that made it valid
+};
+// A peer-reflexive candidate was learnt from a check or a response.
+struct CandidateDiscovered {
+  Candidate candidate;
+  bool is_local;
+};
+struct RoleChanged {
+  Role role;
+};
+}  // namespace event
+using Event = std::variant<event::StateChanged, event::PairSelected, event::CandidateDiscovered, event::RoleChanged>;
+
+}  // namespace jsp::ice

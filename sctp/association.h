@@ -1,0 +1,84 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+#include "base/expected.h"
+#include "base/rng.h"
+#include "base/sans_io.h"
+#include "sctp/events.h"
+#include "sctp/message.h"
+#include "sctp/metrics.h"
+#include "sctp/options.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+enum class SendError : uint8_t { kEmptyMessage, kMessageTooLarge, kQueueFull, kUnknownStream, kShuttingDown, kBadOptions };
+enum class ResetError : uint8_t { kNotSupportedByPeer, kNotConnected, kUnknownStream };
+enum class State : uint8_t {
+  kClosed,
+  kCookieWait,
+  kCookieEchoed,
+  kEstablished,
+  kShutdownPending,
+  kShutdownSent,
+  kShutdownReceived,
+  kShutdownAckSent,
+};
+const char* ToString(State state);
+
+// RFC 9260 association over a single DTLS path (RFC 8261). Single-homed; no IP addresses appear here. Owns streams,
+// queues and timers; reads no clock and sends nothing itself. transport::Peer drives it.
+class Association {
+ public:
+  struct Transmit {
+    size_t size;
+  };
+  using Event = sctp::Event;
+
+  // `remote_max_message_size` of the options may be set later through SetRemoteLimits.
+  Association(const Options& options, Rng& rng, Timestamp now);
+  ~Association();
+  Association(Association&&) noexcept;
+  Association& operator=(Association&&) noexcept;
+
+  // Inputs. Garbage from the peer is counted in Metrics::dropped, never an error to the owner.
+  void HandlePacket(Timestamp now, std::span<const uint8_t> packet);
+  void HandleTimeout(Timestamp now);
+  // The application took `bytes` of received messages: the window opens again.
+  void HandleConsumed(Timestamp now, size_t bytes);
+
+  // Commands. What the caller did wrong comes back; what the network does later is an Event.
+  void Connect(Timestamp now);  // both sides may (RFC 8841 §10.2, simultaneous INIT is legal)
+  Expected<void, SendError> Send(Timestamp now, Message message, const SendOptions& options = {});  // also before Connected
+  // RFC 6525 §5.1.2: after all that was sent on them is delivered or abandoned. Further sends fail with kUnknownStream
+  // until OutgoingStreamsReset.
+  Expected<void, ResetError> ResetStreams(Timestamp now, std::span<const StreamId> streams);
+  void Shutdown(Timestamp now);                            // graceful, RFC 9260 §9.2
+  void Abort(Timestamp now, std::string_view reason);      // at once, RFC 9260 §9.1
+  void SetBufferedAmountLowThreshold(StreamId stream, size_t bytes);
+  void SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size);
+
+  // Outputs. PollTransmit writes one packet of at most max_packet_size octets.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] Timestamp NextTimeout() const;
+
+  State state() const;
+  // Octets of messages given to Send and not yet put into a packet for the first time; `control` messages do not count.
+  size_t buffered_amount(StreamId stream) const;
+  size_t total_buffered_amount() const;
+  // Room before Send answers kQueueFull.
+  size_t send_buffer_room() const;
+  const Metrics& metrics() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+static_assert(SansIoCore<Association>);
+
+}  // namespace jsp::sctp

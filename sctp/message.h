@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <vector>
+#include "base/time.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// One user message, whole. Moved, never copied, between the layers.
+struct Message {
+  StreamId stream;
+  Ppid ppid;
+  std::vector<uint8_t> payload;
+};
+
+// How one message travels. At most one of max_retransmits and lifetime (RFC 3758, RFC 8831 §6.1).
+struct SendOptions {
+  bool unordered = false;
+  std::optional<uint16_t> max_retransmits;  // 0: sent once
+  std::optional<Duration> lifetime;         // from Send(); past it the message is abandoned, also before its first sending
+  bool control = false;                     // does not count in buffered_amount() (DCEP, placeholders of empty messages)
+};
+
+}  // namespace jsp::sctp

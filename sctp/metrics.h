@@ -1,0 +1,50 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+namespace jsp::sctp {
+
+enum class DropReason : uint8_t {
+  kTooShort,
+  kBadPort,
+  kBadChecksum,
+  kBadVerificationTag,
+  kBadChunk,
+  kOutOfState,
+  kBadCookie,
+  kStaleCookie,
+  kBadNonce,
+  kBadSack,
+  kReceiveWindowFull,
+  kDuplicateData,
+  kUnknownChunk,
+  kUnexpectedForwardTsn,
+  kUnexpectedReconfig,
+  kOutOfBlue,
+  kClosed,
+  kCount,
+};
+const char* ToString(DropReason reason);
+
+struct Metrics {
+  uint64_t packets_sent = 0;
+  uint64_t packets_received = 0;
+  uint64_t chunks_sent = 0;  // DATA, first transmissions
+  uint64_t retransmitted_chunks = 0;
+  uint64_t fast_retransmits = 0;
+  uint64_t t3_expiries = 0;
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t messages_abandoned = 0;
+  uint64_t bytes_sent = 0;  // user payload
+  uint64_t bytes_received = 0;
+  size_t cwnd = 0;
+  size_t ssthresh = 0;
+  size_t peer_rwnd = 0;
+  size_t outstanding_bytes = 0;
+  uint64_t srtt_us = 0;
+  uint64_t rto_us = 0;
+  std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
+};
+
+}  // namespace jsp::sctp
