@@ -1,0 +1,111 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "base/expected.h"
+#include "base/rng.h"
+#include "base/sans_io.h"
+#include "base/socket_address.h"
+#include "datachannel/channel_set.h"
+#include "transport/peer_events.h"
+#include "transport/peer_options.h"
+#include "transport/stats.h"
+namespace jsp::transport {
+
+enum class SdpType : uint8_t { kOffer, kAnswer };
+
+// A local socket that the peer may use: its bound address, and the interface that it belongs to.
+struct LocalAddress {
+  SocketAddress address;
+  uint16_t network_id = 0;
+  uint16_t network_cost = 0;
+};
+
+// What was wrong with a description or a call of the signalling verbs, in one line that names the offending line.
+struct DescriptionError {
+  enum class Code : uint8_t { kBadSdp, kWrongState, kIncompatible, kClosed };
+  Code code;
+  std::string message;
+};
+
+// One whole WebRTC peer with the shape of a core: gathering, ICE, DTLS, SCTP and data channels, composed. Owns the
+// layers and carries output of one to the next in Pump(); sends nothing itself. Driven by transport/asio over real
+// sockets and by netsim in virtual time, with the same Drain. `local` in Transmit and HandleDatagram is the bound
+// address of the socket (one that AddLocalAddress named).
+class Peer {
+ public:
+  struct Transmit {
+    size_t size;
+    SocketAddress local;
+    SocketAddress remote;
+  };
+  using Event = PeerEvent;
+
+  Peer(const PeerOptions& options, Rng& rng, Timestamp now);
+  ~Peer();
+  Peer(Peer&&) noexcept;
+  Peer& operator=(Peer&&) noexcept;
+
+  // Gathering. Host candidates at once, server-reflexive ones as servers answer; GatheringComplete when all did, or at
+  // the deadline.
+  void AddLocalAddress(Timestamp now, const LocalAddress& address);
+  void EndOfLocalAddresses(Timestamp now);
+
+  // Signalling (RFC 8829). A description carries the candidates gathered so far. Exactly one side offers.
+  Expected<std::string, DescriptionError> CreateOffer(Timestamp now);
+  Expected<std::string, DescriptionError> CreateAnswer(Timestamp now);
+  Expected<void, DescriptionError> SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp);
+  // "candidate:…", or an empty line for end-of-candidates (RFC 8838 §13). May come before the description: orphans wait.
+  Expected<void, DescriptionError> AddRemoteCandidate(Timestamp now, std::string_view line);
+  // An application/trickle-ice-sdpfrag body (RFC 8840 §9).
+  Expected<void, DescriptionError> AddRemoteFragment(Timestamp now, std::string_view fragment);
+  void HandleNameResolved(Timestamp now, std::string_view name, std::optional<IpAddress> address);
+
+  // Channels; see datachannel::ChannelSet.
+  Expected<datachannel::ChannelId, datachannel::OpenError> OpenChannel(Timestamp now,
+                                                                       datachannel::ChannelOptions options);
+  Expected<void, datachannel::SendError> Send(Timestamp now, datachannel::ChannelId channel,
+                                              datachannel::MessageKind kind, std::vector<uint8_t> payload);
+  void CloseChannel(Timestamp now, datachannel::ChannelId channel);
+  std::optional<datachannel::ReceivedMessage> PollMessage(Timestamp now, datachannel::ChannelId channel);
+  std::optional<datachannel::ReceivedMessage> PollAnyMessage(Timestamp now);
+  size_t buffered_amount(datachannel::ChannelId channel) const;
+  size_t send_buffer_room() const;  // octets before Send answers kQueueFull
+  void SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes);
+  const datachannel::ChannelOptions* channel_options(datachannel::ChannelId channel) const;
+  datachannel::ChannelState channel_state(datachannel::ChannelId channel) const;
+
+  // SCTP abort, DTLS close_notify, then kClosed; what they send is still to be polled.
+  void Close(Timestamp now);
+
+  // Inputs.
+  void HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                      std::span<const uint8_t> datagram);
+  void HandleTimeout(Timestamp now);
+
+  // Outputs. `out` should have 1500 octets; successive datagrams of a bulk transfer have equal size and addresses, so
+  // that the driver can send them as one.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] Timestamp NextTimeout() const;
+
+  ConnectionState state() const;
+  const std::string& local_ufrag() const;
+  // True when an authenticated ICE message came from there over that socket: a multiplexer may route by it.
+  bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;
+  bool is_gathering() const;
+  PeerStats stats() const;
+  std::string TakeKeyLog();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+static_assert(SansIoCore<Peer>);
+
+}  // namespace jsp::transport

@@ -1,0 +1,42 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include "datachannel/channel_set.h"
+#include "ice/candidate.h"
+#include "ice/events.h"
+namespace jsp::transport {
+
+// kChecking: both descriptions are known. kConnected: ICE has a valid pair, DTLS and SCTP are up, data flows.
+// kCompleted: besides, a pair is nominated. kDisconnected: nothing heard for a while, may recover. kFailed and kClosed
+// are final.
+enum class ConnectionState : uint8_t { kNew, kChecking, kConnected, kCompleted, kFailed, kDisconnected, kClosed };
+const char* ToString(ConnectionState state);  // "new", "checking", …
+
+namespace event {
+struct StateChanged {
+  ConnectionState state;
+  std::string reason;  // which timer or event caused it, in plain words; "fingerprint mismatch" for that
+};
+struct LocalCandidateGathered {
+  ice::Candidate candidate;
+  std::string line;  // "candidate:…", RFC 8839 §5.1, for trickling
+};
+struct GatheringComplete {};
+// The peer signalled "….local": resolve by multicast DNS and answer with Peer::HandleNameResolved.
+struct ResolveName {
+  std::string name;
+};
+struct SelectedPairChanged {
+  ice::Candidate local;
+  ice::Candidate remote;
+};
+}  // namespace event
+
+// Channel events come through as they are (datachannel/channel_set.h).
+using PeerEvent = std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete,
+                               event::ResolveName, event::SelectedPairChanged, datachannel::event::ChannelOpenedByPeer,
+                               datachannel::event::ChannelOpen, datachannel::event::ChannelClosed,
+                               datachannel::event::MessagesWaiting, datachannel::event::BufferedAmountLow>;
+
+}  // namespace jsp::transport

@@ -1,0 +1,36 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+#include "base/socket_address.h"
+#include "base/time.h"
+#include "datachannel/channel_set.h"
+#include "dtls/certificate.h"
+#include "ice/options.h"
+#include "sctp/options.h"
+#include "stun/retransmit_schedule.h"
+namespace jsp::transport {
+
+// Everything that one Peer may be told; per instance, nothing is global.
+struct PeerOptions {
+  std::shared_ptr<const dtls::Certificate> certificate;  // required; shared between peers
+  std::vector<SocketAddress> stun_servers;               // resolved already; the driver knows names
+  stun::RetransmitOptions stun_retransmit{.rto = std::chrono::milliseconds(250), .rc = 4, .rm = 4};
+  // No server delays the end of gathering longer than this (PITFALLS P16).
+  Duration gathering_timeout = std::chrono::seconds(3);
+  ice::Options ice;
+  sctp::Options sctp;
+  datachannel::Options channels;
+  size_t max_datagram = 1200;  // of a DTLS handshake flight
+  Duration dtls_handshake_timeout = std::chrono::seconds(30);
+  // Names ("….local") of the peer that may be under resolution at once, and remote candidates that may wait for the
+  // remote description.
+  size_t max_unresolved_names = 8;
+  size_t max_orphan_candidates = 64;
+  // Datagrams of an authenticated but not yet validated address, kept for the moment that its check succeeds.
+  size_t max_early_datagrams = 8;
+  bool collect_keylog = false;
+};
+
+}  // namespace jsp::transport

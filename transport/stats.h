@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+#include "base/time.h"
+#include "datachannel/channel_set.h"
+#include "dtls/session.h"
+#include "ice/agent.h"
+#include "sctp/metrics.h"
+#include "transport/peer_events.h"
+namespace jsp::transport {
+
+// When each step was reached, counted from the Peer's construction; nullopt: not yet.
+struct Timings {
+  std::optional<Duration> gathered;
+  std::optional<Duration> first_check;  // the first connectivity check left
+  std::optional<Duration> ice_connected;
+  std::optional<Duration> dtls_connected;
+  std::optional<Duration> sctp_connected;
+};
+
+struct DemuxMetrics {
+  uint64_t datagrams_received = 0;
+  uint64_t datagrams_sent = 0;
+  uint64_t bytes_received = 0;  // UDP payload
+  uint64_t bytes_sent = 0;
+  uint64_t dropped_unknown_kind = 0;   // RFC 7983 §7: none of ours
+  uint64_t dropped_not_validated = 0;  // DTLS from an address without a checked pair
+  uint64_t dropped_stun = 0;           // nobody's transaction
+};
+
+// A snapshot of all layers.
+struct PeerStats {
+  ConnectionState state = ConnectionState::kNew;
+  std::string state_reason;
+  Timings timings;
+  ice::State ice_state = ice::State::kNew;
+  ice::Role ice_role = ice::Role::kControlling;
+  std::optional<ice::SelectedPair> selected_pair;
+  std::vector<ice::PairStats> pairs;
+  std::vector<ice::Candidate> local_candidates;
+  DemuxMetrics demux;
+  ice::Metrics ice;
+  dtls::Metrics dtls;
+  std::string dtls_protocol;
+  std::string dtls_cipher;
+  sctp::Metrics sctp;
+  datachannel::Metrics channels_metrics;
+  std::vector<datachannel::ChannelStats> channels;
+};
+
+}  // namespace jsp::transport
