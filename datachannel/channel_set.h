@@ -1,0 +1,151 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+#include "base/expected.h"
+#include "base/sans_io.h"
+#include "datachannel/channel.h"
+#include "sctp/message.h"
+namespace jsp::datachannel {
+
+enum class DtlsRole : uint8_t { kClient, kServer };  // RFC 8832 §6: the client takes even stream ids, the server odd ones
+
+enum class OpenError : uint8_t {
+  kLabelTooLong,
+  kProtocolTooLong,
+  kInvalidUtf8,
+  kBothReliabilityLimits,
+  kBadLifetime,
+  kBadNegotiatedId,    // 65535 or beyond the negotiated streams
+  kIdInUse,
+  kTooManyChannels,
+  kClosed,
+};
+enum class SendError : uint8_t { kUnknownChannel, kNotOpen, kTooLarge, kQueueFull, kClosed };
+const char* ToString(OpenError error);
+const char* ToString(SendError error);
+
+struct Options {
+  size_t max_channels = 1024;  // more are refused by OpenChannel, and incoming ones are closed at once (ATTACKS R3)
+  size_t remote_max_message_size = 256 * 1024;  // 0 = no limit
+};
+
+enum class MessageKind : uint8_t { kString, kBinary };
+
+struct ReceivedMessage {
+  ChannelId channel;
+  MessageKind kind;
+  std::vector<uint8_t> payload;
+};
+
+namespace event {
+// The peer opened a channel (RFC 8832 §5.1); it is usable.
+struct ChannelOpenedByPeer {
+  ChannelId channel;
+};
+// A channel of ours may be considered open: DATA_CHANNEL_ACK came, or it is negotiated and SCTP is up. Messages may be
+// sent before (RFC 8832 §6).
+struct ChannelOpen {
+  ChannelId channel;
+};
+struct ChannelClosed {
+  ChannelId channel;
+};
+// At least one message waits; edge triggered: emitted when the channel's queue was empty before.
+struct MessagesWaiting {
+  ChannelId channel;
+};
+struct BufferedAmountLow {
+  ChannelId channel;
+};
+}  // namespace event
+using Event = std::variant<event::ChannelOpenedByPeer, event::ChannelOpen, event::ChannelClosed, event::MessagesWaiting,
+                           event::BufferedAmountLow>;
+
+enum class DropReason : uint8_t {
+  kUnknownPpid,
+  kNoSuchChannel,
+  kBadDcep,
+  kWrongParity,
+  kStreamInUse,
+  kTooManyChannels,
+  kBadUtf8,
+  kClosedChannel,
+  kEmptyPpidWithPayload,
+  kCount,
+};
+struct Metrics {
+  uint64_t channels_opened = 0;
+  uint64_t channels_closed = 0;
+  std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
+};
+
+// The data channels of one SCTP association (RFC 8831, RFC 8832). Owns channels, DCEP, stream ids and the messages that
+// nobody has read yet; knows SCTP only by its message type. The owner (transport::Peer) carries what PollTransmit gives
+// to the association, its events back here, and performs the stream resets asked for.
+class ChannelSet {
+ public:
+  // Not octets but one message for sctp::Association::Send; `out` of PollTransmit is not used.
+  struct Transmit {
+    sctp::Message message;
+    sctp::SendOptions options;
+  };
+  using Event = datachannel::Event;
+
+  explicit ChannelSet(const Options& options);
+  ~ChannelSet();
+  ChannelSet(ChannelSet&&) noexcept;
+  ChannelSet& operator=(ChannelSet&&) noexcept;
+
+  // Commands. Channels may be opened and written before anything is connected; ids are assigned when the role is known.
+  Expected<ChannelId, OpenError> OpenChannel(Timestamp now, ChannelOptions options);
+  // The payload is moved. An empty message is sent as RFC 8831 §6.6 says.
+  Expected<void, SendError> Send(Timestamp now, ChannelId channel, MessageKind kind, std::vector<uint8_t> payload);
+  // RFC 8831 §6.7: what was sent before is still delivered, then both directions are reset.
+  void CloseChannel(Timestamp now, ChannelId channel);
+  void SetRemoteMaxMessageSize(size_t bytes);
+
+  // Inputs, from the association.
+  void HandleConnected(Timestamp now, DtlsRole role, uint16_t max_streams);
+  void HandleDisconnected(Timestamp now);  // every channel closes
+  void HandleMessage(Timestamp now, sctp::Message message);
+  void HandleIncomingReset(Timestamp now, std::span<const sctp::StreamId> streams);
+  void HandleOutgoingReset(Timestamp now, std::span<const sctp::StreamId> streams);
+  void HandleOutgoingResetFailed(Timestamp now, std::span<const sctp::StreamId> streams);
+  void HandleBufferedAmountLow(Timestamp now, sctp::StreamId stream);
+  void HandleTimeout(Timestamp now);
+
+  // Outputs.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] Timestamp NextTimeout() const;
+  // Streams to hand to sctp::Association::ResetStreams, once all output of PollTransmit was handed over.
+  [[nodiscard]] std::vector<sctp::StreamId> TakeStreamsToReset();
+  // Octets of received messages that the application took since the last call, for HandleConsumed.
+  [[nodiscard]] size_t TakeConsumedBytes();
+
+  // The next unread message of a channel, or of any channel; still readable after the channel closed.
+  std::optional<ReceivedMessage> PollMessage(ChannelId channel);
+  std::optional<ReceivedMessage> PollAnyMessage();
+
+  ChannelState state(ChannelId channel) const;  // kClosed for an unknown one
+  const ChannelOptions* options(ChannelId channel) const;
+  std::optional<sctp::StreamId> stream(ChannelId channel) const;
+  // Octets still here, not yet handed to SCTP (before the connection exists).
+  size_t queued_bytes(ChannelId channel) const;
+  std::vector<ChannelStats> stats() const;
+  const Metrics& metrics() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+static_assert(SansIoCore<ChannelSet>);
+
+}  // namespace jsp::datachannel
