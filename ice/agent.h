@@ -100,6 +100,9 @@ class Agent {
   const std::optional<SelectedPair>& selected_pair() const;
   // True for the addresses of a pair that passed a check: data is taken only from those (ATTACKS I2, I3). O(1).
   bool IsValidated(const SocketAddress& local, const SocketAddress& remote) const;
+  // True once a check or response with valid integrity came from `remote` over `local`, of a pair that still exists: a
+  // multiplexer may route by it, although nothing but STUN is taken before IsValidated. O(1).
+  bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;
   const Metrics& metrics() const;
   std::vector<PairStats> pair_stats() const;
 

@@ -23,6 +23,7 @@ struct Candidate {
   uint32_t priority = 0;
   std::string foundation;  // 1–32 ice-chars
   uint16_t component = 1;
+  std::optional<SocketAddress> server;  // that a local candidate came from: part of the foundation, RFC 8445 §5.1.1.3
   uint16_t network_id = 0;    // of the local interface; opaque
   uint16_t network_cost = 0;  // 0 = cheapest
   bool operator==(const Candidate&) const = default;
