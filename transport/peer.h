@@ -12,19 +12,13 @@
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "datachannel/channel_set.h"
+#include "transport/local_address.h"
 #include "transport/peer_events.h"
 #include "transport/peer_options.h"
 #include "transport/stats.h"
 namespace jsp::transport {
 
 enum class SdpType : uint8_t { kOffer, kAnswer };
-
-// A local socket that the peer may use: its bound address, and the interface that it belongs to.
-struct LocalAddress {
-  SocketAddress address;
-  uint16_t network_id = 0;
-  uint16_t network_cost = 0;
-};
 
 // What was wrong with a description or a call of the signalling verbs, in one line that names the offending line.
 struct DescriptionError {
