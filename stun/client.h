@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 #include <vector>
+
 #include "base/event_queue.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
@@ -32,7 +33,7 @@ struct RequestHandle {
 namespace event {
 struct BindingSucceeded {
   RequestHandle request;
-  SocketAddress local;   // as given to StartBinding
+  SocketAddress local;  // as given to StartBinding
   SocketAddress server;
   SocketAddress mapped;
   Duration rtt;          // of the last sending
@@ -69,7 +70,8 @@ class Client {
   Client(const ClientOptions& options, Rng& rng);
 
   // `local` is opaque to the client: the socket to send from; it comes back in Transmit and events.
-  Expected<RequestHandle, StartError> StartBinding(Timestamp now, const SocketAddress& local, const SocketAddress& server);
+  Expected<RequestHandle, StartError> StartBinding(Timestamp now, const SocketAddress& local,
+                                                   const SocketAddress& server);
   void Cancel(RequestHandle request);
 
   // True when the datagram was a response to one of ours (whatever its fate), so that nobody else need look at it.

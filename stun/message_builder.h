@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+
 #include "base/crypto.h"
 #include "base/socket_address.h"
 #include "stun/attribute_type.h"
@@ -10,8 +11,8 @@
 #include "stun/transaction_id.h"
 namespace jsp::stun {
 
-// Composes one message (RFC 8489 §5) in the caller's buffer; no allocation. Sticky: an attribute that does not fit makes
-// Finish() return an empty span. Order matters: integrity after everything it protects, fingerprint last.
+// Composes one message (RFC 8489 §5) in the caller's buffer; no allocation. Sticky: an attribute that does not fit
+// makes Finish() return an empty span. Order matters: integrity after everything it protects, fingerprint last.
 class MessageBuilder {
  public:
   MessageBuilder(std::span<uint8_t> out, MessageType type, const TransactionId& id);
@@ -20,9 +21,11 @@ class MessageBuilder {
   MessageBuilder& AddFlag(AttributeType type) { return Add(type, {}); }
   MessageBuilder& AddU32(AttributeType type, uint32_t value);
   MessageBuilder& AddU64(AttributeType type, uint64_t value);
+  // Fails for an empty text and for one above RFC 8489's limit for that type (text_attribute.h).
   MessageBuilder& AddText(AttributeType type, std::string_view text);
   // XOR coding for the XOR-… types, plain coding for the others.
   MessageBuilder& AddAddress(AttributeType type, const SocketAddress& address);
+  // ERROR-CODE (RFC 8489 §14.8): 300 to 699; the reason may be empty.
   MessageBuilder& AddError(uint16_t code, std::string_view reason);
   MessageBuilder& AddUnknownAttributes(std::span<const AttributeType> types);
   MessageBuilder& AddIntegrity(const crypto::HmacSha1Key& key);
@@ -36,7 +39,6 @@ class MessageBuilder {
 
  private:
   std::span<uint8_t> Append(AttributeType type, size_t length);
-  void SetLength(size_t extra);
 
   std::span<uint8_t> out_;
   TransactionId id_;

@@ -5,16 +5,22 @@
 #include <optional>
 #include <span>
 #include <string_view>
+
 #include "base/crypto.h"
 #include "base/expected.h"
 #include "base/socket_address.h"
+#include "base/wire_layout.h"
 #include "stun/attribute_type.h"
+#include "stun/integrity.h"
 #include "stun/message_type.h"
 #include "stun/transaction_id.h"
 namespace jsp::stun {
 
 constexpr size_t kHeaderSize = 20;
 constexpr uint32_t kMagicCookie = 0x2112a442;
+// A message with more is refused. A real one has fewer than 20; TURN's CreatePermission may list as many peers as a
+// datagram of 1,500 octets holds, which is 123.
+constexpr size_t kMaxAttributes = 256;
 
 enum class ParseErrc : uint8_t { kTruncated, kNotStun, kBadCookie, kBadLength, kBadAttribute, kTooManyAttributes };
 struct ParseError {
@@ -48,7 +54,7 @@ class MessageView {
   const TransactionId& transaction_id() const { return transaction_id_; }
   std::span<const uint8_t> datagram() const { return datagram_; }
 
-  // The first attribute of that type, before the integrity attributes end the message.
+  // The value of the first attribute of that type, before the integrity attributes end the message.
   std::optional<std::span<const uint8_t>> Find(AttributeType type) const;
   bool Has(AttributeType type) const { return Find(type).has_value(); }
   // Typed reads; nullopt when absent or of an impossible size.
@@ -64,22 +70,29 @@ class MessageView {
   };
   std::optional<Error> FindError() const;
 
-  // Calls visit(Attribute) for every attribute that counts, in order.
+  // Calls visit(Attribute) for every attribute that counts, in order; the integrity attributes and FINGERPRINT are not
+  // among them.
   template <class Visit>
   void ForEachAttribute(Visit&& visit) const;
 
-  // Comprehension-required attributes not in `known`; writes at most out.size() of them, returns how many were written.
+  // Comprehension-required attributes not in `known`, each once; writes at most out.size() of them, returns how many
+  // were written. The integrity attributes are always known.
   size_t UnknownAttributes(std::span<const AttributeType> known, std::span<AttributeType> out) const;
 
-  // MESSAGE-INTEGRITY (20 octets) under the key; constant-time compare.
+  // MESSAGE-INTEGRITY (20 octets) under the key; constant-time compare. One of any other size is kInvalid, not kAbsent:
+  // a message that claims integrity is never treated like one that does not.
   IntegrityStatus VerifyIntegrity(const crypto::HmacSha1Key& key) const;
-  // MESSAGE-INTEGRITY-SHA256 (RFC 8489 §14.6): 16 to 32 octets, a multiple of four.
-  IntegrityStatus VerifyIntegritySha256(const crypto::HmacSha256Key& key) const;
+  // MESSAGE-INTEGRITY-SHA256 (RFC 8489 §14.6): 32 octets, or down to `min_size` (16 at least, a multiple of four) where
+  // the usage explicitly allows truncation; none of ours does.
+  IntegrityStatus VerifyIntegritySha256(const crypto::HmacSha256Key& key, size_t min_size = kIntegritySha256Size) const;
   // FINGERPRINT must be the last attribute.
   IntegrityStatus VerifyFingerprint() const;
 
  private:
   MessageView() = default;
+  std::optional<ParseError> IndexAttributes();
+  void NoteTrailer(AttributeType type, uint16_t offset);
+  std::span<const uint8_t> ValueAt(size_t offset) const;
 
   std::span<const uint8_t> datagram_;
   MessageType type_;
@@ -90,7 +103,6 @@ class MessageView {
   uint16_t fingerprint_offset_ = 0;
 };
 
-// (definition of ForEachAttribute below; the stun owner completes it)
 template <class Visit>
 void MessageView::ForEachAttribute(Visit&& visit) const {
   size_t at = kHeaderSize;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+
 #include "base/time.h"
 namespace jsp::stun {
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <variant>
+
 #include "base/event_queue.h"
 #include "base/sans_io.h"
 #include "base/socket_address.h"

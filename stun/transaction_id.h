@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+
 #include "base/rng.h"
 namespace jsp::stun {
 
