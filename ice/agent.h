@@ -72,6 +72,8 @@ class Agent {
   Agent& operator=(Agent&&) noexcept;
 
   // Commands.
+  // The offerer controls (RFC 8445 §6.1.1); known only once a description is made. No effect after SetRemoteDescription.
+  void SetRole(Role role);
   Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);  // priority, foundation 0/"": computed
   void EndOfLocalCandidates(Timestamp now);
   Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);
