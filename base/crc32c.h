@@ -3,7 +3,7 @@
 #include <span>
 namespace jsp {
 
-// CRC-32C (Castagnoli), RFC 9260 appendix A; as a number whose little-endian octets go on the wire. Uses the CPU's
+// CRC-32C (Castagnoli), RFC 9260 §A; as a number whose little-endian octets go on the wire. Uses the CPU's
 // instruction where it has one, decided once at load.
 uint32_t Crc32c(std::span<const uint8_t> data);
 // Continues from an earlier result: Crc32c(b, Crc32c(a)) == Crc32c(ab).

@@ -1,0 +1,29 @@
+#include "base/time.h"
+
+#include <gtest/gtest.h>
+
+namespace jsp {
+namespace {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""us;
+
+static_assert(Timestamp() == Timestamp::Never());
+
+TEST(TimestampTest, NeverIsLaterThanEverythingAndStaysNever) {
+  EXPECT_LT(Timestamp::FromEpoch(Duration::max() - 1us), Timestamp::Never());
+  EXPECT_EQ(Timestamp::Never() + 5ms, Timestamp::Never());
+}
+
+TEST(TimestampTest, AddsAndSubtractsInMicroseconds) {
+  const Timestamp start = Timestamp::FromEpoch(1500us);
+  EXPECT_EQ(start + 2ms, Timestamp::FromEpoch(3500us));
+  EXPECT_EQ((start + 2ms) - start, 2000us);
+}
+
+TEST(TimestampTest, DifferenceSaturatesAtZeroWhenTimeGoesBackwards) {
+  EXPECT_EQ(Timestamp::FromEpoch(1ms) - Timestamp::FromEpoch(9ms), Duration::zero());
+}
+
+}  // namespace
+}  // namespace jsp
