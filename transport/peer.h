@@ -12,20 +12,12 @@
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "datachannel/channel_set.h"
+#include "transport/description_error.h"
 #include "transport/local_address.h"
 #include "transport/peer_events.h"
 #include "transport/peer_options.h"
 #include "transport/stats.h"
 namespace jsp::transport {
-
-enum class SdpType : uint8_t { kOffer, kAnswer };
-
-// What was wrong with a description or a call of the signalling verbs, in one line that names the offending line.
-struct DescriptionError {
-  enum class Code : uint8_t { kBadSdp, kWrongState, kIncompatible, kClosed };
-  Code code;
-  std::string message;
-};
 
 // One whole WebRTC peer with the shape of a core: gathering, ICE, DTLS, SCTP and data channels, composed. Owns the
 // layers and carries output of one to the next in Pump(); sends nothing itself. Driven by transport/asio over real
