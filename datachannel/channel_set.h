@@ -11,10 +11,10 @@
 #include "base/expected.h"
 #include "base/sans_io.h"
 #include "datachannel/channel.h"
+#include "datachannel/message_codec.h"
+#include "datachannel/stream_id_allocator.h"
 #include "sctp/message.h"
 namespace jsp::datachannel {
-
-enum class DtlsRole : uint8_t { kClient, kServer };  // RFC 8832 §6: the client takes even stream ids, the server odd ones
 
 enum class OpenError : uint8_t {
   kLabelTooLong,
@@ -27,21 +27,25 @@ enum class OpenError : uint8_t {
   kTooManyChannels,
   kClosed,
 };
-enum class SendError : uint8_t { kUnknownChannel, kNotOpen, kTooLarge, kQueueFull, kClosed };
+enum class SendError : uint8_t {
+  kUnknownChannel,  // never existed
+  kNotOpen,         // it is closing
+  kTooLarge,        // for the peer (RFC 8841 §6.1), or for Options::max_queued_bytes
+  kQueueFull,       // Options::max_queued_bytes; try again after BufferedAmountLow
+  kClosed,          // the channel or the association
+  kInvalidUtf8,     // a string message that is none
+};
 const char* ToString(OpenError error);
 const char* ToString(SendError error);
 
 struct Options {
   size_t max_channels = 1024;  // more are refused by OpenChannel, and incoming ones are closed at once (ATTACKS R3)
   size_t remote_max_message_size = 256 * 1024;  // 0 = no limit
-};
-
-enum class MessageKind : uint8_t { kString, kBinary };
-
-struct ReceivedMessage {
-  ChannelId channel;
-  MessageKind kind;
-  std::vector<uint8_t> payload;
+  // Octets of messages accepted by Send and not yet handed to SCTP, over all channels (ATTACKS R7).
+  size_t max_queued_bytes = 16 * 1024 * 1024;
+  // Messages that nobody has read yet, over all channels. The receive window bounds their octets; this bounds how many
+  // tiny ones fit into it. One more closes its channel.
+  size_t max_unread_messages = 256 * 1024;
 };
 
 namespace event {
@@ -77,9 +81,12 @@ enum class DropReason : uint8_t {
   kTooManyChannels,
   kBadUtf8,
   kClosedChannel,
-  kEmptyPpidWithPayload,
+  kEmptyPpidWithPayload,  // only the payload: the message is delivered as the empty one that it claims to be
+  kBadStreamId,           // an id that does not exist, such as 65535
+  kTooManyUnread,
   kCount,
 };
+const char* ToString(DropReason reason);
 struct Metrics {
   uint64_t channels_opened = 0;
   uint64_t channels_closed = 0;
@@ -89,12 +96,15 @@ struct Metrics {
 // The data channels of one SCTP association (RFC 8831, RFC 8832). Owns channels, DCEP, stream ids and the messages that
 // nobody has read yet; knows SCTP only by its message type. The owner (transport::Peer) carries what PollTransmit gives
 // to the association, its events back here, and performs the stream resets asked for.
+// What is known about a channel stays readable until its ChannelClosed event was polled and its last message was read,
+// and then until the next call that is not const. Events and records are bounded by Options::max_channels.
 class ChannelSet {
  public:
   // Not octets but one message for sctp::Association::Send; `out` of PollTransmit is not used.
   struct Transmit {
     sctp::Message message;
     sctp::SendOptions options;
+    ChannelId channel;  // to be closed if the association refuses the message
   };
   using Event = datachannel::Event;
 
@@ -111,7 +121,8 @@ class ChannelSet {
   void CloseChannel(Timestamp now, ChannelId channel);
   void SetRemoteMaxMessageSize(size_t bytes);
 
-  // Inputs, from the association.
+  // Inputs, from the association. `max_streams`: the smaller of its incoming and outgoing streams. After
+  // HandleDisconnected a new HandleConnected starts anew, with no channel.
   void HandleConnected(Timestamp now, DtlsRole role, uint16_t max_streams);
   void HandleDisconnected(Timestamp now);  // every channel closes
   void HandleMessage(Timestamp now, sctp::Message message);
@@ -125,6 +136,8 @@ class ChannelSet {
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;
+  // Octets of what PollTransmit would return, 0 when it would return nothing: poll only when the association has room.
+  [[nodiscard]] size_t NextTransmitSize(Timestamp now);
   // Streams to hand to sctp::Association::ResetStreams, once all output of PollTransmit was handed over.
   [[nodiscard]] std::vector<sctp::StreamId> TakeStreamsToReset();
   // Octets of received messages that the application took since the last call, for HandleConsumed.
@@ -132,13 +145,14 @@ class ChannelSet {
 
   // The next unread message of a channel, or of any channel; still readable after the channel closed.
   std::optional<ReceivedMessage> PollMessage(ChannelId channel);
-  std::optional<ReceivedMessage> PollAnyMessage();
+  std::optional<ReceivedMessage> PollAnyMessage();  // channels take turns
 
   ChannelState state(ChannelId channel) const;  // kClosed for an unknown one
   const ChannelOptions* options(ChannelId channel) const;
   std::optional<sctp::StreamId> stream(ChannelId channel) const;
   // Octets still here, not yet handed to SCTP (before the connection exists).
   size_t queued_bytes(ChannelId channel) const;
+  size_t total_queued_bytes() const;
   std::vector<ChannelStats> stats() const;
   const Metrics& metrics() const;
 

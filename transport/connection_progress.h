@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+
 #include "base/time.h"
 #include "ice/events.h"
 #include "transport/peer_events.h"

@@ -6,6 +6,7 @@
 #include <span>
 #include <variant>
 #include <vector>
+
 #include "base/event_queue.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
@@ -18,7 +19,7 @@ namespace jsp::transport {
 struct GathererOptions {
   std::vector<SocketAddress> stun_servers;
   stun::RetransmitOptions retransmit;
-  Duration timeout = std::chrono::seconds(3);              // for all servers together, from EndOfLocalAddresses
+  Duration timeout = std::chrono::seconds(3);                // for all servers together, from EndOfLocalAddresses
   Duration pacing_interval = std::chrono::milliseconds(50);  // RFC 8445 §14.2: Ta also spaces gathering transactions
   size_t max_local_addresses = 32;
 };

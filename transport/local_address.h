@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+
 #include "base/socket_address.h"
 namespace jsp::transport {
 

@@ -21,7 +21,7 @@ Expected<std::string, DescriptionError> Negotiation::CreateOffer(const LocalPara
     return Refuse(Code::kWrongState, "cannot offer: a remote description was already set");
   }
   phase_ = Phase::kHaveLocalOffer;
-  ice_role_ = ice::Role::kControlling;  // RFC 8445 §6.1.1: the initiating agent controls
+  ice_role_ = ice::Role::kControlling;    // RFC 8445 §6.1.1: the initiating agent controls
   return Render(local, Setup::kActpass);  // RFC 8842 §5.2
 }
 
@@ -44,7 +44,8 @@ Expected<void, DescriptionError> Negotiation::ApplyRemote(SdpType type, std::str
   if (!parsed) return Refuse(Code::kBadSdp, parsed.error().ToString());
   if (auto checked = CheckRemote(type, *parsed); !checked) return checked;
   // RFC 8842 §5.3: the answerer to actpass should be active; whoever is active is the DTLS client.
-  const bool we_are_client = type == SdpType::kOffer ? parsed->setup != Setup::kActive : parsed->setup == Setup::kPassive;
+  const bool we_are_client =
+      type == SdpType::kOffer ? parsed->setup != Setup::kActive : parsed->setup == Setup::kPassive;
   dtls_role_ = we_are_client ? dtls::Role::kClient : dtls::Role::kServer;
   // RFC 8445 §6.1.1: the offerer controls, but a lite agent never does against a full one.
   const bool we_control = type == SdpType::kAnswer || parsed->ice_lite;

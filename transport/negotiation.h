@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/rng.h"
 #include "dtls/session.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
@@ -46,7 +47,8 @@ class Peer {
   Expected<std::string, DescriptionError> CreateOffer(Timestamp now);
   Expected<std::string, DescriptionError> CreateAnswer(Timestamp now);
   Expected<void, DescriptionError> SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp);
-  // "candidate:…", or an empty line for end-of-candidates (RFC 8838 §13). May come before the description: orphans wait.
+  // "candidate:…", or an empty line for end-of-candidates (RFC 8838 §13). May come before the description: orphans
+  // wait.
   Expected<void, DescriptionError> AddRemoteCandidate(Timestamp now, std::string_view line);
   // An application/trickle-ice-sdpfrag body (RFC 8840 §9).
   Expected<void, DescriptionError> AddRemoteFragment(Timestamp now, std::string_view fragment);

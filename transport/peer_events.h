@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+
 #include "datachannel/channel_set.h"
 #include "ice/candidate.h"
 #include "ice/events.h"

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <vector>
+
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "datachannel/channel_set.h"

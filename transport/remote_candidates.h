@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
 #include "base/socket_address.h"
 #include "ice/candidate_sdp.h"
 namespace jsp::transport {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
 #include "base/expected.h"
 #include "dtls/fingerprint.h"
 #include "ice/candidate_sdp.h"
@@ -23,14 +24,14 @@ struct RejectedMedia {
   std::string mid;
 };
 
-// What a WebRTC data-channel session signals (RFC 8829, 8839, 8841, 8842, 8122), parsed or to be written. One m= section
-// of the kind "application … UDP/DTLS/SCTP webrtc-datachannel".
+// What a WebRTC data-channel session signals (RFC 8829, 8839, 8841, 8842, 8122), parsed or to be written. One m=
+// section of the kind "application … UDP/DTLS/SCTP webrtc-datachannel".
 struct SessionDescription {
   uint64_t session_id = 0;
   uint64_t session_version = 0;
   std::string mid = "0";
-  bool bundle = true;        // a=group:BUNDLE names our mid
-  size_t media_index = 0;    // of our m= section among all
+  bool bundle = true;      // a=group:BUNDLE names our mid
+  size_t media_index = 0;  // of our m= section among all
   std::vector<RejectedMedia> rejected;
   ice::Credentials ice;
   bool ice_lite = false;
@@ -46,7 +47,7 @@ struct SessionDescription {
 
 // Why a description was refused; ToString() is one line: `line 7: "a=candidate:…": bad port`.
 struct SdpError {
-  size_t line = 0;  // from 1; 0: the description as a whole
+  size_t line = 0;   // from 1; 0: the description as a whole
   std::string text;  // the offending line, shortened and made printable
   std::string reason;
   std::string ToString() const;

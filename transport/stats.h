@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <vector>
+
 #include "base/time.h"
 #include "datachannel/channel_set.h"
 #include "dtls/session.h"

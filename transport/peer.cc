@@ -1,0 +1,247 @@
+#include "transport/peer.h"
+
+#include <utility>
+
+#include "transport/demux.h"
+#include "transport/peer_impl.h"
+
+namespace jsp::transport {
+
+Peer::Peer(const PeerOptions& options, Rng& rng, Timestamp now) : impl_(std::make_unique<Impl>(options, rng, now)) {}
+Peer::~Peer() = default;
+Peer::Peer(Peer&&) noexcept = default;
+Peer& Peer::operator=(Peer&&) noexcept = default;
+
+void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
+  impl_->gatherer.AddLocalAddress(now, address);
+  impl_->Pump(now);
+}
+
+void Peer::EndOfLocalAddresses(Timestamp now) {
+  impl_->gatherer.EndOfLocalAddresses(now);
+  impl_->Pump(now);
+}
+
+Expected<std::string, DescriptionError> Peer::CreateOffer(Timestamp now) {
+  impl_->Pump(now);
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  return impl_->negotiation.CreateOffer(impl_->LocalForDescription());
+}
+
+Expected<std::string, DescriptionError> Peer::CreateAnswer(Timestamp now) {
+  impl_->Pump(now);
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  return impl_->negotiation.CreateAnswer(impl_->LocalForDescription());
+}
+
+Expected<void, DescriptionError> Peer::SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp) {
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  if (auto applied = impl_->negotiation.ApplyRemote(type, sdp); !applied) return applied;
+  impl_->HandleRemoteDescription(now);
+  return {};
+}
+
+Expected<void, DescriptionError> Peer::AddRemoteCandidate(Timestamp now, std::string_view line) {
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  if (line.empty()) {  // RFC 8838 §13
+    impl_->remote_candidates.HandleEnd();
+  } else {
+    auto parsed = ice::ParseCandidate(line);
+    if (!parsed) {
+      // RFC 8839 §5.1: a transport that we do not know is no mistake of the peer's.
+      if (parsed.error() == ice::CandidateParseErrc::kUnknownTransport) return {};
+      return Unexpected<DescriptionError>(
+          {DescriptionError::Code::kBadSdp,
+           SdpError{0, std::string(line.substr(0, 80)), ice::ToString(parsed.error())}.ToString()});
+    }
+    impl_->remote_candidates.Add(std::move(*parsed));
+  }
+  impl_->Pump(now);
+  return {};
+}
+
+Expected<void, DescriptionError> Peer::AddRemoteFragment(Timestamp now, std::string_view fragment) {
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  auto parsed = ParseTrickleFragment(fragment);
+  if (!parsed) {
+    return Unexpected<DescriptionError>({DescriptionError::Code::kBadSdp, parsed.error().ToString()});
+  }
+  const auto& remote = impl_->negotiation.remote();
+  if (parsed->ice && remote && parsed->ice->ufrag != remote->ice.ufrag) {  // RFC 8840 §4.4: another generation
+    return Unexpected<DescriptionError>(
+        {DescriptionError::Code::kIncompatible,
+         "the fragment's ice-ufrag is not the description's; ICE restart needs an offer"});
+  }
+  for (auto& candidate : parsed->candidates) impl_->remote_candidates.Add(std::move(candidate));
+  if (parsed->end_of_candidates) impl_->remote_candidates.HandleEnd();
+  impl_->Pump(now);
+  return {};
+}
+
+void Peer::HandleNameResolved(Timestamp now, std::string_view name, std::optional<IpAddress> address) {
+  impl_->remote_candidates.HandleResolved(name, address);
+  impl_->Pump(now);
+}
+
+Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Timestamp now,
+                                                                           datachannel::ChannelOptions options) {
+  if (impl_->progress.is_final()) return Unexpected<datachannel::OpenError>(datachannel::OpenError::kClosed);
+  auto opened = impl_->channels.OpenChannel(now, std::move(options));
+  impl_->Pump(now);
+  return opened;
+}
+
+Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::ChannelId channel,
+                                                  datachannel::MessageKind kind, std::vector<uint8_t> payload) {
+  if (impl_->progress.is_final()) return Unexpected<datachannel::SendError>(datachannel::SendError::kClosed);
+  if (payload.size() > impl_->SendRoom()) {
+    return Unexpected<datachannel::SendError>(datachannel::SendError::kQueueFull);
+  }
+  auto sent = impl_->channels.Send(now, channel, kind, std::move(payload));
+  if (sent) impl_->PumpChannels(now);
+  return sent;
+}
+
+void Peer::CloseChannel(Timestamp now, datachannel::ChannelId channel) {
+  impl_->channels.CloseChannel(now, channel);
+  impl_->Pump(now);
+}
+
+std::optional<datachannel::ReceivedMessage> Peer::PollMessage(Timestamp now, datachannel::ChannelId channel) {
+  auto message = impl_->channels.PollMessage(channel);
+  if (message) impl_->PumpChannels(now);
+  return message;
+}
+
+std::optional<datachannel::ReceivedMessage> Peer::PollAnyMessage(Timestamp now) {
+  auto message = impl_->channels.PollAnyMessage();
+  if (message) impl_->PumpChannels(now);
+  return message;
+}
+
+size_t Peer::buffered_amount(datachannel::ChannelId channel) const {
+  const size_t here = impl_->channels.queued_bytes(channel);
+  const auto stream = impl_->channels.stream(channel);
+  return impl_->secured && stream ? here + impl_->secured->sctp.buffered_amount(*stream) : here;
+}
+
+size_t Peer::send_buffer_room() const { return impl_->SendRoom(); }
+
+void Peer::SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes) {
+  impl_->low_thresholds.insert_or_assign(channel, bytes);
+  impl_->ApplyLowThreshold(channel);
+}
+
+const datachannel::ChannelOptions* Peer::channel_options(datachannel::ChannelId channel) const {
+  return impl_->channels.options(channel);
+}
+
+datachannel::ChannelState Peer::channel_state(datachannel::ChannelId channel) const {
+  return impl_->channels.state(channel);
+}
+
+void Peer::Close(Timestamp now) { impl_->TearDown(now, impl_->progress.HandleClosed("closed locally")); }
+
+void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                          std::span<const uint8_t> datagram) {
+  Impl& impl = *impl_;
+  ++impl.demux.datagrams_received;
+  impl.demux.bytes_received += datagram.size();
+  if (impl.progress.is_final()) return;
+  switch (ClassifyPacket(datagram)) {
+    case PacketKind::kStun:
+      if (!impl.agent.HandleDatagram(now, local, remote, datagram) &&
+          !impl.gatherer.HandleDatagram(now, local, remote, datagram)) {
+        ++impl.demux.dropped_stun;
+        return;
+      }
+      break;
+    case PacketKind::kDtls:
+      if (impl.agent.IsValidated(local, remote)) {
+        impl.HandleRecords(now, datagram);
+      } else if (!impl.agent.IsAuthenticated(local, remote) || !impl.early.Keep(local, remote, datagram)) {
+        ++impl.demux.dropped_not_validated;
+        return;
+      }
+      break;
+    default:  // RFC 7983 §7: ZRTP, TURN channels and RTP are not for a data-channel peer
+      ++impl.demux.dropped_unknown_kind;
+      return;
+  }
+  impl.Pump(now);
+}
+
+void Peer::HandleTimeout(Timestamp now) {
+  Impl& impl = *impl_;
+  if (impl.progress.is_final()) return;
+  impl.gatherer.HandleTimeout(now);
+  impl.agent.HandleTimeout(now);
+  if (impl.secured) {
+    impl.secured->dtls.HandleTimeout(now);
+    impl.secured->sctp.HandleTimeout(now);
+  }
+  impl.channels.HandleTimeout(now);
+  impl.Pump(now);
+}
+
+std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
+  Impl& impl = *impl_;
+  if (impl.farewell) return impl.Count(impl.PollFarewell(out));
+  if (impl.progress.is_final()) return std::nullopt;
+  if (auto stun = impl.gatherer.PollTransmit(now, out)) {
+    return impl.Count(Transmit{stun->size, stun->local, stun->remote});
+  }
+  if (auto check = impl.agent.PollTransmit(now, out)) {
+    impl.progress.HandleFirstCheck(now);
+    return impl.Count(Transmit{check->size, check->local, check->remote});
+  }
+  if (auto datagram = impl.PollSecured(now, out)) return impl.Count(datagram);
+  // What left made room: messages that waited for it are handed over, and low-water events become visible.
+  impl.PumpSctp(now);
+  impl.PumpChannels(now);
+  return impl.Count(impl.PollSecured(now, out));
+}
+
+std::optional<Peer::Event> Peer::PollEvent() { return impl_->events.Pop(); }
+
+Timestamp Peer::NextTimeout() const {
+  const Impl& impl = *impl_;
+  if (impl.progress.is_final()) return Timestamp::Never();
+  Timestamp next = std::min({impl.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
+  if (impl.secured) next = std::min({next, impl.secured->dtls.NextTimeout(), impl.secured->sctp.NextTimeout()});
+  return next;
+}
+
+ConnectionState Peer::state() const { return impl_->progress.state(); }
+const std::string& Peer::local_ufrag() const { return impl_->agent.local_credentials().ufrag; }
+bool Peer::IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const {
+  return impl_->agent.IsAuthenticated(local, remote);
+}
+bool Peer::is_gathering() const { return !impl_->gatherer.is_complete(); }
+std::string Peer::TakeKeyLog() { return impl_->secured ? impl_->secured->dtls.TakeKeyLog() : std::string(); }
+
+PeerStats Peer::stats() const {
+  const Impl& impl = *impl_;
+  PeerStats stats;
+  stats.state = impl.progress.state();
+  stats.state_reason = impl.progress.reason();
+  stats.timings = impl.progress.timings();
+  stats.ice_state = impl.agent.state();
+  stats.ice_role = impl.agent.role();
+  stats.selected_pair = impl.agent.selected_pair();
+  stats.pairs = impl.agent.pair_stats();
+  stats.local_candidates = impl.agent.local_candidates();
+  stats.demux = impl.demux;
+  stats.ice = impl.agent.metrics();
+  if (impl.secured) {
+    stats.dtls = impl.secured->dtls.metrics();
+    stats.dtls_protocol = impl.secured->protocol;
+    stats.dtls_cipher = impl.secured->cipher;
+    stats.sctp = impl.secured->sctp.metrics();
+  }
+  stats.channels_metrics = impl.channels.metrics();
+  stats.channels = impl.channels.stats();
+  return stats;
+}
+
+}  // namespace jsp::transport

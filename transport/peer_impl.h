@@ -1,0 +1,90 @@
+#pragma once
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event_queue.h"
+#include "dtls/session.h"
+#include "ice/agent.h"
+#include "sctp/association.h"
+#include "transport/connection_progress.h"
+#include "transport/early_datagrams.h"
+#include "transport/gatherer.h"
+#include "transport/negotiation.h"
+#include "transport/peer.h"
+#include "transport/remote_candidates.h"
+namespace jsp::transport {
+
+// The layers, and the pump that carries output of one to the next. Bottom up: gathering, ICE, DTLS, SCTP, channels.
+struct Peer::Impl {
+  Impl(const PeerOptions& peer_options, Rng& random, Timestamp now);
+
+  // The part above ICE; exists once both descriptions are known.
+  struct Secured {
+    Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Rng& random, Timestamp now)
+        : dtls(dtls_options, now), sctp(sctp_options, random, now) {}
+
+    dtls::Session dtls;
+    sctp::Association sctp;
+    bool started = false;
+    std::string protocol;
+    std::string cipher;
+    std::optional<datachannel::ChannelSet::Transmit> stalled;  // SCTP's send buffer was full
+  };
+  // What is still to leave after Close or a failure: an ABORT, an alert.
+  struct Farewell {
+    SocketAddress local;
+    SocketAddress remote;
+    std::deque<std::vector<uint8_t>> datagrams;
+  };
+
+  void Pump(Timestamp now);
+  void PumpGatherer(Timestamp now);
+  void PumpRemoteCandidates(Timestamp now);
+  void PumpAgent(Timestamp now);
+  void PumpDtls(Timestamp now);
+  void PumpSctp(Timestamp now);
+  void PumpChannels(Timestamp now);
+
+  void HandleIceEvent(Timestamp now, const ice::Event& event);
+  void HandleSctpEvent(Timestamp now, sctp::Event event);
+  void HandleRecords(Timestamp now, std::span<const uint8_t> datagram);
+  void Secure(Timestamp now);
+  void MaybeStartDtls(Timestamp now);
+  void HandOver(Timestamp now);
+  void TearDown(Timestamp now, ConnectionProgress::Change change);
+  void HandleRemoteDescription(Timestamp now);
+  void ApplyLowThreshold(datachannel::ChannelId channel);
+  DescriptionError ClosedError() const;
+  void Report(ConnectionProgress::Change change) {
+    if (change) events.Push(std::move(*change));
+  }
+  std::optional<Transmit> PollFarewell(std::span<uint8_t> out);
+  std::optional<Transmit> PollSecured(Timestamp now, std::span<uint8_t> out);
+  std::optional<Transmit> Count(std::optional<Transmit> transmit);
+  LocalParameters LocalForDescription() const;
+  size_t SendRoom() const;
+
+  PeerOptions options;
+  Rng& rng;
+  Negotiation negotiation;
+  RemoteCandidates remote_candidates;
+  Gatherer gatherer;
+  ice::Agent agent;
+  std::optional<Secured> secured;
+  datachannel::ChannelSet channels;
+  ConnectionProgress progress;
+  EarlyDatagrams early;
+  std::optional<Farewell> farewell;
+  std::map<datachannel::ChannelId, size_t> low_thresholds;
+  DemuxMetrics demux;
+  EventQueue<Event> events;
+};
+
+}  // namespace jsp::transport

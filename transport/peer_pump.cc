@@ -1,0 +1,319 @@
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "transport/peer_impl.h"
+
+namespace jsp::transport {
+namespace {
+
+constexpr size_t kMaxRecordPlaintext = 16384;  // RFC 6347 §4.1
+constexpr size_t kMaxPlaintextPacket = 2048;   // of ours; sctp::Options::max_packet_size is at most this
+
+GathererOptions ToGathererOptions(const PeerOptions& options) {
+  GathererOptions gatherer;
+  gatherer.stun_servers = options.stun_servers;
+  gatherer.retransmit = options.stun_retransmit;
+  gatherer.timeout = options.gathering_timeout;
+  gatherer.pacing_interval = options.ice.pacing_interval;
+  return gatherer;
+}
+
+sctp::Options ToSctpOptions(const PeerOptions& options) {
+  sctp::Options sctp = options.sctp;
+  sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxPlaintextPacket);
+  return sctp;
+}
+
+}  // namespace
+
+Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
+    : options(peer_options),
+      rng(random),
+      negotiation(random),
+      remote_candidates({peer_options.max_orphan_candidates, peer_options.max_unresolved_names}),
+      gatherer(ToGathererOptions(peer_options), random),
+      agent(peer_options.ice, random, now),
+      channels(peer_options.channels),
+      progress(now),
+      early(peer_options.max_early_datagrams) {}
+
+void Peer::Impl::Pump(Timestamp now) {
+  PumpGatherer(now);
+  PumpRemoteCandidates(now);
+  PumpAgent(now);
+  PumpDtls(now);
+  PumpSctp(now);
+  PumpChannels(now);
+}
+
+void Peer::Impl::PumpGatherer(Timestamp now) {
+  while (auto polled = gatherer.PollEvent()) {
+    if (auto* found = std::get_if<gather_event::CandidateGathered>(&*polled)) {
+      if (!agent.AddLocalCandidate(now, found->candidate)) continue;
+      const ice::Candidate& added = agent.local_candidates().back();
+      events.Push(event::LocalCandidateGathered{added, ice::WriteCandidate(added)});
+    } else {
+      agent.EndOfLocalCandidates(now);
+      progress.HandleGathered(now);
+      events.Push(event::GatheringComplete{});
+    }
+  }
+}
+
+void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
+  while (auto candidate = remote_candidates.PollReady()) {
+    (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // refusals are counted by the agent
+  }
+  while (auto name = remote_candidates.PollNameToResolve()) events.Push(event::ResolveName{std::move(*name)});
+  if (remote_candidates.PollEnd()) agent.EndOfRemoteCandidates(now);
+}
+
+void Peer::Impl::PumpAgent(Timestamp now) {
+  while (auto polled = agent.PollEvent()) HandleIceEvent(now, *polled);
+  if (!early.empty()) {
+    early.Release([&](const auto& local, const auto& remote) { return agent.IsValidated(local, remote); },
+                  [&](std::span<const uint8_t> datagram) { HandleRecords(now, datagram); });
+  }
+}
+
+void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
+  std::visit(Overloaded{
+                 [&](const ice::event::StateChanged& e) {
+                   const auto change = progress.HandleIce(now, e.state, e.reason);
+                   if (e.state == ice::State::kFailed) return TearDown(now, change);
+                   Report(change);
+                 },
+                 [&](const ice::event::PairSelected& e) {
+                   events.Push(event::SelectedPairChanged{e.local, e.remote});
+                   MaybeStartDtls(now);
+                 },
+                 [](const ice::event::CandidateDiscovered&) {},
+                 [](const ice::event::RoleChanged&) {},
+             },
+             ice_event);
+}
+
+// The DTLS server listens at once; the client needs a path first. No byte leaves before a pair is valid (RFC 8445
+// §12.1).
+void Peer::Impl::MaybeStartDtls(Timestamp now) {
+  if (!secured || secured->started || !agent.selected_pair()) return;
+  secured->started = true;
+  secured->dtls.Start(now);
+}
+
+void Peer::Impl::Secure(Timestamp now) {
+  dtls::Options dtls_options;
+  dtls_options.role = negotiation.dtls_role();
+  dtls_options.certificate = options.certificate;
+  dtls_options.remote_fingerprints = negotiation.remote()->fingerprints;
+  dtls_options.max_datagram = options.max_datagram;
+  dtls_options.handshake_timeout = options.dtls_handshake_timeout;
+  dtls_options.collect_keylog = options.collect_keylog;
+  secured.emplace(dtls_options, ToSctpOptions(options), rng, now);
+  secured->sctp.SetRemoteLimits(negotiation.remote()->sctp_port,
+                                static_cast<size_t>(negotiation.remote_max_message_size()));
+  channels.SetRemoteMaxMessageSize(static_cast<size_t>(negotiation.remote_max_message_size()));
+  MaybeStartDtls(now);
+}
+
+void Peer::Impl::HandleRecords(Timestamp now, std::span<const uint8_t> datagram) {
+  if (!secured) return;
+  secured->dtls.HandleDatagram(now, datagram);
+  std::array<uint8_t, kMaxRecordPlaintext> plaintext;  // not initialised: written before it is read
+  while (auto size = secured->dtls.PollPlaintext(now, plaintext)) {
+    secured->sctp.HandlePacket(now, std::span(plaintext).first(*size));
+  }
+}
+
+void Peer::Impl::PumpDtls(Timestamp now) {
+  if (!secured) return;
+  while (auto polled = secured->dtls.PollEvent()) {
+    if (auto* connected = std::get_if<dtls::event::Connected>(&*polled)) {
+      secured->protocol = connected->protocol;
+      secured->cipher = connected->cipher;
+      progress.HandleDtlsConnected(now);
+      secured->sctp.Connect(now);
+    } else if (auto* failed = std::get_if<dtls::event::Failed>(&*polled)) {
+      std::string reason = dtls::ToString(failed->reason);
+      if (failed->reason != dtls::FailureReason::kFingerprintMismatch)
+        reason = "DTLS: " + reason + ": " + failed->detail;
+      return TearDown(now, progress.HandleFailure(std::move(reason)));
+    } else {
+      return TearDown(now, progress.HandleClosed("the peer closed the connection"));
+    }
+  }
+}
+
+void Peer::Impl::PumpSctp(Timestamp now) {
+  while (secured) {
+    auto polled = secured->sctp.PollEvent();
+    if (!polled) return;
+    HandleSctpEvent(now, std::move(*polled));
+  }
+}
+
+void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
+  std::visit(
+      Overloaded{
+          [&](const sctp::event::Connected& e) {
+            const auto role = negotiation.dtls_role() == dtls::Role::kClient ? datachannel::DtlsRole::kClient
+                                                                             : datachannel::DtlsRole::kServer;
+            channels.HandleConnected(now, role, std::min(e.incoming_streams, e.outgoing_streams));
+            Report(progress.HandleSctpConnected(now));
+          },
+          [&](const sctp::event::Closed&) { TearDown(now, progress.HandleClosed("the peer closed the connection")); },
+          [&](const sctp::event::Aborted& e) {
+            const bool closed = e.cause == sctp::AbortCause::kPeerAborted || e.cause == sctp::AbortCause::kLocalClose;
+            TearDown(now, closed ? progress.HandleClosed("the peer closed the connection")
+                                 : progress.HandleFailure("SCTP: " + std::string(sctp::ToString(e.cause)) + ": " +
+                                                          e.detail));
+          },
+          [&](sctp::event::MessageReceived& e) { channels.HandleMessage(now, std::move(e.message)); },
+          [&](const sctp::event::BufferedAmountLow& e) { channels.HandleBufferedAmountLow(now, e.stream); },
+          [&](const sctp::event::OutgoingStreamsReset& e) { channels.HandleOutgoingReset(now, e.streams); },
+          [&](const sctp::event::OutgoingStreamsResetFailed& e) { channels.HandleOutgoingResetFailed(now, e.streams); },
+          [&](const sctp::event::IncomingStreamsReset& e) { channels.HandleIncomingReset(now, e.streams); },
+          // A restart under one DTLS association means that the other side lost its streams: nothing of ours is valid.
+          [&](const sctp::event::Restarted&) {
+            TearDown(now, progress.HandleFailure("SCTP: the peer restarted its association"));
+          },
+      },
+      sctp_event);
+}
+
+void Peer::Impl::PumpChannels(Timestamp now) {
+  if (secured) {
+    HandOver(now);
+    if (const auto streams = channels.TakeStreamsToReset(); !streams.empty()) {
+      if (!secured->sctp.ResetStreams(now, streams)) channels.HandleOutgoingResetFailed(now, streams);
+    }
+    if (const size_t consumed = channels.TakeConsumedBytes(); consumed > 0) secured->sctp.HandleConsumed(now, consumed);
+  }
+  while (auto polled = channels.PollEvent()) {
+    if (const auto* open = std::get_if<datachannel::event::ChannelOpen>(&*polled)) ApplyLowThreshold(open->channel);
+    if (const auto* closed = std::get_if<datachannel::event::ChannelClosed>(&*polled))
+      low_thresholds.erase(closed->channel);
+    std::visit([&](auto& e) { events.Push(std::move(e)); }, *polled);
+  }
+}
+
+// Messages wait in the channel set until SCTP has a stream and room for them; none that was accepted is lost.
+void Peer::Impl::HandOver(Timestamp now) {
+  while (true) {
+    if (!secured->stalled) secured->stalled = channels.PollTransmit(now, {});
+    if (!secured->stalled) return;
+    auto& next = *secured->stalled;
+    if (secured->sctp.send_buffer_room() < next.message.payload.size()) return;
+    (void)secured->sctp.Send(now, std::move(next.message), next.options);  // checked by the channel set already
+    secured->stalled.reset();
+  }
+}
+
+// Closes all layers; what they still have to say (an ABORT, an alert) is kept for PollTransmit.
+void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
+  if (!change) return;
+  if (secured && agent.selected_pair()) {
+    Farewell last;
+    last.local = agent.selected_pair()->local.base;
+    last.remote = agent.selected_pair()->remote.address;
+    std::array<uint8_t, kMaxPlaintextPacket> plain;
+    std::array<uint8_t, kMaxPlaintextPacket> sealed;
+    secured->sctp.Abort(now, "closed");
+    while (auto packet = secured->sctp.PollTransmit(now, std::span(plain).first(kMaxPlaintextPacket - 64))) {
+      auto size = secured->dtls.Seal(now, std::span(plain).first(packet->size), sealed);
+      if (!size) break;
+      last.datagrams.emplace_back(sealed.begin(), sealed.begin() + static_cast<std::ptrdiff_t>(*size));
+    }
+    secured->dtls.Close(now);
+    while (auto alert = secured->dtls.PollTransmit(now, sealed)) {
+      last.datagrams.emplace_back(sealed.begin(), sealed.begin() + static_cast<std::ptrdiff_t>(alert->size));
+    }
+    farewell = std::move(last);
+  }
+  agent.Close(now);
+  while (agent.PollEvent()) {
+  }
+  early.Clear();
+  channels.HandleDisconnected(now);
+  PumpChannels(now);
+  events.Push(std::move(*change));
+}
+
+void Peer::Impl::HandleRemoteDescription(Timestamp now) {
+  const SessionDescription& remote = *negotiation.remote();
+  agent.SetRole(negotiation.ice_role());
+  (void)agent.SetRemoteDescription(now,
+                                   {remote.ice, remote.ice_lite, remote.ice2});  // credentials were parsed as valid
+  Secure(now);
+  for (const auto& candidate : remote.candidates) remote_candidates.Add(candidate);
+  // RFC 8838 §3: a peer that does not trickle has said all that it will say.
+  if (remote.end_of_candidates || !remote.trickle) remote_candidates.HandleEnd();
+  remote_candidates.HandleDescription(remote.ice.ufrag);
+  Pump(now);
+}
+
+// A stream id is known only when the DTLS role is; until then the threshold waits here.
+void Peer::Impl::ApplyLowThreshold(datachannel::ChannelId channel) {
+  const auto stream = channels.stream(channel);
+  const auto threshold = low_thresholds.find(channel);
+  if (!secured || !stream || threshold == low_thresholds.end()) return;
+  secured->sctp.SetBufferedAmountLowThreshold(*stream, threshold->second);
+}
+
+DescriptionError Peer::Impl::ClosedError() const {
+  return {DescriptionError::Code::kClosed,
+          "the connection is " + std::string(ToString(progress.state())) + ": " + progress.reason()};
+}
+
+LocalParameters Peer::Impl::LocalForDescription() const {
+  LocalParameters local;
+  local.ice = agent.local_credentials();
+  local.fingerprint = options.certificate->fingerprint();
+  local.sctp_port = options.sctp.local_port;
+  local.max_message_size = options.sctp.max_message_size;
+  local.candidates = &agent.local_candidates();
+  local.end_of_candidates = gatherer.is_complete();
+  return local;
+}
+
+size_t Peer::Impl::SendRoom() const {
+  const size_t waiting = channels.total_queued_bytes();
+  const size_t room = secured ? secured->sctp.send_buffer_room() : options.sctp.max_send_buffer;
+  return room > waiting ? room - waiting : 0;
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollFarewell(std::span<uint8_t> out) {
+  if (farewell->datagrams.empty() || farewell->datagrams.front().size() > out.size()) return std::nullopt;
+  const std::vector<uint8_t> datagram = std::move(farewell->datagrams.front());
+  farewell->datagrams.pop_front();
+  std::ranges::copy(datagram, out.begin());
+  return Transmit{datagram.size(), farewell->local, farewell->remote};
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<uint8_t> out) {
+  // RFC 7675 §5.1: without consent there is no selected pair, and nothing is sent.
+  if (!secured || !agent.selected_pair()) return std::nullopt;
+  const auto& pair = *agent.selected_pair();
+  if (auto flight = secured->dtls.PollTransmit(now, out)) {
+    return Transmit{flight->size, pair.local.base, pair.remote.address};
+  }
+  if (!secured->dtls.is_connected() || out.size() < dtls::Session::kMaxRecordOverhead) return std::nullopt;
+  std::array<uint8_t, kMaxPlaintextPacket> plain;  // not initialised: written before it is read
+  const size_t room = std::min(plain.size(), out.size() - dtls::Session::kMaxRecordOverhead);
+  const auto packet = secured->sctp.PollTransmit(now, std::span(plain).first(room));
+  if (!packet) return std::nullopt;
+  const auto sealed = secured->dtls.Seal(now, std::span(plain).first(packet->size), out);
+  if (!sealed) return std::nullopt;
+  agent.HandleDataSent(now);
+  return Transmit{*sealed, pair.local.base, pair.remote.address};
+}
+
+std::optional<Peer::Transmit> Peer::Impl::Count(std::optional<Transmit> transmit) {
+  if (transmit) {
+    ++demux.datagrams_sent;
+    demux.bytes_sent += transmit->size;
+  }
+  return transmit;
+}
+
+}  // namespace jsp::transport
