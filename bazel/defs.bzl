@@ -44,6 +44,7 @@ _LINT_PATTERNS = ["**/*." + extension for extension in [
     "txt",
 ]]
 
+# buildifier: disable=unnamed-macro
 def jsp_package(patterns = _LINT_PATTERNS):
     """Declares the package's files to the lint tests. The first call of every BUILD.bazel.
 

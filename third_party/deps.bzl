@@ -22,6 +22,7 @@ def _bazel_support(name, path):
     if not native.existing_rule(name):
         native.local_repository(name = name, path = path)
 
+# buildifier: disable=unnamed-macro
 def jsp_dependencies():
     """Defines the repositories that jsp needs and the calling workspace does not define itself."""
     _bazel_support("bazel_skylib", "/usr/share/bazel/tools/skylib")
