@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 namespace jsp::stun {
 
@@ -43,6 +44,14 @@ enum class AttributeType : uint16_t {
   kIceControlling = 0x802a,
   kResponseOrigin = 0x802b,  // RFC 5780 §7.3
   kOtherAddress = 0x802c,    // RFC 5780 §7.4
+};
+
+// The comprehension-required attributes of RFC 8489 §18.3, without the integrity attributes, which MessageView always
+// knows: what an agent of the bare protocol passes to MessageView::UnknownAttributes.
+inline constexpr std::array kBaseRequiredAttributes{
+    AttributeType::kMappedAddress, AttributeType::kUsername,          AttributeType::kErrorCode,
+    AttributeType::kRealm,         AttributeType::kUnknownAttributes, AttributeType::kNonce,
+    AttributeType::kUserhash,      AttributeType::kPasswordAlgorithm, AttributeType::kXorMappedAddress,
 };
 
 // RFC 8489 §14: types below 0x8000 must be understood by the receiver.

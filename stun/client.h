@@ -1,6 +1,8 @@
 #pragma once
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,23 +10,35 @@
 #include <vector>
 
 #include "base/event_queue.h"
+#include "base/expected.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "stun/message_view.h"
 #include "stun/retransmit_schedule.h"
+#include "stun/rto_cache.h"
+#include "stun/transaction_id.h"
 namespace jsp::stun {
 
-enum class RequestFailure : uint8_t { kTimeout, kErrorResponse, kMalformedResponse, kUnknownRequiredAttribute };
+enum class RequestFailure : uint8_t {
+  kTimeout,
+  kErrorResponse,
+  kMalformedResponse,
+  kUnknownRequiredAttribute,
+  kUnreachable
+};
 
 struct ClientOptions {
-  RetransmitOptions retransmit;
+  RetransmitOptions retransmit{};
   size_t max_transactions = 64;  // more are refused by StartBinding
-  std::string software;          // SOFTWARE attribute; empty: none
+  // SOFTWARE attribute; empty, or not sendable by RFC 8489 §14.14: none.
+  std::string software{};
+  // RFC 8489 §6.2: "a client SHOULD limit itself to ten outstanding transactions to the same server"; more wait.
+  size_t max_transactions_per_server = 10;
 };
 enum class StartError : uint8_t { kTooManyTransactions };
 
-// Names one request of a Client.
+// Names one request of a Client; never 0.
 struct RequestHandle {
   uint32_t value = 0;
   bool operator==(const RequestHandle&) const = default;
@@ -36,7 +50,7 @@ struct BindingSucceeded {
   SocketAddress local;  // as given to StartBinding
   SocketAddress server;
   SocketAddress mapped;
-  Duration rtt;          // of the last sending
+  Duration rtt;          // since the last sending; ambiguous when there was more than one
   std::string software;  // of the server, empty when it did not say
 };
 struct BindingFailed {
@@ -50,7 +64,8 @@ struct BindingFailed {
 }  // namespace event
 
 // Binding requests to STUN servers (RFC 8489 §6): transaction matching by id *and* server address, retransmission,
-// failure. Without credentials. Owns its transactions; the gatherer and `jsp stun` drive it.
+// failure. Without credentials, and without ALTERNATE-SERVER: a 300 is a failure. Owns its transactions, not the
+// sockets; the gatherer and `jsp stun` drive it.
 class Client {
  public:
   struct Transmit {
@@ -59,6 +74,7 @@ class Client {
     SocketAddress remote;
   };
   using Event = std::variant<event::BindingSucceeded, event::BindingFailed>;
+  // Every datagram counts at most once. Those that HandleDatagram did not claim may well be somebody else's.
   struct Metrics {
     uint64_t requests_sent = 0;
     uint64_t dropped_unparsable = 0;
@@ -67,30 +83,61 @@ class Client {
     uint64_t dropped_bad_fingerprint = 0;
   };
 
+  // `rng` must outlive the client.
   Client(const ClientOptions& options, Rng& rng);
 
   // `local` is opaque to the client: the socket to send from; it comes back in Transmit and events.
   Expected<RequestHandle, StartError> StartBinding(Timestamp now, const SocketAddress& local,
                                                    const SocketAddress& server);
+  // Forgets a request, without an event. An unknown or finished one is ignored.
   void Cancel(RequestHandle request);
 
   // True when the datagram was a response to one of ours (whatever its fate), so that nobody else need look at it.
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
+  // The system reported a hard ICMP error for what was sent from `local` to `server`: those requests fail
+  // (RFC 8489 §6.2.1).
+  void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& server);
   void HandleTimeout(Timestamp now);
+  // nullopt also when `out` is too small for a request (20 octets and the SOFTWARE attribute); nothing is lost then.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;
   const Metrics& metrics() const { return metrics_; }
+  // Requests without an outcome yet.
+  size_t transactions() const { return transactions_.size(); }
 
  private:
-  struct Transaction;
+  enum class Phase : uint8_t { kWaiting, kToSend, kSent };  // waiting: for one of the server's ten places
+  struct Transaction {
+    RequestHandle handle;
+    SocketAddress local;
+    SocketAddress server;
+    TransactionId id;
+    RetransmitSchedule schedule;
+    Timestamp last_sent;
+    Phase phase;
+  };
+
+  void Advance(Timestamp now);
+  void QueueSend(Transaction& transaction);
+  size_t ActiveTo(const SocketAddress& server) const;
+  // Removes the transaction and lets the next one that waits for the same server go.
+  void Remove(size_t index);
+  void Fail(size_t index, RequestFailure reason, uint16_t error_code, std::string detail);
+  void HandleSuccess(size_t index, const MessageView& response);
+  void HandleError(size_t index, const MessageView& response);
 
   ClientOptions options_;
-  Rng& rng_;
+  Rng* rng_;
   Metrics metrics_;
   EventQueue<Event> events_;
-  std::vector<Transaction> transactions_;
+  std::vector<Transaction> transactions_;  // in no order
+  boost::unordered_flat_map<TransactionId, size_t, std::hash<TransactionId>> index_by_id_;
+  size_t waiting_ = 0;  // transactions in that phase
+  EventQueue<TransactionId> to_send_;
+  RtoCache rto_cache_;
+  Timestamp now_;  // of the latest input
   uint32_t next_handle_ = 1;
 };
 static_assert(SansIoCore<Client>);

@@ -10,6 +10,9 @@ struct RetransmitOptions {
   Duration rto = std::chrono::milliseconds(500);
   uint32_t rc = 7;
   uint32_t rm = 16;
+
+  // RFC 8489 §6.2.2: over a reliable transport a request is sent once and fails after Ti = 39.5 s.
+  static RetransmitOptions Reliable() { return {.rto = std::chrono::milliseconds(39500), .rc = 1, .rm = 1}; }
 };
 
 // The state of one request's retransmissions. Owned by a transaction; told the time.
