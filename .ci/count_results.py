@@ -92,8 +92,9 @@ def main():
     for step in options.step:
         name, status = step.rsplit("=", 1)
         (passed if status == "0" else failed).add(name)
-    # 4 is "no test to run", which is right for a target that only builds.
-    if options.bazel_status not in (0, 4) and not results.failed():
+    # 3 is "a test failed"; 4 is "no test to run", which is right for a target that only builds. Anything else without a
+    # target that could not be built is Bazel's own failure: a BUILD file that does not load leaves no event behind.
+    if options.bazel_status not in (0, 3, 4) and not results.not_built:
         failed.add("bazel (exit code %d)" % options.bazel_status)
 
     skipped = {}
