@@ -30,9 +30,9 @@ bazel test "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going --build_event_json_file
 
 counted=(--bazel-status "$status")
 if [[ $# -eq 0 ]]; then
-  echo "building test/consumer, a second workspace that depends on this one" >&2
+  echo "testing test/consumer, a second workspace that depends on this one" >&2
   status=0
-  (cd test/consumer && bazel build "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going //...) || status=$?
+  (cd test/consumer && bazel test "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going //...) || status=$?
   counted+=(--step "test/consumer=$status")
 fi
 

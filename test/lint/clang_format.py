@@ -42,7 +42,7 @@ def run(binary, root, paths):
 
 def check_directory(root, binary):
     tree = source_tree.SourceTree.of_directory(root)
-    paths = tree.cpp_paths()
+    paths = tree.cpp_paths() + [p for p in tree.paths if p.startswith('test/consumer/') and p.endswith('.cc')]
     chunks = [paths[i:i + 40] for i in range(0, len(paths), 40)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return [v for found in pool.map(lambda chunk: run(binary, root, chunk), chunks) for v in found]

@@ -18,6 +18,7 @@ def jsp_lint(name, tags = []):
         data = scripts + [
             "package-lock.json",
             "//:WORKSPACE",
+            "//:consumer_srcs",
         ] + ["//%s:lint_srcs" % package for package in PACKAGES],
         tags = ["lint"] + tags,
     )

@@ -28,7 +28,7 @@ _GAP = r'(?:[ \t]|\n[ \t]*(?://+|\*|#)?[ \t]*)+'
 _CHAIN = r'(?:' + r'(?:,|/|–|-|;)?' + r'(?:' + _GAP + r'(?:(?:and|or|to)' + _GAP + r')?)?' + _SECTION + r')*'
 CITATION = re.compile(r'\bRFC (\d{3,5})' + _GAP + r'(' + _SECTION + _CHAIN + r')')
 OTHER_DOCUMENT = re.compile(
-    r'(?:\bdraft-[\w.-]+|\b[\w/.-]+\.(?:md|txt)`?|\b(?:FIPS|W3C|IEEE|ITU-T|WebRTC|SP) ?[\w.-]*)' + _GAP + _SECTION + _CHAIN)
+    r'\bRFC NNNN §[\w.]+|(?:\bdraft-[\w.-]+|\b[\w/.-]+\.(?:md|txt)`?|\b(?:FIPS|W3C|IEEE|ITU-T|WebRTC|SP) ?[\w.-]*)' + _GAP + _SECTION + _CHAIN)
 WRONG_FORMS = (
     re.compile(r'\bRFC-?\d{3,5}\b'),
     re.compile(r'\brfc \d{3,5}\b'),

@@ -1,0 +1,1 @@
+#error "jsp reached @openssl although the TLS library was swapped"

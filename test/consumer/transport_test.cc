@@ -1,0 +1,7 @@
+#include <string_view>
+
+#include "transport/peer.h"
+
+int main() {
+  return std::string_view(jsp::transport::ToString(jsp::transport::ConnectionState::kNew)) == "new" ? 0 : 1;
+}
