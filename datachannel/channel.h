@@ -1,10 +1,15 @@
 #pragma once
+#include <boost/circular_buffer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
+
 #include "base/strong_types.h"
 #include "base/time.h"
+#include "datachannel/message_codec.h"
+#include "sctp/message.h"
 #include "sctp/types.h"
 namespace jsp::datachannel {
 
@@ -13,13 +18,13 @@ using ChannelId = StrongId<struct ChannelIdTag, uint32_t>;
 
 // RFC 8831 §6.1, RFC 8832 §5.1: the six channel types are ordered × {reliable, rexmit, timed}.
 struct ChannelOptions {
-  std::string label;     // UTF-8, at most 65535 octets
-  std::string protocol;  // UTF-8, at most 65535 octets
+  std::string label{};     // UTF-8, at most 65535 octets
+  std::string protocol{};  // UTF-8, at most 65535 octets
   bool ordered = true;
-  std::optional<uint16_t> max_retransmits;
-  std::optional<Duration> max_lifetime;  // milliseconds on the wire, RFC 8832 §5.1
-  std::optional<uint16_t> negotiated_id;  // opened on both sides without DCEP (RFC 8831 §6.4)
-  uint16_t priority = 256;                // RFC 8832 §5.1 / RFC 8831 §6.4
+  std::optional<uint16_t> max_retransmits{};
+  std::optional<Duration> max_lifetime;  // milliseconds on the wire, RFC 8832 §5.1; a fraction counts as a whole one
+  std::optional<uint16_t> negotiated_id{};  // opened on both sides without DCEP (RFC 8831 §6.5)
+  uint16_t priority = 256;                  // RFC 8832 §5.1 / RFC 8831 §6.4
 };
 
 enum class ChannelState : uint8_t { kConnecting, kOpen, kClosing, kClosed };
@@ -30,10 +35,108 @@ struct ChannelStats {
   std::optional<sctp::StreamId> stream;
   ChannelOptions options;
   ChannelState state = ChannelState::kConnecting;
-  uint64_t messages_sent = 0;
+  uint64_t messages_sent = 0;  // handed to SCTP
   uint64_t bytes_sent = 0;
-  uint64_t messages_received = 0;
+  uint64_t messages_received = 0;  // accepted, read or not
   uint64_t bytes_received = 0;
+  uint64_t messages_expired = 0;  // past max_lifetime before they were handed to SCTP
+};
+
+struct ReceivedMessage {
+  ChannelId channel;
+  MessageKind kind;
+  std::vector<uint8_t> payload;
+};
+
+// One data channel: its options, the DCEP message that it still owes, what waits to be sent and what waits to be read.
+// Knows its stream, but neither other channels nor when a stream is reset: ChannelSet, the only caller, decides when a
+// channel opens and closes, and this class keeps the order in which its messages leave (RFC 8832 §6).
+class Channel {
+ public:
+  enum class Opener : uint8_t { kLocal, kPeer, kNegotiated };
+  struct Output {
+    sctp::Message message;
+    sctp::SendOptions options;
+  };
+  struct Unread {
+    ReceivedMessage message;
+    size_t octets;  // of the SCTP user message, which the receive window still counts
+  };
+
+  Channel(ChannelId id, ChannelOptions options, Opener opener);
+
+  // The stream is known and SCTP is up. Channels of the peer and negotiated ones are open from here on.
+  void Attach(sctp::StreamId stream);
+  void Detach() { stream_.reset(); }
+  // The peer answered, by DATA_CHANNEL_ACK or by any other message (RFC 8832 §6). True when that opened the channel.
+  bool MarkAnswered();
+  void set_state(ChannelState state) { state_ = state; }
+
+  // `now` starts the lifetime of the message (RFC 8832 §5.1).
+  void Queue(Timestamp now, MessageKind kind, std::vector<uint8_t> payload);
+  // Forgets what was not handed over, DCEP included. Returns the octets of user messages forgotten.
+  size_t DiscardOutput();
+  // Forgets messages at the head of the queue whose lifetime is over. Returns their octets.
+  size_t DiscardExpired(Timestamp now);
+  bool HasOutput() const { return owed_ != Owed::kNothing || !outgoing_.empty(); }
+  bool HasUserOutput() const { return !outgoing_.empty(); }
+  // Octets of the next SCTP message, DCEP or user; HasOutput() must hold.
+  size_t NextOutputSize() const;
+  // The next message for SCTP: DCEP first, then user messages in the order of Queue. Attached, and HasOutput() holds.
+  Output TakeOutput(Timestamp now);
+  // True while the peer cannot have heard of this channel.
+  bool IsUnannounced() const { return owed_ == Owed::kOpen; }
+
+  void Receive(MessageKind kind, std::vector<uint8_t> payload, size_t octets);
+  std::optional<Unread> TakeUnread();
+
+  ChannelId id() const { return id_; }
+  const ChannelOptions& options() const { return options_; }
+  ChannelState state() const { return state_; }
+  std::optional<sctp::StreamId> stream() const { return stream_; }
+  size_t queued_bytes() const { return queued_bytes_; }
+  size_t unread_messages() const { return unread_.size(); }
+  ChannelStats stats() const;
+
+  // Whether the channel stands in ChannelSet's lists; kept here so that each lists it once.
+  struct Listing {
+    bool output = false;
+    bool unread = false;
+    bool low_reported = false;
+    bool close_reported = false;
+  };
+  Listing& listing() { return listing_; }
+
+ private:
+  // The DCEP message that goes out before any user message.
+  enum class Owed : uint8_t { kNothing, kOpen, kAck };
+  struct Outgoing {
+    std::vector<uint8_t> payload;
+    Timestamp queued_at;
+    MessageKind kind;
+  };
+  struct Counters {
+    uint64_t messages_sent = 0;
+    uint64_t bytes_sent = 0;
+    uint64_t messages_received = 0;
+    uint64_t bytes_received = 0;
+    uint64_t messages_expired = 0;
+  };
+
+  bool IsExpired(const Outgoing& outgoing, Timestamp now) const;
+  Output TakeDcep();
+
+  ChannelId id_;
+  ChannelOptions options_;
+  std::optional<sctp::StreamId> stream_;
+  ChannelState state_ = ChannelState::kConnecting;
+  Owed owed_;
+  bool answered_;  // RFC 8832 §6: until then everything is sent ordered
+  Listing listing_;
+  boost::circular_buffer<Outgoing> outgoing_;
+  size_t queued_bytes_ = 0;
+  boost::circular_buffer<Unread> unread_;
+  Counters counters_;
 };
 
 }  // namespace jsp::datachannel

@@ -1,0 +1,162 @@
+#include "transport/gatherer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "stun/server.h"
+
+namespace jsp::transport {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const SocketAddress kLocal = *SocketAddress::Parse("10.0.0.2:5000");
+const SocketAddress kServer = *SocketAddress::Parse("192.0.2.1:3478");
+const SocketAddress kMapped = *SocketAddress::Parse("198.51.100.7:41000");
+
+class GathererTest : public ::testing::Test {
+ protected:
+  Gatherer Make(std::vector<SocketAddress> servers) {
+    GathererOptions options;
+    options.stun_servers = std::move(servers);
+    options.retransmit = {.rto = milliseconds(250), .rc = 3, .rm = 4};
+    return Gatherer(options, rng_);
+  }
+  void Advance(Gatherer& gatherer, Duration by) {
+    now_ = now_ + by;
+    gatherer.HandleTimeout(now_);
+  }
+  // Lets the server see every request, as coming from `mapped`, and carries the answers back.
+  int Exchange(Gatherer& gatherer, const SocketAddress& mapped) {
+    int requests = 0;
+    std::array<uint8_t, 1500> buffer;
+    while (auto out = gatherer.PollTransmit(now_, buffer)) {
+      ++requests;
+      server_.HandleDatagram(now_, out->remote, mapped, std::span(buffer).first(out->size));
+      std::array<uint8_t, 1500> answer;
+      while (auto in = server_.PollTransmit(now_, answer)) {
+        EXPECT_TRUE(gatherer.HandleDatagram(now_, out->local, out->remote, std::span(answer).first(in->size)));
+      }
+    }
+    return requests;
+  }
+  std::vector<ice::Candidate> Candidates(Gatherer& gatherer) {
+    std::vector<ice::Candidate> found;
+    while (auto event = gatherer.PollEvent()) {
+      if (auto* gathered = std::get_if<gather_event::CandidateGathered>(&*event)) found.push_back(gathered->candidate);
+    }
+    return found;
+  }
+
+  Rng rng_ = Rng::FromNumber(1);
+  stun::Server server_{stun::ServerOptions{}};
+  Timestamp now_ = Timestamp::FromEpoch(seconds(1));
+};
+
+TEST_F(GathererTest, GivesHostCandidatesAtOnceAndCompletesWithoutServers) {  // RFC 8445 §5.1.1.1
+  Gatherer gatherer = Make({});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].type, ice::CandidateType::kHost);
+  EXPECT_EQ(found[0].base, kLocal);
+  EXPECT_TRUE(gatherer.is_complete());
+  EXPECT_EQ(gatherer.NextTimeout(), Timestamp::Never());
+}
+
+TEST_F(GathererTest, LearnsAReflexiveCandidateFromTheServer) {  // RFC 8445 §5.1.1.2
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[1].type, ice::CandidateType::kServerReflexive);
+  EXPECT_EQ(found[1].address, kMapped);
+  EXPECT_EQ(found[1].base, kLocal);
+  EXPECT_EQ(found[1].related, kLocal);
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
+TEST_F(GathererTest, DropsReflexiveCandidatesThatAreTheBaseOrRepeated) {  // RFC 8445 §5.1.3
+  Gatherer gatherer = Make({kServer, *SocketAddress::Parse("192.0.2.2:3478")});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  Advance(gatherer, milliseconds(50));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  EXPECT_EQ(Candidates(gatherer).size(), 2u) << "host, and one reflexive candidate for two equal answers";
+
+  Gatherer open = Make({kServer});
+  open.AddLocalAddress(now_, {kLocal});
+  open.EndOfLocalAddresses(now_);
+  Exchange(open, kLocal);
+  EXPECT_EQ(Candidates(open).size(), 1u);
+}
+
+TEST_F(GathererTest, SpacesTransactionsByTheFirstAtOnce) {  // RFC 8445 §14.2
+  Gatherer gatherer = Make({kServer, *SocketAddress::Parse("192.0.2.2:3478"), *SocketAddress::Parse("192.0.2.3:3478")});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  EXPECT_EQ(gatherer.NextTimeout(), now_ + milliseconds(50));
+  Advance(gatherer, milliseconds(49));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 0);
+  Advance(gatherer, milliseconds(1));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+}
+
+TEST_F(GathererTest, P16_ADeadServerDelaysTheEndNoLongerThanTheDeadline) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  const Timestamp start = now_;
+  std::array<uint8_t, 1500> buffer;
+  while (!gatherer.is_complete()) {
+    while (gatherer.PollTransmit(now_, buffer)) {
+    }
+    const Timestamp next = gatherer.NextTimeout();
+    ASSERT_NE(next, Timestamp::Never());
+    now_ = next;
+    gatherer.HandleTimeout(now_);
+  }
+  EXPECT_LE(now_ - start, seconds(3));
+  EXPECT_EQ(Candidates(gatherer).size(), 1u);
+}
+
+TEST_F(GathererTest, I10_RefusesAddressesThatNobodyCouldReach) {
+  Gatherer gatherer = Make({kServer});
+  for (const char* bad : {"0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000", "10.0.0.2:0", "[::]:5000"}) {
+    gatherer.AddLocalAddress(now_, {*SocketAddress::Parse(bad)});
+  }
+  EXPECT_TRUE(Candidates(gatherer).empty());
+}
+
+TEST_F(GathererTest, AsksOnlyServersThatTheAddressCanReach) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {*SocketAddress::Parse("127.0.0.1:5000")});
+  gatherer.AddLocalAddress(now_, {*SocketAddress::Parse("[2001:db8::2]:5000")});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 0);
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
+TEST_F(GathererTest, S7_IgnoresAnswersFromAnotherAddress) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  std::array<uint8_t, 1500> buffer;
+  auto out = gatherer.PollTransmit(now_, buffer);
+  ASSERT_TRUE(out);
+  server_.HandleDatagram(now_, kServer, kMapped, std::span(buffer).first(out->size));
+  auto answer = server_.PollTransmit(now_, buffer);
+  ASSERT_TRUE(answer);
+  (void)gatherer.HandleDatagram(now_, kLocal, *SocketAddress::Parse("203.0.113.9:3478"),
+                                std::span(buffer).first(answer->size));
+  EXPECT_EQ(Candidates(gatherer).size(), 1u);
+}
+
+}  // namespace
+}  // namespace jsp::transport
