@@ -1,0 +1,62 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "sctp/message.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// Names one slot of a MessagePool.
+using MessageHandle = StrongId<struct MessageHandleTag, uint32_t>;
+inline constexpr MessageHandle kNoMessage{std::numeric_limits<uint32_t>::max()};
+
+// One user message from Send until the peer has acknowledged all of its fragments cumulatively. Fragments refer to it;
+// its payload is never copied before it is written into a packet.
+struct OutgoingMessage {
+  Message message;
+  Timestamp expires_at;                     // RFC 3758 §4.1; Never without a lifetime
+  std::optional<uint16_t> max_retransmits;  // RFC 3758 §3.5 A2 by number of retransmissions
+  bool unordered = false;
+  bool control = false;
+  bool abandoned = false;           // RFC 3758 §3.5 A3: all of its TSNs are
+  Ssn ssn;                          // valid once a fragment exists and the message is ordered
+  uint32_t fragmented = 0;          // octets of the payload that fragments carry so far
+  uint32_t fragments = 0;           // TSNs that it has, consecutive from first_tsn on
+  uint32_t unacknowledged = 0;      // of them, those above the cumulative TSN ack point
+  UnwrappedTsn first_tsn{0};        // valid once fragments > 0
+  MessageHandle next = kNoMessage;  // behind it in its stream's queue, or in the list of free slots
+
+  size_t size() const { return message.payload.size(); }
+  bool IsFragmentedWhole() const { return abandoned || fragmented == size(); }
+};
+
+// The storage of all messages of one association, as a slab: a slot is reused as soon as its message is done with, so
+// that a steady state allocates nothing. Owned by SendQueue. A handle is valid until Release; references are valid
+// until the next Add.
+class MessagePool {
+ public:
+  MessageHandle Add(OutgoingMessage message);
+  void Release(MessageHandle handle);
+
+  OutgoingMessage& operator[](MessageHandle handle) { return slots_[handle.value]; }
+  const OutgoingMessage& operator[](MessageHandle handle) const { return slots_[handle.value]; }
+
+  // Octets of the payloads held.
+  size_t octets() const { return octets_; }
+  size_t size() const { return live_; }
+
+ private:
+  // Above this, the slab is given back when it becomes empty.
+  static constexpr size_t kKeptSlots = 256;
+
+  std::vector<OutgoingMessage> slots_;
+  MessageHandle free_ = kNoMessage;
+  size_t live_ = 0;
+  size_t octets_ = 0;
+};
+
+}  // namespace jsp::sctp

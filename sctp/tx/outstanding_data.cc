@@ -1,0 +1,327 @@
+#include "sctp/tx/outstanding_data.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+namespace jsp::sctp {
+namespace {
+
+// RFC 9260 §7.2.4: "a total of three missing reports".
+constexpr uint8_t kMissesToLose = 3;
+
+// Calls `visit(first, last)` for every maximal run that is in `a` and not in `b`. Both ascend without overlap.
+template <class Ranges, class Visit>
+void ForEachDifference(const Ranges& a, const Ranges& b, Visit visit) {
+  auto other = b.begin();
+  for (const auto& [first, last] : a) {
+    while (other != b.end() && other->second < first) ++other;
+    UnwrappedTsn begin = first;
+    for (auto overlap = other; overlap != b.end() && overlap->first <= last; ++overlap) {
+      if (begin < overlap->first) visit(begin, UnwrappedTsn(overlap->first.DistanceFrom(UnwrappedTsn(1))));
+      begin = overlap->second.Next();
+    }
+    if (begin <= last) visit(begin, last);
+  }
+}
+
+}  // namespace
+
+OutstandingData::OutstandingData(Tsn initial_tsn, SendQueue& messages, Metrics& metrics)
+    : messages_(messages),
+      metrics_(metrics),
+      // One cycle up, so that what lies before stays positive.
+      first_(int64_t{initial_tsn.value} + (int64_t{1} << 32)),
+      peer_ack_point_(Offset(first_, -1)),
+      lost_floor_(first_),
+      miss_floor_(first_) {}
+
+UnwrappedTsn OutstandingData::Lift(Tsn tsn) const {
+  const auto distance = static_cast<int32_t>(tsn.value - first_.Wrap().value);
+  return Offset(first_, distance);
+}
+
+UnwrappedTsn OutstandingData::Add(const Fragment& fragment) {
+  const UnwrappedTsn tsn = next_tsn();
+  OutgoingMessage& message = messages_.message(fragment.message);
+  if (message.fragments == 0) message.first_tsn = tsn;
+  ++message.fragments;
+  ++message.unacknowledged;
+  Push({.message = fragment.message,
+        .offset = fragment.offset,
+        .length = fragment.length,
+        .begins = fragment.begins,
+        .ends = fragment.ends});
+  flight_octets_ += ring_.back().size();
+  flight_payload_ += fragment.length;
+  return tsn;
+}
+
+void OutstandingData::Push(const Chunk& chunk) {
+  if (ring_.full()) ring_.set_capacity(ring_.capacity() == 0 ? 16 : ring_.capacity() * 2);
+  ring_.push_back(chunk);
+}
+
+SackVerdict OutstandingData::Validate(const SackChunk& sack) const {
+  const UnwrappedTsn cumulative = Lift(sack.cumulative_tsn_ack);
+  if (cumulative.Next() < first_) return SackVerdict::kOutOfOrder;
+  if (cumulative >= next_tsn()) return SackVerdict::kAcksUnsent;
+  const int64_t highest_offset = next_tsn().DistanceFrom(cumulative) - 1;
+  uint16_t previous_end = 0;
+  for (const GapAckBlock block : sack.gap_ack_blocks) {
+    if (block.start <= previous_end || block.end < block.start) return SackVerdict::kMalformed;
+    if (block.end > highest_offset) return SackVerdict::kAcksUnsent;
+    previous_end = block.end;
+  }
+  return SackVerdict::kValid;
+}
+
+OutstandingData::AckResult OutstandingData::Apply(Timestamp now, const SackChunk& sack, RecoveryPhase phase) {
+  AckResult result;
+  const UnwrappedTsn cumulative = Lift(sack.cumulative_tsn_ack);
+  AcknowledgeUpTo(cumulative, result);
+  if (sack.gap_ack_blocks.empty() && acknowledged_.empty()) return result;
+  AcknowledgeBlocks(cumulative, sack, result);
+  if (acknowledged_.empty()) return result;
+  // RFC 9260 §7.2.4: normally only what is below the highest TSN newly acknowledged counts as missing; all that the
+  // SACK reports missing while Fast Recovery makes progress, and when the peer took back what it had acknowledged.
+  const bool count_all = (phase == RecoveryPhase::kFastRecovery && result.cumulative_advanced) || result.reneged;
+  if (count_all) {
+    CountMisses(now, acknowledged_.back().second, result);
+  } else if (result.highest_newly_acknowledged) {
+    CountMisses(now, *result.highest_newly_acknowledged, result);
+  }
+  return result;
+}
+
+OutstandingData::AckResult OutstandingData::ApplyCumulative(Tsn cumulative_tsn_ack) {
+  AckResult result;
+  AcknowledgeUpTo(Lift(cumulative_tsn_ack), result);
+  return result;
+}
+
+void OutstandingData::SetState(Chunk& chunk, State state) {
+  if (chunk.state == State::kInFlight) {
+    flight_octets_ -= chunk.size();
+    flight_payload_ -= chunk.length;
+  }
+  if (chunk.state == State::kLost) --lost_;
+  chunk.state = state;
+  if (state == State::kInFlight) {
+    flight_octets_ += chunk.size();
+    flight_payload_ += chunk.length;
+  }
+  if (state == State::kLost) ++lost_;
+}
+
+void OutstandingData::Acknowledge(UnwrappedTsn tsn, AckResult& result) {
+  Chunk& chunk = ring_[Index(tsn)];
+  if (chunk.state != State::kInFlight && chunk.state != State::kLost) return;
+  SetState(chunk, State::kAcknowledged);
+  if (!chunk.credited) result.octets_acknowledged += chunk.size();
+  chunk.credited = true;
+  if (!result.highest_newly_acknowledged || *result.highest_newly_acknowledged < tsn) {
+    result.highest_newly_acknowledged = tsn;
+  }
+}
+
+void OutstandingData::AcknowledgeUpTo(UnwrappedTsn cumulative, AckResult& result) {
+  if (first_ > cumulative) return;
+  result.cumulative_advanced = true;
+  while (first_ <= cumulative) {
+    Acknowledge(first_, result);
+    PopFront();
+  }
+  lost_floor_ = std::max(lost_floor_, first_);
+  miss_floor_ = std::max(miss_floor_, first_);
+  // What is at or below the new ack point is no gap any more.
+  size_t gone = 0;
+  while (gone < acknowledged_.size() && acknowledged_[gone].second <= cumulative) ++gone;
+  acknowledged_.erase(acknowledged_.begin(), acknowledged_.begin() + static_cast<std::ptrdiff_t>(gone));
+  if (!acknowledged_.empty()) acknowledged_.front().first = std::max(acknowledged_.front().first, first_);
+}
+
+void OutstandingData::AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk& sack, AckResult& result) {
+  reported_.clear();
+  for (const GapAckBlock block : sack.gap_ack_blocks) {
+    reported_.emplace_back(Offset(cumulative, block.start), Offset(cumulative, block.end));
+  }
+  ForEachDifference(reported_, acknowledged_, [&](UnwrappedTsn first, UnwrappedTsn last) {
+    for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.Next()) Acknowledge(tsn, result);
+  });
+  // RFC 9260 §6.2.1 D iii: what was acknowledged by a gap block and is not any more may be missing.
+  ForEachDifference(acknowledged_, reported_, [&](UnwrappedTsn first, UnwrappedTsn last) {
+    for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.Next()) {
+      Chunk& chunk = ring_[Index(tsn)];
+      if (chunk.state != State::kAcknowledged) continue;
+      SetState(chunk, State::kInFlight);
+      chunk.misses = 0;
+      chunk.fast_retransmitted = false;
+      miss_floor_ = std::min(miss_floor_, tsn);
+      result.reneged = true;
+    }
+  });
+  std::swap(acknowledged_, reported_);
+}
+
+void OutstandingData::CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& result) {
+  bool settled = true;  // so far, nothing that can collect another miss indication
+  for (UnwrappedTsn tsn = miss_floor_; tsn < limit; tsn = tsn.Next()) {
+    Chunk& chunk = ring_[Index(tsn)];
+    if (chunk.state == State::kInFlight && !chunk.fast_retransmitted) {
+      if (++chunk.misses >= kMissesToLose) {
+        chunk.fast_retransmitted = true;
+        ++result.newly_lost;
+        MarkLost(now, tsn);
+      } else {
+        settled = false;
+      }
+    }
+    if (settled) miss_floor_ = tsn.Next();
+  }
+}
+
+bool OutstandingData::IsPastLimits(Timestamp now, const Chunk& chunk) const {
+  if (reliability_ == Reliability::kFull) return false;
+  const OutgoingMessage& message = messages_.message(chunk.message);
+  if (message.max_retransmits && chunk.transmissions > *message.max_retransmits) return true;
+  return message.expires_at <= now;
+}
+
+void OutstandingData::MarkLost(Timestamp now, UnwrappedTsn tsn) {
+  Chunk& chunk = ring_[Index(tsn)];
+  if (chunk.state != State::kInFlight) return;
+  if (IsPastLimits(now, chunk)) {
+    AbandonMessage(chunk.message);
+    return;
+  }
+  SetState(chunk, State::kLost);
+  lost_floor_ = std::min(lost_floor_, tsn);
+}
+
+void OutstandingData::MarkAllLost(Timestamp now) {
+  const UnwrappedTsn end = next_tsn();
+  for (UnwrappedTsn tsn = first_; tsn < end; tsn = tsn.Next()) {
+    ring_[Index(tsn)].misses = 0;
+    ring_[Index(tsn)].fast_retransmitted = false;
+    MarkLost(now, tsn);
+  }
+  miss_floor_ = first_;
+}
+
+std::optional<UnwrappedTsn> OutstandingData::NextLost(Timestamp now) {
+  while (lost_ > 0) {
+    while (ring_[Index(lost_floor_)].state != State::kLost) lost_floor_ = lost_floor_.Next();
+    const Chunk& chunk = ring_[Index(lost_floor_)];
+    // RFC 3758 §4.1: the lifetime is looked at before every transmission.
+    if (reliability_ == Reliability::kFull || messages_.message(chunk.message).expires_at > now) return lost_floor_;
+    AbandonMessage(chunk.message);
+  }
+  return std::nullopt;
+}
+
+void OutstandingData::MarkRetransmitted(UnwrappedTsn tsn) {
+  Chunk& chunk = ring_[Index(tsn)];
+  SetState(chunk, State::kInFlight);
+  chunk.misses = 0;
+  if (!chunk.fast_retransmitted) miss_floor_ = std::min(miss_floor_, tsn);
+  if (chunk.transmissions < UINT16_MAX) ++chunk.transmissions;
+}
+
+void OutstandingData::AbandonMessage(MessageHandle handle) {
+  OutgoingMessage& message = messages_.message(handle);
+  if (message.abandoned) return;
+  const bool has_rest = !message.IsFragmentedWhole();
+  if (has_rest) messages_.DropRest(handle);
+  message.abandoned = true;
+  ++metrics_.messages_abandoned;
+  const UnwrappedTsn end = Offset(message.first_tsn, message.fragments);
+  for (UnwrappedTsn tsn = std::max(message.first_tsn, first_); tsn < end; tsn = tsn.Next()) {
+    SetState(ring_[Index(tsn)], State::kAbandoned);
+  }
+  if (!has_rest) return;
+  // The peer may have all fragments that were sent and wait for the others. One more TSN, never sent, lets a FORWARD
+  // TSN name the message.
+  Push({.message = handle,
+        .offset = 0,
+        .length = 0,
+        .transmissions = 0,
+        .state = State::kAbandoned,
+        .begins = false,
+        .ends = true});
+  ++message.fragments;
+  ++message.unacknowledged;
+}
+
+bool OutstandingData::AdvancePeerAckPoint() {
+  peer_ack_point_ = std::max(peer_ack_point_, Offset(first_, -1));
+  while (peer_ack_point_.Next() < next_tsn() && ring_[Index(peer_ack_point_.Next())].state == State::kAbandoned) {
+    peer_ack_point_ = peer_ack_point_.Next();
+  }
+  return peer_ack_point_ >= first_;
+}
+
+ForwardTsnChunk OutstandingData::BuildForwardTsn(size_t max_size) {
+  skipped_.clear();
+  const size_t max_streams = max_size < ForwardTsnChunk::kHeaderSize
+                                 ? 0
+                                 : (max_size - ForwardTsnChunk::kHeaderSize) / ForwardTsnChunk::kItemSize;
+  UnwrappedTsn point = Offset(first_, -1);
+  MessageHandle previous = kNoMessage;
+  for (UnwrappedTsn tsn = first_; tsn <= peer_ack_point_; point = tsn, tsn = tsn.Next()) {
+    const MessageHandle handle = ring_[Index(tsn)].message;
+    const OutgoingMessage& message = messages_.message(handle);
+    if (handle == previous || message.unordered) continue;
+    previous = handle;
+    const StreamId stream = message.message.stream;
+    const auto known = std::ranges::find(skipped_, stream, &SkippedStream::stream);
+    if (known != skipped_.end()) {
+      known->ssn = message.ssn;
+      continue;
+    }
+    // RFC 3758 §3.5 C4: what does not fit waits for the next FORWARD TSN.
+    if (skipped_.size() == max_streams) break;
+    skipped_.push_back({stream, message.ssn});
+  }
+  peer_ack_point_ = point;
+  return {point.Wrap(), std::span<const SkippedStream>(skipped_)};
+}
+
+void OutstandingData::Clear() {
+  while (!ring_.empty()) PopFront();
+  flight_octets_ = flight_payload_ = lost_ = 0;
+  acknowledged_.clear();
+}
+
+bool OutstandingData::IsAcknowledged(UnwrappedTsn tsn) const {
+  return tsn < first_ || (tsn < next_tsn() && at(tsn).state == State::kAcknowledged);
+}
+
+void OutstandingData::PopFront() {
+  const MessageHandle handle = ring_.front().message;
+  ring_.pop_front();
+  first_ = first_.Next();
+  OutgoingMessage& message = messages_.message(handle);
+  if (--message.unacknowledged == 0 && message.IsFragmentedWhole()) messages_.Release(handle);
+}
+
+bool OutstandingData::IsConsistent() const {
+  size_t octets = 0;
+  size_t payload = 0;
+  size_t lost = 0;
+  for (size_t i = 0; i < ring_.size(); ++i) {
+    const Chunk& chunk = ring_[i];
+    if (chunk.state == State::kInFlight) {
+      octets += chunk.size();
+      payload += chunk.length;
+    }
+    if (chunk.state == State::kLost) {
+      ++lost;
+      if (At(i) < lost_floor_) return false;
+    }
+    if (chunk.state == State::kInFlight && !chunk.fast_retransmitted && At(i) < miss_floor_) return false;
+    if (messages_.message(chunk.message).abandoned != (chunk.state == State::kAbandoned)) return false;
+  }
+  return octets == flight_octets_ && payload == flight_payload_ && lost == lost_;
+}
+
+}  // namespace jsp::sctp

@@ -1,0 +1,131 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/time.h"
+#include "sctp/metrics.h"
+#include "sctp/options.h"
+#include "sctp/packet/chunk/data.h"
+#include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/sack.h"
+#include "sctp/tx/new_reno.h"
+#include "sctp/tx/outstanding_data.h"
+#include "sctp/tx/rto_estimator.h"
+#include "sctp/tx/send_queue.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// The sending half of an established association: decides which DATA chunks may go into the next packet and what a SACK
+// or the T3-rtx timer changes. Owns the outstanding TSNs, the congestion window, the RTO and T3-rtx; takes new data
+// from the SendQueue, which outlives it. association/data_transfer drives it. O(1) per packet.
+class RetransmissionQueue {
+ public:
+  // What the handshake negotiated.
+  struct Start {
+    Tsn initial_tsn;
+    uint32_t peer_a_rwnd = 0;
+    Reliability reliability = Reliability::kFull;
+  };
+  RetransmissionQueue(const Options& options, const Start& start, SendQueue& messages, Metrics& metrics);
+  // A second INIT ACK or cookie of the same handshake (RFC 9260 §5.2.4 B): the TSNs stay.
+  void UpdatePeer(uint32_t peer_a_rwnd, Reliability reliability);
+
+  // ---- input.
+  struct SackOutcome {
+    SackVerdict verdict;
+    bool progress = false;  // DATA was acknowledged: error counters start anew (RFC 9260 §8.1)
+  };
+  SackOutcome HandleSack(Timestamp now, const SackChunk& sack);
+  // The Cumulative TSN Ack of a SHUTDOWN (RFC 9260 §9.2).
+  SackOutcome HandleCumulativeAck(Timestamp now, Tsn cumulative_tsn_ack);
+  // Anything happened that may allow sending: a new opportunity for Max.Burst (RFC 9260 §6.1 D).
+  void AllowBurst();
+  enum class Expiry : uint8_t {
+    kNone,         // not due
+    kWindowProbe,  // no error: the peer answers but its window is closed (RFC 9260 §6.1 A)
+    kLoss,         // counts against Association.Max.Retrans
+  };
+  Expiry HandleTimeout(Timestamp now);
+  Timestamp NextTimeout() const { return t3_; }
+  // A round trip that a HEARTBEAT measured (RFC 9260 §8.3).
+  void MeasureRoundTrip(Duration rtt);
+
+  // ---- output. BeginPacket, NextChunk until nullopt, EndPacket. A chunk's payload views the queued message.
+  bool BeginPacket(Timestamp now);
+  // `room`: octets left in the packet for one chunk with its header.
+  std::optional<DataChunk> NextChunk(Timestamp now, size_t room);
+  void EndPacket(Timestamp now);
+  // RFC 3758 §3.5 C3, when due and at least its header fits. Its list lives until the next call.
+  std::optional<ForwardTsnChunk> TakeForwardTsn(Timestamp now, size_t room);
+
+  // Nothing is outstanding and nothing is queued.
+  bool is_idle() const { return outstanding_.empty() && messages_.empty(); }
+  Tsn next_tsn() const { return outstanding_.next_tsn().Wrap(); }
+  Duration rto() const { return rto_.rto(); }
+  // Gives the messages back to the send queue, whose Restart or Clear follows.
+  void Clear();
+  const OutstandingData& outstanding() const { return outstanding_; }
+  const NewReno& congestion() const { return congestion_; }
+
+ private:
+  struct Limits {
+    size_t max_chunk;  // PMDCS: the largest DATA chunk of a packet, with header and padding
+    size_t max_burst;  // packets
+  };
+  // One TSN at a time is timed: one measurement per round trip (RFC 9260 §6.3.1 C4).
+  struct Timed {
+    UnwrappedTsn tsn;
+    Timestamp sent_at;
+  };
+  struct WindowProbe {
+    bool allowed = false;             // the timer ran out; one chunk may ignore the peer's window
+    bool answered = false;            // a SACK came since the timer last expired
+    std::optional<UnwrappedTsn> tsn;  // in flight
+  };
+  struct Forward {
+    bool due = false;
+    std::optional<UnwrappedTsn> sent_point;
+    Timestamp sent_at;
+  };
+  struct Permission {
+    size_t burst = 0;              // packets with new data that may still go out at this opportunity
+    bool fast_retransmit = false;  // RFC 9260 §7.2.4 item 3: one packet regardless of cwnd
+    bool only_one_packet = false;  // RFC 9260 §7.2.3: after T3-rtx, until something is acknowledged
+  };
+  // The packet being composed.
+  struct Packet {
+    bool has_chunk = false;
+    bool has_new = false;
+    bool has_lowest = false;  // the earliest outstanding TSN is in it: T3-rtx restarts (RFC 9260 §6.1)
+    bool only_lost = false;
+  };
+
+  SackOutcome HandleAcknowledgement(Timestamp now, const OutstandingData::AckResult& result, size_t flight_before);
+  void UpdateRoundTrip(Timestamp now);
+  void UpdateProbe(Timestamp now);
+  void UpdateForwardTsn(Timestamp now);
+  std::optional<DataChunk> NextNewChunk(Timestamp now, size_t room);
+  bool WindowAllows(Timestamp now, size_t length);
+  DataChunk Compose(UnwrappedTsn tsn) const;
+  void DecayWhenIdle(Timestamp now);
+  void PublishMetrics();
+
+  const Limits limits_;
+  SendQueue& messages_;
+  Metrics& metrics_;
+  OutstandingData outstanding_;
+  RtoEstimator rto_;
+  NewReno congestion_;
+  uint32_t a_rwnd_;
+  Reliability reliability_;
+  Timestamp t3_;
+  Timestamp last_sent_;
+  std::optional<Timed> timed_;
+  WindowProbe probe_;
+  Forward forward_;
+  Permission permission_;
+  Packet packet_;
+};
+
+}  // namespace jsp::sctp

@@ -1,0 +1,185 @@
+#include "sctp/tx/send_queue.h"
+
+#include <utility>
+
+#include "base/check.h"
+namespace jsp::sctp {
+
+SendQueue::SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics)
+    : max_octets_(max_octets), metrics_(metrics), scheduler_(policy) {}
+
+void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) {
+  const StreamId id = message.stream;
+  Stream& stream = streams_[id.value];
+  OutgoingMessage outgoing;
+  outgoing.message = std::move(message);
+  if (options.lifetime) outgoing.expires_at = now + *options.lifetime;
+  outgoing.max_retransmits = options.max_retransmits;
+  outgoing.unordered = options.unordered;
+  outgoing.control = options.control;
+  if (!options.control) {
+    stream.buffered += outgoing.size();
+    total_buffered_ += outgoing.size();
+  }
+  const MessageHandle handle = pool_.Add(std::move(outgoing));
+  if (stream.tail == kNoMessage) {
+    stream.head = handle;
+  } else {
+    pool_[stream.tail].next = handle;
+  }
+  stream.tail = handle;
+  ++stream.waiting;
+  ++stream.unreleased;
+  ++queued_messages_;
+  scheduler_.MessageQueued(id, stream.waiting);
+}
+
+size_t SendQueue::buffered_amount(StreamId stream) const {
+  const auto it = streams_.find(stream.value);
+  return it == streams_.end() ? 0 : it->second.buffered;
+}
+
+void SendQueue::SetLowThreshold(StreamId stream, size_t octets) { streams_[stream.value].low_threshold = octets; }
+
+std::optional<StreamId> SendQueue::PopLowStream() {
+  if (low_.empty()) return std::nullopt;
+  const StreamId stream = low_.front();
+  low_.erase(low_.begin());
+  return stream;
+}
+
+std::optional<MessageHandle> SendQueue::Front(Timestamp now, Reliability reliability) {
+  while (true) {
+    if (current_ == nullptr) {
+      const auto turn = scheduler_.Next();
+      if (!turn) return std::nullopt;
+      current_ = &streams_.find(turn->value)->second;
+    }
+    const MessageHandle head = current_->head;
+    const OutgoingMessage& message = pool_[head];
+    if (message.fragments > 0) return head;
+    if (reliability == Reliability::kPartial && message.expires_at <= now) {
+      Stream& stream = *current_;
+      TakeFromBuffered(stream, message, message.size());
+      PopFront(stream);
+      ReleaseFrom(stream, head);
+      ++metrics_.messages_abandoned;
+      continue;
+    }
+    if (!message.unordered && current_->numbered >= kMaxNumbered) return std::nullopt;
+    return head;
+  }
+}
+
+Fragment SendQueue::Take(size_t length) {
+  JSP_DCHECK(current_ != nullptr);
+  Stream& stream = *current_;
+  const MessageHandle handle = stream.head;
+  OutgoingMessage& message = pool_[handle];
+  JSP_CHECK(length <= message.size() - message.fragmented);
+  Fragment fragment{.message = handle,
+                    .offset = message.fragmented,
+                    .length = static_cast<uint16_t>(length),
+                    .begins = message.fragmented == 0,
+                    .ends = message.fragmented + length == message.size()};
+  if (fragment.begins && !message.unordered) {
+    message.ssn = stream.next_ssn;
+    stream.next_ssn = Ssn(static_cast<uint16_t>(stream.next_ssn.value + 1));
+    ++stream.numbered;
+  }
+  message.fragmented += static_cast<uint32_t>(length);
+  TakeFromBuffered(stream, message, length);
+  if (fragment.ends) PopFront(stream);
+  return fragment;
+}
+
+void SendQueue::DropRest(MessageHandle handle) {
+  const OutgoingMessage& message = pool_[handle];
+  if (current_ == nullptr || current_->head != handle) return;
+  Stream& stream = *current_;
+  TakeFromBuffered(stream, message, message.size() - message.fragmented);
+  PopFront(stream);
+}
+
+void SendQueue::Release(MessageHandle handle) {
+  ReleaseFrom(streams_.find(pool_[handle].message.stream.value)->second, handle);
+}
+
+void SendQueue::BeginReset(StreamId id) {
+  Stream& stream = streams_[id.value];
+  if (stream.resetting) return;
+  stream.resetting = true;
+  if (stream.unreleased == 0) drained_.push_back(id);
+}
+
+bool SendQueue::is_resetting(StreamId id) const {
+  const auto it = streams_.find(id.value);
+  return it != streams_.end() && it->second.resetting;
+}
+
+std::optional<StreamId> SendQueue::PopDrained() {
+  if (drained_.empty()) return std::nullopt;
+  const StreamId stream = drained_.back();
+  drained_.pop_back();
+  return stream;
+}
+
+void SendQueue::EndReset(StreamId id, ResetResult result) {
+  const auto it = streams_.find(id.value);
+  if (it == streams_.end() || !it->second.resetting) return;
+  Stream& stream = it->second;
+  stream.resetting = false;
+  if (result == ResetResult::kPerformed) stream.next_ssn = Ssn(0);
+  if (stream.unreleased == 0 && stream.low_threshold == 0 && stream.next_ssn == Ssn(0)) streams_.erase(it);
+}
+
+void SendQueue::Restart() {
+  if (current_ != nullptr && pool_[current_->head].fragmented > 0) {
+    Stream& stream = *current_;
+    const MessageHandle begun = stream.head;
+    DropRest(begun);
+    ReleaseFrom(stream, begun);
+  }
+  current_ = nullptr;
+  for (auto& [id, stream] : streams_) stream.next_ssn = Ssn(0);
+}
+
+void SendQueue::Clear() {
+  pool_ = {};
+  streams_.clear();
+  scheduler_.Clear();
+  current_ = nullptr;
+  total_buffered_ = 0;
+  queued_messages_ = 0;
+  low_.clear();
+  drained_.clear();
+}
+
+void SendQueue::PopFront(Stream& stream) {
+  const MessageHandle next = pool_[stream.head].next;
+  stream.head = next;
+  if (next == kNoMessage) stream.tail = kNoMessage;
+  --stream.waiting;
+  --queued_messages_;
+  scheduler_.MessageDone(stream.waiting);
+  current_ = nullptr;
+}
+
+void SendQueue::TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets) {
+  if (message.control) return;
+  const bool was_above = stream.buffered > stream.low_threshold;
+  stream.buffered -= octets;
+  total_buffered_ -= octets;
+  if (was_above && stream.buffered <= stream.low_threshold) low_.push_back(message.message.stream);
+}
+
+void SendQueue::ReleaseFrom(Stream& stream, MessageHandle handle) {
+  const OutgoingMessage& message = pool_[handle];
+  const StreamId id = message.message.stream;
+  if (!message.unordered && message.fragmented > 0) --stream.numbered;
+  --stream.unreleased;
+  pool_.Release(handle);
+  if (stream.resetting && stream.unreleased == 0) drained_.push_back(id);
+}
+
+}  // namespace jsp::sctp

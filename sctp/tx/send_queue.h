@@ -1,0 +1,104 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "sctp/message.h"
+#include "sctp/metrics.h"
+#include "sctp/tx/fragmenter.h"
+#include "sctp/tx/message_pool.h"
+#include "sctp/tx/stream_scheduler.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// May the sender give up a message (RFC 3758)? Only when the peer announced that it understands FORWARD TSN.
+enum class Reliability : uint8_t { kFull, kPartial };
+
+// All outgoing streams: a FIFO of messages each, their SSNs and their counts for buffered_amount. Owns the messages
+// until they are released, knows nothing of TSNs and windows. Association puts messages in; RetransmissionQueue takes
+// fragments out and releases messages. Streams exist here only while there is something to remember about them. O(1)
+// per message and per fragment.
+class SendQueue {
+ public:
+  // `max_octets` of payload may be queued and outstanding together.
+  SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics);
+  SendQueue(const SendQueue&) = delete;
+  SendQueue& operator=(const SendQueue&) = delete;
+
+  // ---- the application's side. Counts are in octets of payload.
+  void Add(Timestamp now, Message message, const SendOptions& options);
+  size_t room() const { return max_octets_ > pool_.octets() ? max_octets_ - pool_.octets() : 0; }
+  // Not yet in a packet; `control` messages do not count.
+  size_t buffered_amount(StreamId stream) const;
+  size_t total_buffered_amount() const { return total_buffered_; }
+  void SetLowThreshold(StreamId stream, size_t octets);
+  // A stream whose buffered amount fell to or below its threshold since the last call.
+  std::optional<StreamId> PopLowStream();
+
+  // ---- the sender's side.
+  // The message to take the next fragment from. Messages past their lifetime that were never sent are dropped on the
+  // way (RFC 3758 §4.1: "before assigning a TSN"). Stays the same until it is fragmented whole or dropped.
+  std::optional<MessageHandle> Front(Timestamp now, Reliability reliability);
+  // Takes `length` octets from Front(). The first fragment of an ordered message gives it its SSN (RFC 9260 §6.5).
+  Fragment Take(size_t length);
+  // RFC 3758 §3.5 A3: what of the message is not in fragments yet never will be. `message` must have begun.
+  void DropRest(MessageHandle message);
+  // The peer has all of the message, or will never get it.
+  void Release(MessageHandle message);
+  OutgoingMessage& message(MessageHandle handle) { return pool_[handle]; }
+  const OutgoingMessage& message(MessageHandle handle) const { return pool_[handle]; }
+  bool empty() const { return queued_messages_ == 0; }
+  // Neither queued nor outstanding.
+  bool is_idle() const { return pool_.size() == 0; }
+
+  // ---- resetting streams (RFC 6525 §5.1.2).
+  // No further Send. The stream is drained when its last message was released.
+  void BeginReset(StreamId stream);
+  bool is_resetting(StreamId stream) const;
+  // A stream with BeginReset and nothing left to deliver, each once.
+  std::optional<StreamId> PopDrained();
+  enum class ResetResult : uint8_t { kPerformed, kFailed };
+  // Performed: the next message has SSN 0 (RFC 6525 §5.2.7 H4). Either way Send is open again.
+  void EndReset(StreamId stream, ResetResult result);
+
+  // The peer restarted (RFC 9260 §5.2.4 A): forgets the message that has begun, and all streams begin at SSN 0. Whoever
+  // holds outstanding fragments releases their messages first.
+  void Restart();
+  // Forgets everything: the association is closed.
+  void Clear();
+
+ private:
+  struct Stream {
+    MessageHandle head = kNoMessage;
+    MessageHandle tail = kNoMessage;
+    size_t waiting = 0;     // messages from head to tail
+    size_t unreleased = 0;  // messages waiting or outstanding
+    size_t numbered = 0;    // unreleased ones that have an SSN
+    size_t buffered = 0;    // octets
+    size_t low_threshold = 0;
+    Ssn next_ssn{0};
+    bool resetting = false;
+  };
+  // RFC 9260 §6.1: "the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window."
+  static constexpr size_t kMaxNumbered = 65535;
+
+  void PopFront(Stream& stream);
+  void TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets);
+  void ReleaseFrom(Stream& stream, MessageHandle message);
+
+  const size_t max_octets_;
+  Metrics& metrics_;
+  MessagePool pool_;
+  std::unordered_map<uint16_t, Stream> streams_;
+  StreamScheduler scheduler_;
+  Stream* current_ = nullptr;  // whose turn it is; map nodes do not move
+  size_t total_buffered_ = 0;
+  size_t queued_messages_ = 0;
+  std::vector<StreamId> low_;
+  std::vector<StreamId> drained_;
+};
+
+}  // namespace jsp::sctp
