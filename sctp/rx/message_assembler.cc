@@ -1,0 +1,239 @@
+#include "sctp/rx/message_assembler.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+namespace jsp::sctp {
+
+Expected<std::optional<AssembledMessage>, AssemblyError> MessageAssembler::Add(UnwrappedTsn tsn, const DataChunk& chunk,
+                                                                               size_t max_message_size) {
+  const size_t limit = max_message_size == 0 ? SIZE_MAX : max_message_size;
+  if (orphan_next_ == tsn && DropIfOrphan(tsn, chunk)) return std::nullopt;
+  Neighbours at = FindNeighbours(tsn);
+  if (!Fits(at, chunk)) return Unexpected(AssemblyError::kProtocolViolation);
+  const bool joins_before = at.before != runs_.end() && !chunk.beginning;
+  const bool joins_after = at.after != runs_.end() && !chunk.end;
+  size_t size = chunk.payload.size();
+  if (joins_before) size += at.before->second.size;
+  if (joins_after) size += at.after->second.size;
+  if (size > limit) return Unexpected(AssemblyError::kMessageTooLarge);
+
+  if (chunk.beginning && chunk.end) {
+    Message whole{chunk.stream, chunk.ppid, {chunk.payload.begin(), chunk.payload.end()}};
+    return AssembledMessage{std::move(whole), tsn, chunk.ssn, chunk.unordered};
+  }
+  auto run = at.before;
+  if (joins_before) {
+    Append(run->second, chunk);
+    if (joins_after) Absorb(run->second, at.after);
+  } else if (joins_after) {
+    run = Prepend(at.after, tsn, chunk);
+  } else {
+    run = StartRun(tsn, chunk, limit);
+  }
+  latest_ = run;
+  if (run->second.has_beginning && run->second.has_end) return Complete(run);
+  return std::nullopt;
+}
+
+bool MessageAssembler::CheckProgress(UnwrappedTsn cumulative) {
+  if (runs_.empty()) return true;
+  const auto oldest = runs_.begin();
+  const Run& run = oldest->second;
+  // Everything up to `cumulative` is here. So what comes before the first run has come and was not its beginning, or
+  // what follows it has come and was not its continuation.
+  const bool headless = oldest->first <= cumulative && !run.has_beginning;
+  const bool cut_off = run.last < cumulative;
+  if (!headless && !cut_off) return true;
+  if (!forwarded_to_ || oldest->first > *forwarded_to_) return false;
+  Drop(oldest);  // a message that the peer skipped in its middle
+  return true;
+}
+
+void MessageAssembler::Skip(UnwrappedTsn new_cumulative) {
+  forwarded_to_ = new_cumulative;
+  orphan_next_ = new_cumulative.Next();
+  for (auto run = runs_.begin(); run != runs_.end() && run->first <= new_cumulative;) {
+    const auto following = std::next(run);
+    const Run& it = run->second;
+    if (it.has_beginning && it.last >= new_cumulative) {
+      orphan_next_.reset();  // misses nothing up to `new_cumulative`: it stays
+    } else {
+      if (it.last > new_cumulative) {
+        orphan_next_ = it.has_end ? std::nullopt : std::optional(it.last.Next());
+      }
+      Drop(run);
+    }
+    run = following;
+  }
+  DropOrphanRuns();
+}
+
+// True when the chunk is the rest of a message that FORWARD TSN skipped; RFC 3758 §3.6 has us remove such a message.
+bool MessageAssembler::DropIfOrphan(UnwrappedTsn tsn, const DataChunk& chunk) {
+  orphan_next_.reset();
+  if (chunk.beginning) return false;
+  ++dropped_fragments_;
+  if (!chunk.end) orphan_next_ = tsn.Next();
+  DropOrphanRuns();
+  return true;
+}
+
+void MessageAssembler::DropOrphanRuns() {
+  if (!orphan_next_) return;
+  const auto run = runs_.find(*orphan_next_);
+  if (run == runs_.end()) return;
+  orphan_next_.reset();
+  if (run->second.has_beginning) return;
+  if (!run->second.has_end) orphan_next_ = run->second.last.Next();
+  Drop(run);
+}
+
+MessageAssembler::Neighbours MessageAssembler::FindNeighbours(UnwrappedTsn tsn) {
+  Neighbours at{runs_.end(), runs_.end()};
+  if (runs_.empty()) return at;
+  Runs::iterator above;
+  if (latest_ && (*latest_)->second.last.Next() == tsn) {
+    at.before = *latest_;
+    above = std::next(*latest_);
+  } else {
+    above = runs_.lower_bound(tsn);
+    if (above != runs_.begin()) {
+      const auto below = std::prev(above);
+      JSP_DCHECK(below->second.last < tsn);
+      if (below->second.last.Next() == tsn) at.before = below;
+    }
+  }
+  if (above != runs_.end() && above->first == tsn.Next()) at.after = above;
+  return at;
+}
+
+bool MessageAssembler::BelongsTo(const Run& run, const DataChunk& chunk) {
+  return run.stream == chunk.stream && run.ppid == chunk.ppid && run.unordered == chunk.unordered &&
+         (run.unordered || run.ssn == chunk.ssn);
+}
+
+// RFC 9260 §6.9: B and E bits and the message's numbers agree with what is beside the chunk. A message that FORWARD TSN
+// cut at its end gives way.
+bool MessageAssembler::Fits(Neighbours& neighbours, const DataChunk& chunk) {
+  const auto before = neighbours.before;
+  const auto after = neighbours.after;
+  if (after != runs_.end()) {
+    if (chunk.end != after->second.has_beginning) return false;
+    if (!chunk.end && !BelongsTo(after->second, chunk)) return false;
+  }
+  if (before == runs_.end()) return true;
+  if (chunk.beginning == before->second.has_end) return chunk.beginning || BelongsTo(before->second, chunk);
+  if (!chunk.beginning || !forwarded_to_ || before->first > *forwarded_to_) return false;
+  Drop(before);
+  neighbours.before = runs_.end();
+  return true;
+}
+
+MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
+  // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
+  const bool alone = runs_.empty() && chunk.beginning;
+  Run run{tsn, chunk.stream, chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end, 0, {}, {}};
+  Runs::iterator started;
+  if (spare_) {
+    spare_.key() = tsn;
+    spare_.mapped() = std::move(run);
+    started = runs_.insert(std::move(spare_)).position;
+  } else {
+    started = runs_.emplace(tsn, std::move(run)).first;
+  }
+  std::vector<uint8_t>& payload = started->second.payload;
+  if (alone) payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
+  payload.assign(chunk.payload.begin(), chunk.payload.end());
+  started->second.size = payload.size();
+  buffered_bytes_ += Charge(started->second);
+  return started;
+}
+
+void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
+  auto& piece = run.more.empty() ? run.payload : run.more.back();
+  piece.insert(piece.end(), chunk.payload.begin(), chunk.payload.end());
+  run.last = run.last.Next();
+  run.has_end = chunk.end;
+  run.size += chunk.payload.size();
+  buffered_bytes_ += chunk.payload.size();
+}
+
+MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, UnwrappedTsn tsn,
+                                                           const DataChunk& chunk) {
+  if (latest_ == run) latest_.reset();
+  auto node = runs_.extract(run);
+  Run& grown = node.mapped();
+  grown.more.push_front(std::move(grown.payload));
+  grown.payload.assign(chunk.payload.begin(), chunk.payload.end());
+  grown.has_beginning = chunk.beginning;
+  grown.size += chunk.payload.size();
+  buffered_bytes_ += chunk.payload.size() + kPieceOverhead;
+  node.key() = tsn;
+  return runs_.insert(std::move(node)).position;
+}
+
+// Joins the run that follows, without copying payload.
+void MessageAssembler::Absorb(Run& run, Runs::iterator following) {
+  buffered_bytes_ -= Charge(run) + Charge(following->second);
+  auto node = TakeOut(following);
+  Run& rest = node.mapped();
+  run.more.push_back(std::move(rest.payload));
+  run.more.splice(run.more.end(), rest.more);
+  run.last = rest.last;
+  run.has_end = rest.has_end;
+  run.size += rest.size;
+  buffered_bytes_ += Charge(run);
+}
+
+AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
+  const UnwrappedTsn first_tsn = position->first;
+  buffered_bytes_ -= Charge(position->second);
+  auto node = TakeOut(position);
+  Run& run = node.mapped();
+  usual_size_ = run.size;
+  std::vector<uint8_t> payload = std::move(run.payload);
+  if (!run.more.empty()) {
+    payload.reserve(run.size);
+    for (const auto& piece : run.more) payload.insert(payload.end(), piece.begin(), piece.end());
+    run.more.clear();
+  }
+  AssembledMessage assembled{{run.stream, run.ppid, std::move(payload)}, first_tsn, run.ssn, run.unordered};
+  spare_ = std::move(node);
+  return assembled;
+}
+
+void MessageAssembler::Drop(Runs::iterator position) {
+  buffered_bytes_ -= Charge(position->second);
+  dropped_fragments_ += static_cast<uint64_t>(position->second.last.DistanceFrom(position->first) + 1);
+  TakeOut(position);
+}
+
+MessageAssembler::Runs::node_type MessageAssembler::TakeOut(Runs::iterator run) {
+  if (latest_ == run) latest_.reset();
+  return runs_.extract(run);
+}
+
+size_t MessageAssembler::Charge(const Run& run) { return kRunOverhead + run.size + run.more.size() * kPieceOverhead; }
+
+bool MessageAssembler::IsConsistent() const {
+  size_t bytes = 0;
+  const Run* before = nullptr;
+  for (const auto& [first, run] : runs_) {
+    if (run.last < first || (run.has_beginning && run.has_end)) return false;
+    size_t size = run.payload.size();
+    for (const auto& piece : run.more) size += piece.size();
+    if (size != run.size) return false;
+    if (before != nullptr && before->last >= first) return false;
+    const bool touches = before != nullptr && before->last.Next() == first;
+    if (touches && before->has_end != run.has_beginning) return false;
+    if (touches && !run.has_beginning) return false;
+    bytes += Charge(run);
+    before = &run;
+  }
+  return bytes == buffered_bytes_;
+}
+
+}  // namespace jsp::sctp

@@ -1,0 +1,73 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "sctp/message.h"
+#include "sctp/packet/chunk/data.h"
+#include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/wire_list.h"
+#include "sctp/rx/message_assembler.h"
+#include "sctp/rx/stream_sequencer.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// Turns DATA chunks into messages: fragments into whole messages (RFC 9260 §6.9), ordered messages into the order of
+// their stream (RFC 9260 §6.6). A façade that routes; the work is MessageAssembler's and StreamSequencer's. Does not
+// own TSN tracking and the receive window. Association adds each chunk once: what DataTracker classifies as duplicate
+// or too far never comes here.
+class ReassemblyQueue {
+ public:
+  struct Limits {
+    // Octets of one message; 0: no limit. Give the receive window when there is no other limit: a message that is
+    // larger than the window can never become whole.
+    size_t max_message_size = 0;
+    // Streams that the peer may send on, from 0; at most 65536.
+    uint32_t incoming_streams = 65536;
+  };
+  enum class AddResult : uint8_t {
+    kAccepted,
+    kInvalidStream,      // chunk dropped; RFC 9260 §6.5: acknowledge it and report Invalid Stream Identifier
+    kNoUserData,         // RFC 9260 §6.2: abort with No User Data
+    kMessageTooLarge,    // abort
+    kProtocolViolation,  // abort: B after an unfinished message, E without B, another stream, SSN, PPID or U bit inside
+                         // of one message (RFC 9260 §6.9), an SSN that was delivered before (RFC 9260 §6.5)
+  };
+
+  explicit ReassemblyQueue(const Limits& limits) : limits_(limits) {}
+
+  // On any result but kAccepted the chunk is not kept.
+  AddResult Add(UnwrappedTsn tsn, const DataChunk& chunk);
+  // Call after DataTracker moved. kProtocolViolation when what arrived up to `cumulative` can never become whole
+  // messages (a fragment whose predecessor arrived as another message's end); such octets would hold the window for
+  // ever. O(1).
+  AddResult CheckProgress(UnwrappedTsn cumulative);
+  // RFC 3758 §3.6, after DataTracker::HandleForwardTsn accepted it: drops messages that miss TSNs up to
+  // `new_cumulative`, and releases ordered messages behind the skipped ones. O(dropped + listed).
+  AddResult HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped);
+  // RFC 6525 §5.2.2, when all DATA up to the sender's last assigned TSN has arrived: the next SSN of these streams is
+  // 0. No streams listed: all. Ordered messages still waiting on them are dropped; a right sender leaves none.
+  void ResetStreams(std::span<const StreamId> streams);
+  // RFC 6525 §5.2.5: the peer added outgoing streams.
+  void SetIncomingStreams(uint32_t count) { limits_.incoming_streams = count; }
+
+  // The next whole message. Its octets leave buffered_bytes().
+  std::optional<Message> PopMessage() { return sequencer_.Pop(); }
+
+  // Octets held: payload that is incomplete, out of order or not popped yet, and the bookkeeping around it, so that a
+  // peer cannot fill memory with headers. Never more than what the peer sent plus a fixed charge per chunk.
+  size_t buffered_bytes() const { return assembler_.buffered_bytes() + sequencer_.buffered_bytes(); }
+  // Fragments dropped by FORWARD TSN, and messages dropped by resets.
+  uint64_t dropped_fragments() const { return assembler_.dropped_fragments(); }
+  uint64_t dropped_messages() const { return sequencer_.dropped_messages(); }
+  // For tests and fuzzing.
+  bool IsConsistent() const { return assembler_.IsConsistent() && sequencer_.IsConsistent(); }
+
+ private:
+  Limits limits_;
+  MessageAssembler assembler_;
+  StreamSequencer sequencer_;
+};
+
+}  // namespace jsp::sctp

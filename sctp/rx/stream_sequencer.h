@@ -1,0 +1,68 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/event_queue.h"
+#include "sctp/message.h"
+#include "sctp/rx/message_assembler.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// Puts whole messages into the order in which the application gets them: ordered ones by the stream sequence number of
+// their stream, unordered ones at once (RFC 9260 §6.6). Owns the next SSN of each stream, the messages that wait for
+// earlier ones, and those that are ready. ReassemblyQueue feeds it.
+//
+// A stream costs two octets up to the highest one that was used, so 65536 streams cost 128 KiB and a connection with a
+// few low ones nearly nothing. A message in order costs O(1), one that waits O(log waiting).
+class StreamSequencer {
+ public:
+  // What a message counts in buffered_bytes() beyond its payload: map node or queue slot, with the allocator's share.
+  static constexpr size_t kMessageOverhead = 128;
+
+  // False when the SSN was delivered or skipped before: the peer breaks RFC 9260 §6.5.
+  [[nodiscard]] bool Add(AssembledMessage assembled);
+  // RFC 3758 §3.6: SSNs up to `ssn` are not waited for any more. What has arrived of them, and what follows, becomes
+  // ready. An `ssn` below the next one changes nothing. False as above.
+  [[nodiscard]] bool Skip(StreamId stream, Ssn ssn);
+  // RFC 6525 §5.2.2: the next SSN is 0. Messages that still wait are dropped.
+  void Reset(StreamId stream);
+  void ResetAll();
+
+  std::optional<Message> Pop();
+
+  size_t buffered_bytes() const { return buffered_bytes_; }
+  size_t waiting_count() const { return waiting_.size(); }
+  uint64_t dropped_messages() const { return dropped_messages_; }
+  // For tests and fuzzing: counted, and nothing waits that is next. O(waiting).
+  bool IsConsistent() const;
+
+ private:
+  // RFC 9260 §6.6: on one stream, TSNs grow with SSNs. So the first of a stream's waiting messages is the next one.
+  using Key = std::pair<StreamId, UnwrappedTsn>;
+  struct Waiting {
+    Ssn ssn;
+    Message message;
+  };
+  using WaitingMap = std::map<Key, Waiting>;
+
+  static size_t Charge(const Message& message) { return message.payload.size() + kMessageOverhead; }
+  Ssn NextSsn(StreamId stream) const;
+  void SetNextSsn(StreamId stream, Ssn ssn);
+  WaitingMap::iterator FirstWaiting(StreamId stream);
+  WaitingMap::iterator Release(WaitingMap::iterator waiting);
+  bool ReleaseReady(StreamId stream);
+  void DropWaiting(WaitingMap::iterator first, WaitingMap::iterator last);
+
+  std::vector<Ssn> next_ssn_;  // by stream; a stream beyond the end has 0
+  WaitingMap waiting_;
+  EventQueue<Message> ready_;
+  size_t ready_bytes_ = 0;
+  size_t buffered_bytes_ = 0;
+  uint64_t dropped_messages_ = 0;
+};
+
+}  // namespace jsp::sctp
