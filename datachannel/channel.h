@@ -22,7 +22,7 @@ struct ChannelOptions {
   std::string protocol{};  // UTF-8, at most 65535 octets
   bool ordered = true;
   std::optional<uint16_t> max_retransmits{};
-  std::optional<Duration> max_lifetime;  // milliseconds on the wire, RFC 8832 §5.1; a fraction counts as a whole one
+  std::optional<Duration> max_lifetime{};  // milliseconds on the wire, RFC 8832 §5.1; a fraction counts as a whole one
   std::optional<uint16_t> negotiated_id{};  // opened on both sides without DCEP (RFC 8831 §6.5)
   uint16_t priority = 256;                  // RFC 8832 §5.1 / RFC 8831 §6.4
 };
