@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
 #include "base/expected.h"
 #include "dtls/fingerprint.h"
 namespace jsp::dtls {

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+
 #include "base/time.h"
 namespace jsp::dtls {
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/sans_io.h"
 #include "dtls/certificate.h"
@@ -19,12 +20,20 @@ enum class Role : uint8_t { kClient, kServer };
 struct Options {
   Role role = Role::kClient;
   std::shared_ptr<const Certificate> certificate;
-  // What the peer's certificate must match (RFC 8122 §5.1). May be set later with SetRemoteFingerprints, but the
-  // handshake does not complete without it: no byte is delivered before.
+  // What the peer's certificate must match (RFC 8122 §5.1). May be left empty and set with SetRemoteFingerprints (RFC
+  // 8842 §5.2): the handshake then goes on, but Connected waits, and no octet is delivered or sealed before.
   std::vector<Fingerprint> remote_fingerprints;
-  size_t max_datagram = 1200;  // octets of UDP payload a handshake datagram may have
+  // Octets of UDP payload a handshake datagram may have; taken into [kMinMaxDatagram, kMaxMaxDatagram]. A flight that
+  // stays unanswered is sent again in smaller datagrams (RFC 6347 §4.1.1.1).
+  static constexpr size_t kMinMaxDatagram = 256;
+  static constexpr size_t kMaxMaxDatagram = 4000;
+  size_t max_datagram = 1200;
   Duration handshake_timeout = std::chrono::seconds(30);
-  bool collect_keylog = false; // NSS key log lines in TakeKeyLog(), for captures
+  // RFC 9147 §5.8.2 recommends 400 ms to real-time protocols; doubles at each retransmission, up to 60 s.
+  Duration initial_retransmission_timeout = std::chrono::milliseconds(400);
+  // Records that may be sealed before the session ends: the 48-bit sequence number must not wrap (RFC 6347 §4.1).
+  uint64_t max_records = (uint64_t{1} << 48) - (uint64_t{1} << 16);
+  bool collect_keylog = false;  // NSS key log lines in TakeKeyLog(), for captures
 };
 
 enum class FailureReason : uint8_t {
@@ -37,9 +46,23 @@ enum class FailureReason : uint8_t {
 };
 const char* ToString(FailureReason reason);  // "fingerprint mismatch", …
 
-enum class SealError : uint8_t { kNotConnected, kTooLarge, kClosed };
+enum class SealError : uint8_t {
+  kNotConnected,
+  kTooLarge,  // plaintext above 2^14 octets, or `out` without room for it and kMaxRecordOverhead
+  kClosed,
+  kEmpty,  // a record without content would only be padding; SCTP has no such packet
+};
 
-enum class DropReason : uint8_t { kNotDtls, kTooLarge, kBadRecord, kBeforeStart, kAfterClose, kQueueFull, kCount };
+enum class DropReason : uint8_t {
+  kNotDtls,      // first octet outside 20..63 (RFC 7983 §7)
+  kTooLarge,     // a datagram above what one record and its headers can fill, or output that did not fit `out`
+  kBadRecord,    // malformed or misplaced record (RFC 6347 §4.1.2.7)
+  kOldEpoch,     // plaintext record after the handshake
+  kBeforeStart,  // more datagrams before Start() than are kept
+  kAfterClose,
+  kQueueFull,  // received faster than PollPlaintext(), or sent faster than PollTransmit(), was called
+  kCount
+};
 struct Metrics {
   uint64_t datagrams_received = 0;
   uint64_t datagrams_sent = 0;

@@ -1,0 +1,79 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "dtls/datagram_queue.h"
+#include "dtls/openssl_ptr.h"
+#include "dtls/record_filter.h"
+#include "dtls/session.h"
+namespace jsp::dtls {
+
+// What OpenSSL reads from and writes to: a BIO that keeps every datagram whole (a memory BIO would glue a flight
+// together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each.
+// Owns its queues and one reference to the BIO; its Session owns it, and it must outlive the SSL object.
+class DatagramBio {
+ public:
+  // Something that arrived in plaintext and that, if it is genuine, ends the handshake.
+  struct Objection {
+    RecordFilter::Verdict verdict;
+    uint8_t alert;  // with kPlaintextAlert: RFC 5246 §7.2, AlertDescription
+  };
+
+  // The functions of the BIO; shared by any number of sessions.
+  static BioMethodPtr CreateMethod();
+
+  DatagramBio(const BIO_METHOD* method, Metrics& metrics);
+  ~DatagramBio();
+  DatagramBio(const DatagramBio&) = delete;
+  DatagramBio& operator=(const DatagramBio&) = delete;
+
+  // Makes this the source and the sink of `ssl`.
+  void AttachTo(SSL* ssl);
+
+  // Received datagrams. Present() lends a view that OpenSSL reads from directly, when nothing is queued before it;
+  // KeepUnread() ends the loan and copies what was not read. Enqueue() copies; false when the queue is full.
+  void Present(std::span<const uint8_t> datagram);
+  void KeepUnread();
+  [[nodiscard]] bool Enqueue(std::span<const uint8_t> datagram);
+  bool has_inbound() const { return !cursor_.empty() || !inbound_.empty(); }
+  void DropInbound();
+  RecordFilter& filter() { return filter_; }
+  std::optional<Objection> TakeObjection();
+  // The longest record that was read so far, header included: an upper bound of any plaintext.
+  size_t longest_record() const { return longest_record_; }
+
+  // Sent datagrams. While `out` is lent, an application data record is written into it and not into the queue.
+  void LendOutput(std::span<uint8_t> out);
+  // The size of the record that was written into the loan, 0 when none was; ends the loan.
+  size_t TakeOutput();
+  DatagramQueue& outbound() { return outbound_; }
+  uint64_t written() const { return written_; }
+
+ private:
+  static int Read(BIO* bio, char* out, int size);
+  static int Write(BIO* bio, const char* data, int size);
+  static long Control(BIO* bio, int command, long number, void* pointer);
+  static DatagramBio& From(BIO* bio);
+
+  bool NextDatagram();
+  std::span<const uint8_t> NextRecord();
+  bool IsAdmitted(const Record& record);
+  void Drop(DropReason reason);
+
+  BioPtr bio_;
+  Metrics& metrics_;
+  RecordFilter filter_;
+  DatagramQueue inbound_;
+  DatagramQueue outbound_;
+  std::span<const uint8_t> cursor_;  // what is unread of the presented datagram, or of the inbound queue's front
+  bool is_cursor_queued_ = false;
+  std::optional<Objection> objection_;
+  size_t longest_record_ = 0;
+  std::span<uint8_t> output_;
+  size_t output_size_ = 0;
+  uint64_t written_ = 0;
+};
+
+}  // namespace jsp::dtls

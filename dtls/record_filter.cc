@@ -1,0 +1,69 @@
+#include "dtls/record_filter.h"
+namespace jsp::dtls {
+namespace {
+
+using Verdict = RecordFilter::Verdict;
+
+// RFC 5246 §7.2
+constexpr uint8_t kFatal = 2;
+constexpr uint8_t kCloseNotify = 0;
+// RFC 7905 §2: the shortest protection that we negotiate is a Poly1305 tag; GCM adds a nonce (RFC 5288 §3).
+constexpr size_t kMinProtection = 16;
+
+}  // namespace
+
+Verdict RecordFilter::Judge(const Record& record) {
+  const RecordHeader& header = record.header;
+  if (header.type < ContentType::kChangeCipherSpec || header.type > ContentType::kApplicationData) {
+    return Verdict::kBadRecord;
+  }
+  if (header.epoch == 0) return phase_ == Phase::kFinished ? Verdict::kOldEpoch : JudgePlaintext(record);
+  // Without renegotiation there is one change of keys (RFC 8827 §6.5), so epoch 2 is nobody's.
+  if (header.epoch > 1 || record.fragment.size() < kMinProtection) return Verdict::kBadRecord;
+  if (header.type == ContentType::kChangeCipherSpec || phase_ == Phase::kClientHello) return Verdict::kBadRecord;
+  return Verdict::kAdmit;
+}
+
+Verdict RecordFilter::JudgePlaintext(const Record& record) {
+  const auto content = record.fragment;
+  if (record.header.type == ContentType::kHandshake) return JudgeHandshake(content);
+  if (phase_ == Phase::kClientHello) return Verdict::kBadRecord;
+  switch (record.header.type) {
+    case ContentType::kChangeCipherSpec:  // RFC 5246 §7.1: "a single byte of value 1"
+      return content.size() == 1 && content[0] == 1 ? Verdict::kAdmit : Verdict::kBadRecord;
+    case ContentType::kAlert:
+      if (content.size() != 2 || content[0] == 0 || content[0] > kFatal) return Verdict::kBadRecord;
+      // Warnings other than close_notify say nothing that changes what we do.
+      return content[0] == kFatal || content[1] == kCloseNotify ? Verdict::kPlaintextAlert : Verdict::kBadRecord;
+    default:  // RFC 6347 §4.1: application data is never sent before the handshake gave keys
+      return Verdict::kBadRecord;
+  }
+}
+
+Verdict RecordFilter::JudgeHandshake(std::span<const uint8_t> content) {
+  if (content.empty()) return Verdict::kBadRecord;
+  // RFC 6347 §4.2.3: several handshake messages may share a record.
+  while (!content.empty()) {
+    const auto fragment = ParseHandshakeFragment(content);
+    if (!fragment) return Verdict::kBadRecord;
+    if (fragment->length > kMaxHandshakeMessage) return Verdict::kOversizedMessage;
+    const bool is_hello = fragment->type == HandshakeType::kClientHello && fragment->message_seq == 0;
+    if (phase_ == Phase::kClientHello && !is_hello) return Verdict::kBadRecord;
+    // RFC 6347 §4.2.4: Finished follows ChangeCipherSpec, so it is never in plaintext.
+    if (fragment->type == HandshakeType::kFinished) return Verdict::kBadRecord;
+    if (!IsConsistent(*fragment)) return Verdict::kBadRecord;
+    content = content.subspan(kHandshakeHeaderSize + fragment->body.size());
+  }
+  return Verdict::kAdmit;
+}
+
+// RFC 6347 §4.2.3: "The length field in all messages is the same as the length field of the original message." OpenSSL
+// is stuck in the middle of a record when it is not. Complete messages need no reassembly and are taken as they are.
+bool RecordFilter::IsConsistent(const HandshakeFragment& fragment) {
+  if (fragment.is_complete()) return true;
+  auto& slot = announced_[fragment.message_seq % announced_.size()];
+  if (!slot || slot->message_seq != fragment.message_seq) slot = Announced{fragment.message_seq, fragment.length};
+  return slot->length == fragment.length;
+}
+
+}  // namespace jsp::dtls

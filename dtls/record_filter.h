@@ -1,0 +1,58 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "dtls/record.h"
+namespace jsp::dtls {
+
+// The largest handshake message a peer may announce. The longest legitimate one is a Certificate, and
+// kMaxCertificateMessage bounds that.
+inline constexpr size_t kMaxHandshakeMessage = 1 << 14;
+
+// Decides which received records OpenSSL gets to see. OpenSSL ends the association for many a malformed or misplaced
+// plaintext record, which anybody could forge; RFC 6347 §4.1.2.7 wants those discarded silently. Records that are
+// protected go through, because OpenSSL itself discards those that do not authenticate (RFC 6347 §4.1.2.1).
+// A value, owned by the session's DatagramBio.
+class RecordFilter {
+ public:
+  enum class Verdict : uint8_t {
+    kAdmit,
+    kBadRecord,         // malformed, or not possible at this point
+    kOldEpoch,          // RFC 6347 §4.1: earlier epoch than the current one, after the handshake
+    kPlaintextAlert,    // fatal alert or close_notify that nothing authenticates
+    kOversizedMessage,  // announces a handshake message above kMaxHandshakeMessage
+  };
+
+  RecordFilter() = default;  // as after ExpectHandshake()
+
+  // A server that waits for a ClientHello admits nothing else. Forgets what was seen of an earlier handshake.
+  void ExpectClientHello() { *this = RecordFilter(Phase::kClientHello); }
+  void ExpectHandshake() { *this = RecordFilter(Phase::kHandshake); }
+  // The ClientHello was accepted; the rest of the handshake follows.
+  void ClientHelloAccepted() { phase_ = Phase::kHandshake; }
+  bool expects_client_hello() const { return phase_ == Phase::kClientHello; }
+  // Both Finished messages are verified: nothing in plaintext is admitted any more.
+  void HandshakeFinished() { phase_ = Phase::kFinished; }
+
+  Verdict Judge(const Record& record);
+
+ private:
+  enum class Phase : uint8_t { kClientHello, kHandshake, kFinished };
+  struct Announced {
+    uint16_t message_seq;
+    uint32_t length;
+  };
+
+  explicit RecordFilter(Phase phase) : phase_(phase) {}
+  Verdict JudgePlaintext(const Record& record);
+  Verdict JudgeHandshake(std::span<const uint8_t> content);
+  bool IsConsistent(const HandshakeFragment& fragment);
+
+  Phase phase_ = Phase::kHandshake;
+  // Lengths that fragments announced, by message_seq modulo the size; a handshake has fewer messages than that.
+  std::array<std::optional<Announced>, 16> announced_{};
+};
+
+}  // namespace jsp::dtls

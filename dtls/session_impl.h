@@ -1,0 +1,101 @@
+#pragma once
+#include <openssl/err.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/event_queue.h"
+#include "dtls/clock_shim.h"
+#include "dtls/context.h"
+#include "dtls/datagram_bio.h"
+#include "dtls/openssl_ptr.h"
+#include "dtls/session.h"
+namespace jsp::dtls {
+
+// The inside of a Session, which is its only user. session_handshake.cc has the way to Connected and the timers,
+// session.cc has the data and the end.
+struct Session::Impl {
+  // Something unauthenticated that ends the handshake unless the handshake goes on.
+  struct Suspicion {
+    Timestamp until;
+    FailureReason reason;
+    std::string detail;
+    std::vector<uint8_t> alert;  // what to tell the peer then
+  };
+
+  struct Idle {};
+  struct Handshaking {
+    Timestamp deadline;
+    int retransmissions = 0;  // of the present flight
+    std::optional<Suspicion> suspicion;
+  };
+  // The handshake is complete, but the fingerprint that the peer must have is not known.
+  struct Unverified {
+    Timestamp deadline;
+  };
+  struct Connected {};
+  struct Ended {};
+  using State = std::variant<Idle, Handshaking, Unverified, Connected, Ended>;
+
+  Impl(const Options& given, Timestamp now);
+
+  void Tick(Timestamp now) { time = std::max(time, now); }
+  bool is_ended() const { return std::holds_alternative<Ended>(state); }
+  bool is_connected() const { return std::holds_alternative<Connected>(state); }
+  void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
+
+  void CreateSsl();
+  void SetDatagramLimit(size_t limit);
+  void Start();
+  void Receive(std::span<const uint8_t> datagram);
+  void Advance();
+  void NoteProgress();
+  void Suspect(FailureReason reason, std::string detail, std::vector<uint8_t> alert);
+  void SuspectObjection();
+  bool SurvivesBadClientHello();
+  void FailHandshake();
+  void CompleteHandshake();
+  void VerifyPeer(Timestamp deadline);
+  void PullPlaintext();
+  void EndAfterError(int result);
+  std::optional<size_t> ReadPlaintext(std::span<uint8_t> out);
+  void UpdateTimer();
+  void Retransmit();
+  void HandleTimeout();
+  Timestamp NextTimeout() const;
+  Expected<size_t, SealError> Seal(std::span<const uint8_t> plaintext, std::span<uint8_t> out);
+  void NotifyAndFail(FailureReason reason, std::string detail);
+  void SendCloseNotify();
+  void Fail(FailureReason reason, std::string detail);
+  void End();
+
+  // Every call into the TLS library goes through here: its clock follows ours, and its error queue is empty before.
+  template <class F>
+  auto Call(F&& function) {
+    const ScopedOpenSslClock clock(time);
+    ERR_clear_error();
+    return function(ssl.get());
+  }
+
+  Options options;
+  HandshakeRecord record;
+  Metrics metrics;
+  DatagramBio bio;
+  SslPtr ssl;
+  State state = Idle{};
+  EventQueue<Event> events;
+  Timestamp time;
+  Timestamp retransmit_at = Timestamp::Never();
+  bool is_plaintext_ready = false;  // OpenSSL holds a decrypted record
+  std::vector<uint8_t> scratch;     // for callers of PollPlaintext with little room
+};
+
+// RFC 5246 §7.2: the name of an alert's description.
+std::string AlertName(int description);
+
+}  // namespace jsp::dtls
