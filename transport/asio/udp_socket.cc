@@ -1,0 +1,313 @@
+#include "transport/asio/udp_socket.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "transport/asio/endpoint.h"
+#if defined(__linux__)
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#endif
+
+namespace jsp::transport::io {
+namespace {
+
+namespace ip = boost::asio::ip;
+using boost::system::error_code;
+
+constexpr size_t kMaxSegments = 64;      // UDP_MAX_SEGMENTS of the kernel
+constexpr size_t kMaxRunOctets = 65000;  // a segmented send is one IP packet to the kernel
+constexpr size_t kMaxNoGso = 256;        // destinations remembered; past it segmentation is off for good
+
+}  // namespace
+
+Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::any_io_executor executor,
+                                                                 const SocketAddress& bind_to,
+                                                                 const UdpSocketOptions& options) {
+  error_code error;
+  Native socket(std::move(executor));
+  socket.open(bind_to.ip.is_v4() ? ip::udp::v4() : ip::udp::v6(), error);
+  if (!error && bind_to.ip.is_v6()) socket.set_option(ip::v6_only(true), error);
+  if (!error) socket.bind(ToEndpoint(bind_to), error);
+  if (!error) socket.non_blocking(true, error);
+  if (error) return Unexpected<error_code>(error);
+  std::unique_ptr<UdpSocket> opened(new UdpSocket(std::move(socket), options));
+  opened->local_ = FromEndpoint(opened->socket_.local_endpoint(error));
+  if (error) return Unexpected<error_code>(error);
+  return opened;
+}
+
+UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options) : socket_(std::move(socket)), options_(options) {
+  Configure();
+}
+
+void UdpSocket::Configure() {
+  error_code ignored;
+  socket_.set_option(Native::receive_buffer_size(options_.buffer_bytes), ignored);
+  socket_.set_option(Native::send_buffer_size(options_.buffer_bytes), ignored);
+#if defined(__linux__)
+  // Beyond net.core.rmem_max where the process may (CAP_NET_ADMIN); refused silently elsewhere.
+  (void)::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVBUFFORCE, &options_.buffer_bytes,
+                     sizeof(options_.buffer_bytes));
+  (void)::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_SNDBUFFORCE, &options_.buffer_bytes,
+                     sizeof(options_.buffer_bytes));
+  const int on = 1;
+  if (options_.use_gro) (void)::setsockopt(socket_.native_handle(), SOL_UDP, UDP_GRO, &on, sizeof(on));
+#endif
+  Native::receive_buffer_size receive_size;
+  Native::send_buffer_size send_size;
+  if (!socket_.get_option(receive_size, ignored)) stats_.receive_buffer = receive_size.value();
+  if (!socket_.get_option(send_size, ignored)) stats_.send_buffer = send_size.value();
+}
+
+void UdpSocket::Send(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+  if (has_backlog()) return Keep(buffer, datagrams);  // order is kept
+  const size_t sent = SendSome(buffer, datagrams);
+  if (sent < datagrams.size()) Keep(buffer, datagrams.subspan(sent));
+}
+
+void UdpSocket::Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+  for (const auto& datagram : datagrams) {
+    if (backlog_.size() >= options_.max_backlog_datagrams) {
+      ++stats_.backlog_dropped;
+      continue;
+    }
+    const auto bytes = buffer.subspan(datagram.offset, datagram.size);
+    backlog_.push_back({datagram.remote, {bytes.begin(), bytes.end()}});
+  }
+}
+
+void UdpSocket::Flush() {
+  while (!backlog_.empty()) {
+    const Waiting& first = backlog_.front();
+    const OutgoingDatagram one{first.remote, 0, static_cast<uint32_t>(first.bytes.size())};
+    if (SendPlain(first.bytes, std::span(&one, 1)) == 0) return;
+    backlog_.pop_front();
+  }
+}
+
+// Datagrams from the first on that may leave as one segmented send: one address, equal sizes, the last may be shorter.
+size_t UdpSocket::RunLength(std::span<const OutgoingDatagram> datagrams) const {
+  const OutgoingDatagram& first = datagrams.front();
+  if (!options_.use_gso || no_gso_.size() >= kMaxNoGso || first.size == 0 || no_gso_.contains(first.remote)) return 1;
+  const size_t limit = std::min({datagrams.size(), kMaxSegments, kMaxRunOctets / first.size});
+  size_t length = 1;
+  while (length < limit) {
+    const OutgoingDatagram& next = datagrams[length];
+    const bool adjacent = next.offset == datagrams[length - 1].offset + datagrams[length - 1].size;
+    if (next.remote != first.remote || next.size > first.size || next.size == 0 || !adjacent) break;
+    ++length;
+    if (next.size < first.size) break;
+  }
+  return length;
+}
+
+size_t UdpSocket::SendSome(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+  size_t done = 0;
+  while (done < datagrams.size()) {
+    const auto rest = datagrams.subspan(done);
+    const size_t run = RunLength(rest);
+    if (run > 1) {
+      const size_t sent = SendSegmented(buffer, rest.first(run));
+      if (sent == 0) return done;
+      done += sent;
+      continue;
+    }
+    size_t plain = 1;  // a stretch without runs goes as one sendmmsg
+    while (plain < rest.size() && plain < kMaxSegments && RunLength(rest.subspan(plain)) == 1) ++plain;
+    const size_t sent = SendPlain(buffer, rest.first(plain));
+    done += sent;
+    if (sent < plain) return done;
+  }
+  return done;
+}
+
+#if defined(__linux__)
+
+namespace {
+
+// recvmmsg and sendmmsg work on these; built on the stack for each call.
+struct MessageSlot {
+  sockaddr_storage address;
+  iovec vector;
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
+};
+
+bool IsBusy(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
+
+SocketAddress FromNative(const sockaddr_storage& storage) {
+  if (storage.ss_family == AF_INET) {
+    sockaddr_in v4;
+    std::memcpy(&v4, &storage, sizeof(v4));
+    return {IpAddress::V4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
+  }
+  sockaddr_in6 v6;
+  std::memcpy(&v6, &storage, sizeof(v6));
+  return {IpAddress::V6(std::span<const uint8_t, 16>(v6.sin6_addr.s6_addr, 16), v6.sin6_scope_id), ntohs(v6.sin6_port)};
+}
+
+socklen_t ToNative(const SocketAddress& address, sockaddr_storage& storage) {
+  if (address.ip.is_v4()) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    v4.sin_addr.s_addr = htonl(address.ip.v4_host_order());
+    std::memcpy(&storage, &v4, sizeof(v4));
+    return sizeof(v4);
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(address.port);
+  v6.sin6_scope_id = address.ip.scope_id();
+  std::ranges::copy(address.ip.octets(), v6.sin6_addr.s6_addr);
+  std::memcpy(&storage, &v6, sizeof(v6));
+  return sizeof(v6);
+}
+
+size_t SegmentSize(msghdr& header, size_t whole) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO) continue;
+    int segment = 0;
+    std::memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+    if (segment > 0) return static_cast<size_t>(segment);
+  }
+  return std::max<size_t>(whole, 1);
+}
+
+}  // namespace
+
+size_t UdpSocket::ReceiveBatch() {
+  if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);  // not zeroed: pages are touched only when used
+  std::array<MessageSlot, kMessages> slots;
+  std::array<mmsghdr, kMessages> headers{};
+  for (size_t i = 0; i < kMessages; ++i) {
+    slots[i].vector = {slab_.get() + i * kMessageSize, kMessageSize};
+    msghdr& header = headers[i].msg_hdr;
+    header.msg_name = &slots[i].address;
+    header.msg_namelen = sizeof(slots[i].address);
+    header.msg_iov = &slots[i].vector;
+    header.msg_iovlen = 1;
+    header.msg_control = slots[i].control.data();
+    header.msg_controllen = slots[i].control.size();
+  }
+  const int count = ::recvmmsg(socket_.native_handle(), headers.data(), kMessages, MSG_DONTWAIT, nullptr);
+  ++stats_.receive_calls;
+  if (count < 0) {
+    // ECONNREFUSED and its like tell of an earlier send (ATTACKS X1): the socket goes on.
+    if (!IsBusy(errno)) ++stats_.receive_errors;
+    return 0;
+  }
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    received_[i] = {FromNative(slots[i].address), slab_.get() + i * kMessageSize, headers[i].msg_len,
+                    SegmentSize(headers[i].msg_hdr, headers[i].msg_len)};
+  }
+  return static_cast<size_t>(count);
+}
+
+size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
+  const size_t octets = run.back().offset + run.back().size - run.front().offset;
+  MessageSlot slot;
+  slot.vector = {const_cast<uint8_t*>(buffer.data() + run.front().offset), octets};
+  slot.control.fill(0);
+  msghdr header{};
+  header.msg_namelen = ToNative(run.front().remote, slot.address);
+  header.msg_name = &slot.address;
+  header.msg_iov = &slot.vector;
+  header.msg_iovlen = 1;
+  header.msg_control = slot.control.data();
+  header.msg_controllen = CMSG_SPACE(sizeof(uint16_t));
+  cmsghdr* control = CMSG_FIRSTHDR(&header);
+  control->cmsg_level = SOL_UDP;
+  control->cmsg_type = UDP_SEGMENT;
+  control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  const auto segment = static_cast<uint16_t>(run.front().size);
+  std::memcpy(CMSG_DATA(control), &segment, sizeof(segment));
+  ++stats_.send_calls;
+  if (::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT) >= 0) {
+    stats_.datagrams_sent += run.size();
+    return run.size();
+  }
+  if (IsBusy(errno)) return 0;
+  // EIO, EINVAL, EMSGSIZE: this path cannot segment; again without, and from now on for this address.
+  if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) {
+    ++stats_.gso_refused;
+    no_gso_.insert(run.front().remote);
+    return SendPlain(buffer, run);
+  }
+  stats_.send_errors += run.size();
+  return run.size();
+}
+
+size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+  std::array<MessageSlot, kMaxSegments> slots;
+  std::array<mmsghdr, kMaxSegments> headers{};
+  const size_t count = std::min(datagrams.size(), kMaxSegments);
+  for (size_t i = 0; i < count; ++i) {
+    slots[i].vector = {const_cast<uint8_t*>(buffer.data() + datagrams[i].offset), datagrams[i].size};
+    headers[i].msg_hdr.msg_namelen = ToNative(datagrams[i].remote, slots[i].address);
+    headers[i].msg_hdr.msg_name = &slots[i].address;
+    headers[i].msg_hdr.msg_iov = &slots[i].vector;
+    headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  size_t done = 0;
+  while (done < count) {
+    const int sent =
+        ::sendmmsg(socket_.native_handle(), headers.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
+    ++stats_.send_calls;
+    if (sent > 0) {
+      done += static_cast<size_t>(sent);
+      stats_.datagrams_sent += static_cast<uint64_t>(sent);
+      continue;
+    }
+    if (IsBusy(errno)) break;
+    ++stats_.send_errors;  // of this one datagram; the next may go elsewhere
+    ++done;
+  }
+  return done;
+}
+
+#else  // plain calls, one datagram each
+
+size_t UdpSocket::ReceiveBatch() {
+  if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);
+  size_t count = 0;
+  ++stats_.receive_calls;
+  while (count < kMessages) {
+    error_code error;
+    ip::udp::endpoint from;
+    uint8_t* data = slab_.get() + count * kMessageSize;
+    const size_t size = socket_.receive_from(boost::asio::buffer(data, kMessageSize), from, 0, error);
+    if (error == boost::asio::error::would_block) break;
+    if (error) {
+      ++stats_.receive_errors;
+      break;
+    }
+    received_[count++] = {FromEndpoint(from), data, size, std::max<size_t>(size, 1)};
+  }
+  return count;
+}
+
+size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
+  return SendPlain(buffer, run);
+}
+
+size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+  size_t done = 0;
+  for (const auto& datagram : datagrams) {
+    error_code error;
+    ++stats_.send_calls;
+    socket_.send_to(boost::asio::buffer(buffer.data() + datagram.offset, datagram.size), ToEndpoint(datagram.remote), 0,
+                    error);
+    if (error == boost::asio::error::would_block || error == boost::asio::error::no_buffer_space) return done;
+    ++(error ? stats_.send_errors : stats_.datagrams_sent);
+    ++done;
+  }
+  return done;
+}
+
+#endif
+
+}  // namespace jsp::transport::io

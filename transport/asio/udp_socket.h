@@ -1,0 +1,119 @@
+#pragma once
+#include <algorithm>
+#include <array>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+#include "base/expected.h"
+#include "base/socket_address.h"
+namespace jsp::transport::io {
+
+struct UdpSocketOptions {
+  int buffer_bytes = 4 * 1024 * 1024;   // asked of SO_RCVBUF and SO_SNDBUF; at least 2 MiB keeps bursts (PITFALLS P25)
+  bool use_gso = true;                  // UDP_SEGMENT
+  bool use_gro = true;                  // UDP_GRO
+  size_t max_backlog_datagrams = 1024;  // kept when the kernel's buffer is full; more are dropped and counted
+};
+
+struct UdpSocketStats {
+  uint64_t receive_calls = 0;
+  uint64_t send_calls = 0;
+  uint64_t datagrams_received = 0;
+  uint64_t datagrams_sent = 0;
+  uint64_t receive_errors = 0;
+  uint64_t send_errors = 0;  // refused, unreachable, too large, not permitted: counted, never fatal (ATTACKS X1)
+  uint64_t backlog_dropped = 0;
+  uint64_t gso_refused = 0;  // destinations for which segmentation was switched off
+  int receive_buffer = 0;    // octets granted by the kernel
+  int send_buffer = 0;
+};
+
+// One outgoing datagram inside a batch's buffer.
+struct OutgoingDatagram {
+  SocketAddress remote;
+  uint32_t offset = 0;
+  uint32_t size = 0;
+};
+
+// A non-blocking UDP socket that reads and writes in batches: recvmmsg with UDP_GRO, UDP_SEGMENT for runs of equal size
+// to one address, sendmmsg for the rest. The only file with Linux's batch calls; elsewhere plain calls do the same job.
+// Owns the descriptor and its receive slab; the driver waits on socket() and calls Receive() and Send().
+class UdpSocket {
+ public:
+  using Native = boost::asio::ip::udp::socket;
+
+  static Expected<std::unique_ptr<UdpSocket>, boost::system::error_code> Open(boost::asio::any_io_executor executor,
+                                                                              const SocketAddress& bind_to,
+                                                                              const UdpSocketOptions& options = {});
+
+  Native& socket() { return socket_; }
+  const SocketAddress& local() const { return local_; }
+  const UdpSocketStats& stats() const { return stats_; }
+
+  // Reads one batch and calls take(remote, datagram) for each datagram. Returns how many there were; 0 means that the
+  // socket is drained.
+  template <class Take>
+  size_t Receive(Take&& take) {
+    const size_t messages = ReceiveBatch();
+    size_t datagrams = 0;
+    for (size_t i = 0; i < messages; ++i) {
+      const Received& received = received_[i];
+      for (size_t at = 0; at < received.size || (at == 0 && received.size == 0); at += received.segment) {
+        const size_t size = std::min<size_t>(received.segment, received.size - at);
+        take(received.remote, std::span<const uint8_t>(received.data + at, size));
+        ++datagrams;
+        if (received.size == 0) break;
+      }
+    }
+    stats_.datagrams_received += datagrams;
+    return datagrams;
+  }
+  // Sends the datagrams in order; what the kernel has no room for is kept and sent by Flush().
+  void Send(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+  // True while datagrams wait for the socket to become writable.
+  bool has_backlog() const { return !backlog_.empty(); }
+  void Flush();
+
+ private:
+  static constexpr size_t kMessages = 16;
+  static constexpr size_t kMessageSize = 65536;
+  struct Received {
+    SocketAddress remote;
+    const uint8_t* data = nullptr;
+    size_t size = 0;
+    size_t segment = 1;
+  };
+  struct Waiting {
+    SocketAddress remote;
+    std::vector<uint8_t> bytes;
+  };
+
+  UdpSocket(Native socket, const UdpSocketOptions& options);
+  void Configure();
+  size_t ReceiveBatch();
+  // Returns how many of `datagrams` were consumed; fewer than all only when the kernel is full.
+  size_t SendSome(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+  size_t SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run);
+  size_t SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+  size_t RunLength(std::span<const OutgoingDatagram> datagrams) const;
+  void Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+
+  Native socket_;
+  UdpSocketOptions options_;
+  SocketAddress local_;
+  UdpSocketStats stats_;
+  std::unique_ptr<uint8_t[]> slab_;  // kMessages × kMessageSize, touched only as far as datagrams reach
+  std::array<Received, kMessages> received_;
+  std::deque<Waiting> backlog_;
+  std::unordered_set<SocketAddress> no_gso_;  // bounded by kMaxNoGso
+};
+
+}  // namespace jsp::transport::io
