@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/sans_io.h"
 #include "datachannel/channel.h"
@@ -22,7 +23,7 @@ enum class OpenError : uint8_t {
   kInvalidUtf8,
   kBothReliabilityLimits,
   kBadLifetime,
-  kBadNegotiatedId,    // 65535 or beyond the negotiated streams
+  kBadNegotiatedId,  // 65535 or beyond the negotiated streams
   kIdInUse,
   kTooManyChannels,
   kClosed,

@@ -1,0 +1,249 @@
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/overloaded.h"
+#include "datachannel/channel_set_impl.h"
+#include "datachannel/ppid.h"
+namespace jsp::datachannel {
+namespace {
+
+DropReason ReasonOf(DecodeError error) {
+  return error == DecodeError::kInvalidUtf8 ? DropReason::kBadUtf8 : DropReason::kUnknownPpid;
+}
+
+DropReason ReasonOf(DcepError::Code code) {
+  return code == DcepError::Code::kInvalidUtf8 ? DropReason::kBadUtf8 : DropReason::kBadDcep;
+}
+
+}  // namespace
+
+void ChannelSet::Impl::HandleConnected(DtlsRole role, uint16_t max_streams) {
+  if (link == Link::kUp) return;
+  link = Link::kUp;
+  ids.SetRole(role, max_streams);
+  for (Channel* channel : InOrder()) {
+    if (channel->state() == ChannelState::kClosed) continue;
+    std::optional<sctp::StreamId> stream;
+    if (channel->options().negotiated_id) {
+      stream = sctp::StreamId(*channel->options().negotiated_id);
+      if (!ids.Exists(*stream)) {
+        ReleaseUnused(stream->value);
+        stream.reset();
+      }
+    } else {
+      stream = ids.Allocate();
+    }
+    if (stream) {
+      AttachAndAnnounce(*channel, *stream);
+    } else {
+      FinishClosing(*channel);
+    }
+  }
+}
+
+// RFC 8831 §6.2: the end of the association closes every channel.
+void ChannelSet::Impl::HandleDisconnected() {
+  link = Link::kDown;
+  ids.Clear();
+  streams.clear();
+  to_reset.clear();
+  turns = {};
+  while (!deferred.empty()) ForgetDeferred(sctp::StreamId(deferred.begin()->first));
+  for (Channel* channel : InOrder()) {
+    channel->listing().output = false;
+    if (channel->state() != ChannelState::kClosed) FinishClosing(*channel);
+  }
+}
+
+void ChannelSet::Impl::HandleMessage(sctp::Message message) {
+  const sctp::StreamId stream = message.stream;
+  const size_t octets = message.payload.size();
+  const auto found = streams.find(stream.value);
+  Channel* channel = found == streams.end() ? nullptr : found->second;
+  const bool is_live = channel != nullptr && channel->state() != ChannelState::kClosing;
+  if (is_live && message.ppid != kPpidDcep) return HandleUserMessage(*channel, std::move(message));
+  if (!is_live && ids.IsAwaitingOutgoingReset(stream)) return Defer(stream, std::move(message));
+
+  usage.consumed_bytes += octets;
+  if (link != Link::kUp) return Drop(DropReason::kClosedChannel);
+  if (message.ppid == kPpidDcep) return HandleDcep(stream, message.payload);
+  if (found != streams.end()) return Drop(DropReason::kClosedChannel);
+  // RFC 8832 §6: "receiving a message containing user data on an unused stream indicates an error".
+  Drop(ids.Exists(stream) ? DropReason::kNoSuchChannel : DropReason::kBadStreamId);
+  Refuse(stream);
+}
+
+void ChannelSet::Impl::HandleUserMessage(Channel& channel, sctp::Message message) {
+  const size_t octets = message.payload.size();
+  auto decoded = DecodeMessage(std::move(message));
+  if (!decoded) {
+    // RFC 8831 §6.6: after an unsupported PPID or another error the receiver "SHOULD close the corresponding data
+    // channel".
+    usage.consumed_bytes += octets;
+    Drop(ReasonOf(decoded.error()));
+    return StartClosing(channel, Remaining::kDiscard);
+  }
+  if (decoded->ignored_payload) Drop(DropReason::kEmptyPpidWithPayload);
+  if (channel.MarkAnswered()) {
+    ++metrics.channels_opened;
+    events.Push(event::ChannelOpen{channel.id()});
+  }
+  Deliver(channel, std::move(*decoded), octets);
+}
+
+void ChannelSet::Impl::Deliver(Channel& channel, DecodedMessage message, size_t octets) {
+  if (usage.unread_messages >= limits.max_unread_messages) {
+    usage.consumed_bytes += octets;
+    Drop(DropReason::kTooManyUnread);
+    return StartClosing(channel, Remaining::kDiscard);
+  }
+  ++usage.unread_messages;
+  const bool was_empty = channel.unread_messages() == 0;
+  channel.Receive(message.kind, std::move(message.payload), octets);
+  if (was_empty) events.Push(event::MessagesWaiting{channel.id()});
+  if (!std::exchange(channel.listing().unread, true)) unread_turns.Push(channel.id());
+}
+
+void ChannelSet::Impl::HandleDcep(sctp::StreamId stream, std::span<const uint8_t> payload) {
+  const auto message = ParseDcepMessage(payload);
+  if (!message) {
+    // RFC 8832 §7: such errors "must also be handled by closing the corresponding data channel".
+    Drop(ReasonOf(message.error().code));
+    return Refuse(stream);
+  }
+  std::visit(Overloaded{[&](const OpenMessage& open) { HandleOpen(stream, open); },
+                        [&](const AckMessage&) { HandleAck(stream); }},
+             *message);
+}
+
+// RFC 8832 §6: an OPEN on a used stream, on one of our parity or beyond the limits closes the stream and is not
+// acknowledged.
+void ChannelSet::Impl::HandleOpen(sctp::StreamId stream, const OpenMessage& open) {
+  std::optional<DropReason> refusal;
+  if (!ids.Exists(stream)) {
+    refusal = DropReason::kBadStreamId;
+  } else if (ids.IsInUse(stream)) {
+    refusal = DropReason::kStreamInUse;
+  } else if (!ids.HasPeerParity(stream)) {
+    refusal = DropReason::kWrongParity;
+  } else if (channels.size() >= limits.max_channels || last_id == std::numeric_limits<uint32_t>::max()) {
+    refusal = DropReason::kTooManyChannels;
+  }
+  if (refusal) {
+    Drop(*refusal);
+    return Refuse(stream);
+  }
+  ids.Take(stream);
+  AttachAndAnnounce(Create(open.ToOptions(), Channel::Opener::kPeer), stream);
+}
+
+void ChannelSet::Impl::HandleAck(sctp::StreamId stream) {
+  const auto found = streams.find(stream.value);
+  // A closing channel of ours may still be acknowledged; any other ACK that nobody waits for is passed over.
+  if (found == streams.end() || found->second == nullptr) return Drop(DropReason::kBadDcep);
+  if (!found->second->MarkAnswered()) return Drop(DropReason::kBadDcep);
+  ++metrics.channels_opened;
+  events.Push(event::ChannelOpen{found->second->id()});
+}
+
+void ChannelSet::Impl::HandleIncomingReset(sctp::StreamId stream) {
+  if (!ids.IsInUse(stream)) return;
+  if (ids.IsIncomingReset(stream)) {
+    // Of the next user of this id: it counts only after what was kept for that one.
+    if (deferred.contains(stream.value)) Defer(stream, std::nullopt);
+    return;
+  }
+  // RFC 8831 §6.7: "When the peer sees that an incoming stream was reset, it also resets its corresponding outgoing
+  // stream." Before an ACK it means that the opening failed (RFC 8832 §6). The peer reads no more, so what is left is
+  // not sent.
+  const auto found = streams.find(stream.value);
+  if (found != streams.end() && found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
+  if (ids.MarkReset(stream, Direction::kIncoming)) HandleFreed(stream);
+}
+
+void ChannelSet::Impl::HandleOutgoingReset(sctp::StreamId stream) {
+  if (ids.MarkReset(stream, Direction::kOutgoing)) HandleFreed(stream);
+}
+
+// Both directions are reset: the channel is closed, and what the peer sent for the next user of the id is read.
+void ChannelSet::Impl::HandleFreed(sctp::StreamId stream) {
+  const auto found = streams.find(stream.value);
+  if (found != streams.end()) {
+    Channel* channel = found->second;
+    streams.erase(found);
+    if (channel != nullptr) FinishClosing(*channel);
+  }
+  const auto kept = deferred.find(stream.value);
+  if (kept == deferred.end()) return;
+  auto items = std::move(kept->second);
+  deferred.erase(kept);
+  for (auto& item : items) {
+    if (item) {
+      --usage.unread_messages;
+      HandleMessage(std::move(*item));
+    } else {
+      HandleIncomingReset(stream);
+    }
+  }
+}
+
+// Without the peer's consent to the reset its stream keeps its sequence numbers, so the id is never used again
+// (RFC 6525 §5.2.7); the channel is closed all the same.
+void ChannelSet::Impl::HandleOutgoingResetFailed(sctp::StreamId stream) {
+  if (!ids.IsOutgoingResetPending(stream)) return;
+  ids.Retire(stream);
+  ForgetDeferred(stream);
+  const auto found = streams.find(stream.value);
+  if (found == streams.end() || found->second == nullptr) return;
+  FinishClosing(*std::exchange(found->second, nullptr));
+}
+
+void ChannelSet::Impl::HandleBufferedAmountLow(sctp::StreamId stream) {
+  const auto found = streams.find(stream.value);
+  if (found == streams.end() || found->second == nullptr) return;
+  if (std::exchange(found->second->listing().low_reported, true)) return;
+  events.Push(event::BufferedAmountLow{found->second->id()});
+}
+
+void ChannelSet::Impl::Defer(sctp::StreamId stream, std::optional<sctp::Message> item) {
+  if (!item) {
+    auto& items = deferred[stream.value];
+    if (items.back()) items.push_back(std::nullopt);
+    return;
+  }
+  if (usage.unread_messages >= limits.max_unread_messages) {
+    // Without its beginning the next user of the id is refused when its turn comes.
+    usage.consumed_bytes += item->payload.size();
+    Drop(DropReason::kTooManyUnread);
+    return ForgetDeferred(stream);
+  }
+  ++usage.unread_messages;
+  deferred[stream.value].push_back(std::move(item));
+}
+
+void ChannelSet::Impl::ForgetDeferred(sctp::StreamId stream) {
+  const auto found = deferred.find(stream.value);
+  if (found == deferred.end()) return;
+  for (const auto& item : found->second) {
+    if (!item) continue;
+    --usage.unread_messages;
+    usage.consumed_bytes += item->payload.size();
+  }
+  deferred.erase(found);
+}
+
+void ChannelSet::Impl::Refuse(sctp::StreamId stream) {
+  const auto found = streams.find(stream.value);
+  if (found != streams.end()) {
+    if (found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
+    return;
+  }
+  if (!ids.Take(stream)) return;
+  streams.emplace(stream.value, nullptr);
+  RequestReset(stream);
+}
+
+}  // namespace jsp::datachannel
