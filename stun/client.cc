@@ -11,8 +11,8 @@
 namespace jsp::stun {
 namespace {
 
-// What a response may carry without failing: the attributes of RFC 8489, and those of the registry's §18.3.1 that old
-// servers still add beside XOR-MAPPED-ADDRESS (SOURCE-ADDRESS, CHANGED-ADDRESS, REFLECTED-FROM).
+// What a response may carry without failing: the attributes of RFC 8489, and the reserved ones of RFC 8489 §18.3.1 that
+// old servers still add beside XOR-MAPPED-ADDRESS (SOURCE-ADDRESS, CHANGED-ADDRESS, REFLECTED-FROM).
 constexpr auto kKnownInResponse = [] {
   std::array<AttributeType, kBaseRequiredAttributes.size() + 3> known{};
   auto end = std::ranges::copy(kBaseRequiredAttributes, known.begin()).out;
@@ -150,7 +150,7 @@ void Client::HandleSuccess(size_t index, const MessageView& response) {
   Remove(index);
 }
 
-// RFC 8489 §6.3.4. §6.3.4's resending after a 5xx is declined: see docs/stun.md.
+// RFC 8489 §6.3.4. Its resending after a 5xx is declined: see docs/stun.md.
 void Client::HandleError(size_t index, const MessageView& response) {
   std::array<AttributeType, 1> unknown;
   if (response.UnknownAttributes(kKnownInResponse, unknown) > 0) {

@@ -5,8 +5,14 @@
 namespace jsp::stun {
 namespace {
 
-// Octets of the well-formed UTF-8 sequence that `text` begins with; 0 when it is malformed.
+bool IsLabelCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+}  // namespace
+
 size_t Utf8SequenceLength(std::string_view text) {
+  if (text.empty()) return 0;
   const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   const auto continues = [&](size_t i) { return i < text.size() && (at(i) & 0xc0) == 0x80; };
   const uint8_t lead = at(0);
@@ -23,12 +29,6 @@ size_t Utf8SequenceLength(std::string_view text) {
   const bool beyond_unicode = lead == 0xf4 && at(1) >= 0x90;
   return overlong || beyond_unicode || !continues(3) ? 0 : 4;
 }
-
-bool IsLabelCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-}  // namespace
 
 std::optional<size_t> CountUtf8(std::string_view text) {
   constexpr uint64_t kHighBits = 0x8080808080808080;

@@ -22,6 +22,8 @@ constexpr size_t kMaxReadText = 763;
 // RFC 8489 §14.16: ALTERNATE-DOMAIN, ASCII.
 constexpr size_t kMaxDomain = 255;
 
+// Octets of the well-formed UTF-8 sequence that `text` begins with, 1 to 4; 0 when it is malformed or empty.
+size_t Utf8SequenceLength(std::string_view text);
 // The number of characters; nullopt when the octets are not UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 std::optional<size_t> CountUtf8(std::string_view text);
 // Letters, digits, "-" and "_" in labels of 1 to 63, at most 255 in all; one trailing dot is accepted.
