@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
@@ -14,16 +15,9 @@
 #include "ice/events.h"
 #include "ice/metrics.h"
 #include "ice/options.h"
+#include "ice/pair_stats.h"
 namespace jsp::ice {
 
-enum class AddCandidateError : uint8_t {
-  kTooMany,
-  kDuplicate,
-  kUnsupportedTransport,
-  kBadAddress,  // unspecified, multicast, broadcast or port 0
-  kAfterEndOfCandidates,
-  kClosed,
-};
 enum class SetRemoteError : uint8_t { kBadCredentials, kClosed };
 
 // What the other side signalled about itself, without its candidates.
@@ -31,25 +25,6 @@ struct RemoteDescription {
   Credentials credentials;
   bool ice_lite = false;
   bool ice2 = false;
-};
-
-struct SelectedPair {
-  Candidate local;
-  Candidate remote;
-  bool nominated = false;
-  Duration rtt{};
-};
-
-struct PairStats {
-  Candidate local;
-  Candidate remote;
-  uint64_t priority = 0;
-  const char* state = "";  // frozen, waiting, in-progress, succeeded, failed
-  bool nominated = false;
-  bool selected = false;
-  uint32_t requests_sent = 0;
-  uint32_t responses_received = 0;
-  Duration rtt{};
 };
 
 // The ICE agent of one component of one data stream (RFC 8445). Told its local candidates, the remote description and
@@ -72,9 +47,12 @@ class Agent {
   Agent& operator=(Agent&&) noexcept;
 
   // Commands.
-  // The offerer controls (RFC 8445 §6.1.1); known only once a description is made. No effect after SetRemoteDescription.
+  // The offerer controls (RFC 8445 §6.1.1); known only once a description is made. No effect after
+  // SetRemoteDescription.
   void SetRole(Role role);
-  Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);  // priority, foundation 0/"": computed
+  // The owner has sent it to the peer, or is about to (RFC 8838 §10). A `base` with port 0 means the address itself;
+  // priority 0 and foundation "" are computed (RFC 8445 §5.1.2, §5.1.1.3).
+  Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);
   void EndOfLocalCandidates(Timestamp now);
   Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);
   Expected<void, AddCandidateError> AddRemoteCandidate(Timestamp now, Candidate candidate);

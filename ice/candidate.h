@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+
 #include "base/socket_address.h"
 namespace jsp::ice {
 
@@ -11,6 +12,18 @@ enum class CandidateType : uint8_t { kHost, kServerReflexive, kPeerReflexive, kR
 enum class TransportProtocol : uint8_t { kUdp, kTcpActive, kTcpPassive, kTcpSimultaneousOpen };
 
 const char* ToString(CandidateType type);  // "host", "srflx", "prflx", "relay" (RFC 8839 §5.1)
+
+// Why a candidate of either side was not taken.
+enum class AddCandidateError : uint8_t {
+  kTooMany,
+  kDuplicate,             // known already, or redundant (RFC 8445 §5.1.3)
+  kUnsupportedTransport,  // ICE-TCP (RFC 6544)
+  kBadAddress,            // unspecified, multicast, broadcast, deprecated, or port 0
+  kAfterEndOfCandidates,
+  kClosed,
+  kUnsupportedComponent,  // only component 1 exists
+};
+const char* ToString(AddCandidateError error);
 
 // One candidate of one side. `base` is what packets are really sent from (RFC 8445 §5.1.1.2): equal to `address` for
 // host and relayed candidates; meaningless for remote candidates.
@@ -24,9 +37,22 @@ struct Candidate {
   std::string foundation;  // 1–32 ice-chars
   uint16_t component = 1;
   std::optional<SocketAddress> server;  // that a local candidate came from: part of the foundation, RFC 8445 §5.1.1.3
-  uint16_t network_id = 0;    // of the local interface; opaque
-  uint16_t network_cost = 0;  // 0 = cheapest
+  uint16_t network_id = 0;              // of the local interface; opaque
+  uint16_t network_cost = 0;            // 0 = cheapest
   bool operator==(const Candidate&) const = default;
 };
+
+// Why `address` cannot be a candidate's or anybody's source: unspecified, multicast, broadcast, port 0, or one of the
+// kinds that RFC 8445 §5.1.1.1 forbids: IPv4-compatible and site-local IPv6.
+bool IsUsableAddress(const SocketAddress& address);
+// The rules above for a whole candidate; nullopt when it may be used.
+std::optional<AddCandidateError> FindFault(const Candidate& candidate);
+// RFC 8445 §6.1.2.2: same component, transport and family, link-local only with link-local. Loopback likewise, so that
+// a peer cannot point the agent at services of its own machine.
+bool CanPair(const Candidate& local, const Candidate& remote);
+// A scope (zone) has a meaning on one host only: candidates are compared and signalled without it.
+SocketAddress WithoutScope(const SocketAddress& address);
+// Where packets from `base` to the candidate at `remote` go: a link-local destination takes the scope of the base.
+SocketAddress DestinationFrom(const SocketAddress& base, const SocketAddress& remote);
 
 }  // namespace jsp::ice

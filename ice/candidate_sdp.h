@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
 #include "base/expected.h"
 #include "ice/candidate.h"
 namespace jsp::ice {

@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+
 #include "base/rng.h"
 namespace jsp::ice {
 

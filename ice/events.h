@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <variant>
+
 #include "base/socket_address.h"
 #include "ice/candidate.h"
 #include "ice/options.h"
@@ -15,12 +16,13 @@ enum class StateReason : uint8_t {
   kRemoteDescriptionSet,
   kFirstValidPair,
   kNominated,
-  kAllPairsFailed,      // every pair failed and both sides said end-of-candidates, after the PAC timer
-  kNoCandidatePairs,    // the PAC timer ran out without any pair
-  kConsentExpired,      // RFC 7675 §5.1
-  kNoTrafficFromPeer,   // disconnected_timeout
+  kAllPairsFailed,     // every pair failed and both sides said end-of-candidates, after the PAC timer
+  kNoCandidatePairs,   // the PAC timer ran out without any pair
+  kConsentExpired,     // RFC 7675 §5.1
+  kNoTrafficFromPeer,  // disconnected_timeout
   kTrafficResumed,
   kClosedLocally,
+  kNominationFailed,  // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
 };
 const char* ToString(StateReason reason);
 

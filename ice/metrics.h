@@ -17,7 +17,9 @@ enum class DropReason : uint8_t {
   kTooManyPairs,
   kTooEarly,
   kUnknownLocalAddress,
-  kClosed,
+  kClosed,      // after Close, failure or loss of consent
+  kBadRequest,  // authenticated, but malformed: answered 400 or 420
+  kQueueFull,   // the owner did not poll
   kCount,
 };
 const char* ToString(DropReason reason);
@@ -28,6 +30,7 @@ struct Metrics {
   uint64_t checks_received = 0;
   uint64_t responses_received = 0;
   uint64_t consent_requests_sent = 0;
+  uint64_t keepalives_sent = 0;
   uint64_t role_conflicts = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
 };

@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
 #include "base/time.h"
 namespace jsp::ice {
 
@@ -14,12 +16,21 @@ struct Options {
   // RFC 8445 §14.3: lower bound of a check's RTO, and how often a check is sent (Rc of RFC 8489 §6.2.1).
   Duration check_rto_min = std::chrono::milliseconds(500);
   uint32_t check_max_transmissions = 7;
-  // RFC 8863 §3: no failure before this long after the remote description, while candidates may still come.
+  // RFC 8863 §4: no failure before this long after the remote description; nor, while the peer has not said
+  // end-of-candidates, this long after the last candidate.
   Duration pac_timeout = std::chrono::milliseconds(39500);
   // Controlling side: how long to prefer a better pair over the first valid one before nominating (0 = at once when
   // no better pair is still in progress).
   Duration nomination_delay = std::chrono::milliseconds(0);
-  // RFC 7675 §5.1: consent checks every 5 s (randomised 0.8–1.2), consent expires after 30 s.
+  // Controlling side: how much longer a better pair that is still in progress may hold up the nomination of a valid one
+  // (RFC 8863 §4); the second one when the valid pair is relayed. Data flows meanwhile.
+  Duration nomination_patience = std::chrono::milliseconds(500);
+  Duration nomination_patience_relayed = std::chrono::milliseconds(2000);
+  // The nominating check repeats one that succeeded, so it opens no NAT binding, which is what Ta paces (RFC 8445
+  // §B.1); it may follow the previous check this closely, at least 5 ms (RFC 8445 §14.2).
+  Duration nomination_pacing_interval = std::chrono::milliseconds(5);
+  // RFC 7675 §5.1: consent checks every 5 s (randomised 0.8–1.2, never below 4 s), consent expires after 30 s. An
+  // interval of 0 switches consent off, for usages that do not demand it: keepalives take its place.
   Duration consent_interval = std::chrono::seconds(5);
   Duration consent_timeout = std::chrono::seconds(30);
   // Disconnected (recoverable) when nothing authenticated arrived for this long.
@@ -31,5 +42,18 @@ struct Options {
   size_t max_pairs = 100;              // RFC 8445 §6.1.2.5
   size_t max_early_checks = 16;        // checks that arrive before the remote description
 };
+
+// The options with every value forced to what the RFCs allow: Ta and the spacing at least 5 ms (RFC 8445 §14.2), RTO at
+// least 500 ms (§14.3), Tr at least 15 s (§11).
+constexpr Options Sanitized(Options options) {
+  options.pacing_interval = std::max<Duration>(options.pacing_interval, std::chrono::milliseconds(5));
+  options.nomination_pacing_interval =
+      std::max<Duration>(options.nomination_pacing_interval, std::chrono::milliseconds(5));
+  options.check_rto_min = std::max<Duration>(options.check_rto_min, std::chrono::milliseconds(500));
+  options.check_max_transmissions = std::max<uint32_t>(options.check_max_transmissions, 1);
+  options.keepalive_interval = std::max<Duration>(options.keepalive_interval, std::chrono::seconds(15));
+  options.max_pairs = std::max<size_t>(options.max_pairs, 1);
+  return options;
+}
 
 }  // namespace jsp::ice

@@ -1,0 +1,147 @@
+#include "ice/candidate_list.h"
+
+#include <utility>
+
+#include "ice/priority.h"
+namespace jsp::ice {
+namespace {
+
+constexpr uint16_t kFirstDiscovered = 0x8000;
+
+bool IsSameAddress(const SocketAddress& a, const SocketAddress& b) { return WithoutScope(a) == WithoutScope(b); }
+
+// RFC 8445 §5.1.1.3: same type, base IP address, server IP address and transport protocol.
+bool SharesFoundation(const Candidate& a, const Candidate& b) {
+  const bool same_server = a.server.has_value() == b.server.has_value() && (!a.server || a.server->ip == b.server->ip);
+  return a.type == b.type && a.base.ip == b.base.ip && a.protocol == b.protocol && same_server;
+}
+
+}  // namespace
+
+Expected<uint16_t, AddCandidateError> LocalCandidates::Add(Candidate candidate) {
+  if (candidate.base.port == 0) candidate.base = candidate.address;
+  if (const auto fault = FindFault(candidate)) return Unexpected(*fault);
+  // RFC 8445 §5.1.3: "redundant if and only if its transport address and base equal those of another candidate". The
+  // earlier one is the one that was signalled, so the later one goes.
+  for (const Candidate& known : signalled_) {
+    if (IsSameAddress(known.address, candidate.address) && known.base == candidate.base) {
+      return Unexpected(AddCandidateError::kDuplicate);
+    }
+  }
+  if (signalled_.size() >= limit_) return Unexpected(AddCandidateError::kTooMany);
+  if (candidate.priority == 0) AssignPriority(candidate);
+  candidate.priority = ClampPriority(candidate.priority);
+  if (candidate.foundation.empty()) AssignFoundation(candidate);
+  signalled_.push_back(std::move(candidate));
+  return static_cast<uint16_t>(signalled_.size() - 1);
+}
+
+void LocalCandidates::AssignPriority(Candidate& candidate) const {
+  const auto same_type = [&](const Candidate& known) { return known.type == candidate.type; };
+  const auto rank = std::ranges::count_if(signalled_, [&](const Candidate& known) {
+    return same_type(known) && known.address.ip.family() == candidate.address.ip.family();
+  });
+  uint16_t preference = WantedLocalPreference(static_cast<uint32_t>(rank), candidate.network_cost);
+  // RFC 8445 §5.1.2.1: "the local preference MUST be unique for each one" of a type.
+  const auto is_taken = [&](const Candidate& known) {
+    return same_type(known) && known.priority == CandidatePriority(known.type, preference, known.component);
+  };
+  while (preference > 0 && std::ranges::any_of(signalled_, is_taken)) --preference;
+  candidate.priority = CandidatePriority(candidate.type, preference, candidate.component);
+}
+
+void LocalCandidates::AssignFoundation(Candidate& candidate) {
+  const auto shares = [&](const Candidate& known) { return SharesFoundation(known, candidate); };
+  for (const std::vector<Candidate>* list : {&signalled_, &discovered_}) {
+    if (const auto known = std::ranges::find_if(*list, shares); known != list->end()) {
+      candidate.foundation = known->foundation;
+      return;
+    }
+  }
+  // A running number says nothing about the base's address, which a hash of it would.
+  const auto is_used = [&](const Candidate& known) { return known.foundation == candidate.foundation; };
+  do {
+    candidate.foundation = std::to_string(next_foundation_++);
+  } while (std::ranges::any_of(signalled_, is_used));
+}
+
+std::optional<LocalCandidates::Discovery> LocalCandidates::FindOrDiscover(const SocketAddress& mapped,
+                                                                          uint16_t sent_from) {
+  const Candidate& sender = Get(sent_from);
+  bool is_elsewhere = !IsUsableAddress(mapped);
+  for (size_t i = 0; i < signalled_.size(); ++i) {
+    if (!IsSameAddress(signalled_[i].address, mapped)) continue;
+    if (signalled_[i].base == sender.base) return Discovery{static_cast<uint16_t>(i), false};
+    is_elsewhere = true;
+  }
+  for (size_t i = 0; i < discovered_.size(); ++i) {
+    if (!IsSameAddress(discovered_[i].address, mapped) || discovered_[i].base != sender.base) continue;
+    return Discovery{static_cast<uint16_t>(kFirstDiscovered + i), false};
+  }
+  if (is_elsewhere) return Discovery{sent_from, false};
+  if (discovered_.size() >= limit_) return std::nullopt;
+  Candidate discovered = sender;
+  discovered.type = CandidateType::kPeerReflexive;
+  discovered.address = mapped;
+  discovered.related = sender.base;
+  discovered.server.reset();
+  discovered.priority = PeerReflexivePriority(sender.priority);
+  discovered.foundation.clear();
+  AssignFoundation(discovered);
+  discovered_.push_back(std::move(discovered));
+  return Discovery{static_cast<uint16_t>(kFirstDiscovered + discovered_.size() - 1), true};
+}
+
+std::optional<uint16_t> LocalCandidates::FindByBase(const SocketAddress& base) const {
+  std::optional<uint16_t> found;
+  for (size_t i = 0; i < signalled_.size(); ++i) {
+    if (signalled_[i].base != base) continue;
+    if (signalled_[i].address == base) return static_cast<uint16_t>(i);
+    if (!found) found = static_cast<uint16_t>(i);
+  }
+  return found;
+}
+
+const Candidate& LocalCandidates::Get(uint16_t index) const {
+  return index < kFirstDiscovered ? signalled_[index] : discovered_[index - kFirstDiscovered];
+}
+
+Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Add(Candidate candidate) {
+  if (const auto fault = FindFault(candidate)) return Unexpected(*fault);
+  candidate.address = WithoutScope(candidate.address);
+  candidate.base = {};
+  if (candidate.priority == 0) candidate.priority = CandidatePriority(candidate.type, 0, candidate.component);
+  candidate.priority = ClampPriority(candidate.priority);
+  if (const auto known = Find(candidate.address)) {
+    Candidate& earlier = candidates_[*known];
+    if (earlier.type != CandidateType::kPeerReflexive || candidate.type == CandidateType::kPeerReflexive) {
+      return Unexpected(AddCandidateError::kDuplicate);
+    }
+    // RFC 8838 §11: both sides then see the same pair priorities.
+    candidate.priority = earlier.priority;
+    earlier = std::move(candidate);
+    return Added{*known, true};
+  }
+  if (candidates_.size() >= limit_) return Unexpected(AddCandidateError::kTooMany);
+  candidates_.push_back(std::move(candidate));
+  return Added{static_cast<uint16_t>(candidates_.size() - 1), false};
+}
+
+std::optional<uint16_t> RemoteCandidates::Find(const SocketAddress& address) const {
+  const SocketAddress wanted = WithoutScope(address);
+  const auto found = std::ranges::find(candidates_, wanted, &Candidate::address);
+  if (found == candidates_.end()) return std::nullopt;
+  return static_cast<uint16_t>(found - candidates_.begin());
+}
+
+Candidate RemoteCandidates::MakePeerReflexive(const SocketAddress& address, uint32_t priority) {
+  Candidate candidate;
+  candidate.type = CandidateType::kPeerReflexive;
+  candidate.address = WithoutScope(address);
+  candidate.priority = ClampPriority(priority);
+  // RFC 8445 §7.3.1.3: "an arbitrary value, different from the foundations of all other remote candidates".
+  candidate.foundation = "prflx" + std::to_string(++learnt_);
+  return candidate;
+}
+
+}  // namespace jsp::ice

@@ -1,0 +1,88 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/expected.h"
+#include "base/socket_address.h"
+#include "ice/candidate.h"
+namespace jsp::ice {
+
+// Our candidates: those that the owner added (and signals), and the peer-reflexive ones that checks discovered. Both
+// are named by one index, which stays valid. Computes priorities and foundations. Owned by Pairing.
+class LocalCandidates {
+ public:
+  explicit LocalCandidates(size_t limit) : limit_(limit) {}
+
+  // Completes `candidate` and keeps it. Refuses what FindFault names, and what is redundant: RFC 8445 §5.1.3.
+  Expected<uint16_t, AddCandidateError> Add(Candidate candidate);
+  struct Discovery {
+    uint16_t index;
+    bool is_new;
+  };
+  // The candidate that a mapped address names, for a check that `sent_from` sent. A new one becomes peer-reflexive,
+  // with that base and the priority that the check said (RFC 8445 §7.2.5.3.1). An address that is no candidate's, or is
+  // one with another base, leaves it at `sent_from`. nullopt when the list is full.
+  std::optional<Discovery> FindOrDiscover(const SocketAddress& mapped, uint16_t sent_from);
+  // The candidate to speak for packets from `base`: the one whose address it is, else the first that has this base.
+  std::optional<uint16_t> FindByBase(const SocketAddress& base) const;
+
+  const Candidate& Get(uint16_t index) const;
+  const std::vector<Candidate>& signalled() const { return signalled_; }
+  size_t discovered() const { return discovered_.size(); }
+
+ private:
+  void AssignPriority(Candidate& candidate) const;
+  void AssignFoundation(Candidate& candidate);
+
+  size_t limit_;  // of each of the two
+  std::vector<Candidate> signalled_;
+  std::vector<Candidate> discovered_;
+  uint32_t next_foundation_ = 1;
+};
+
+// The peer's candidates, signalled and peer-reflexive, named by an index that stays valid as long as a pair uses it.
+// Owned by Pairing.
+class RemoteCandidates {
+ public:
+  explicit RemoteCandidates(size_t limit) : limit_(limit) {}
+
+  struct Added {
+    uint16_t index;
+    bool was_peer_reflexive;  // the address was known from a check
+  };
+  // Keeps a signalled candidate. One that a check revealed before takes over what was signalled, but keeps its
+  // priority: RFC 8838 §11.
+  Expected<Added, AddCandidateError> Add(Candidate candidate);
+  // RFC 8445 §7.3.1.3: a source nobody signalled. When the list is full, a peer-reflexive candidate that no pair uses
+  // (`is_in_use(index)` says) makes room; nullopt when there is none.
+  template <class IsInUse>
+  std::optional<uint16_t> Learn(const SocketAddress& address, uint32_t priority, IsInUse&& is_in_use) {
+    if (candidates_.size() < limit_) {
+      candidates_.push_back(MakePeerReflexive(address, priority));
+      return static_cast<uint16_t>(candidates_.size() - 1);
+    }
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const auto index = static_cast<uint16_t>(i);
+      if (candidates_[i].type != CandidateType::kPeerReflexive || is_in_use(index)) continue;
+      candidates_[i] = MakePeerReflexive(address, priority);
+      return index;
+    }
+    return std::nullopt;
+  }
+  std::optional<uint16_t> Find(const SocketAddress& address) const;
+  const Candidate& Get(uint16_t index) const { return candidates_[index]; }
+  size_t size() const { return candidates_.size(); }
+
+ private:
+  Candidate MakePeerReflexive(const SocketAddress& address, uint32_t priority);
+
+  size_t limit_;
+  std::vector<Candidate> candidates_;
+  uint32_t learnt_ = 0;
+};
+
+}  // namespace jsp::ice

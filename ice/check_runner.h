@@ -1,0 +1,55 @@
+#pragma once
+#include <algorithm>
+#include <optional>
+
+#include "base/rng.h"
+#include "ice/check_scheduler.h"
+#include "ice/connectivity_check.h"
+#include "ice/metrics.h"
+#include "ice/options.h"
+#include "ice/pairing.h"
+#include "ice/role.h"
+namespace jsp::ice {
+
+// Keeps the scheduler, the transactions and the pairs' states in step: what is due is started, what has ended leaves no
+// trace in the other two. Owns scheduler and transactions. The agent calls it; what an outcome means is decided there.
+class CheckRunner {
+ public:
+  CheckRunner(const Options& options, Pairing& pairing, Metrics& metrics, Rng& rng);
+
+  // RFC 8445 §7.3.1.4: a check was received on `pair`.
+  void Trigger(CandidatePair& pair);
+  void Nominate(const AddressPair& path) { scheduler_.EnqueueNomination(path); }
+  void CancelNomination() { scheduler_.CancelNomination(); }
+  // Starts the check that is due now, if there is one. `role` is what it says.
+  void Run(Timestamp now, const RoleAttribute& role);
+  void StartConsent(Timestamp now, const AddressPair& path, const RoleAttribute& role);
+  void StartKeepalive(const AddressPair& path) { transactions_.StartKeepalive(path, rng_); }
+
+  // The pair is valid: no further check of it is wanted.
+  void Settle(const AddressPair& path);
+  // A check of the pair failed. The selected pair does not fail by a check, only by consent.
+  void Fail(const AddressPair& path);
+  // RFC 8445 §8.1.2: a pair was nominated; nothing is sent any more, but responses still count.
+  void Conclude();
+  void Clear();
+
+  bool IsIdle() const { return !pairing_.checklist().HasPending() && scheduler_.triggered() == 0; }
+  Timestamp NextTimeout() const {
+    return std::min(transactions_.NextTimeout(), scheduler_.NextTimeout(pairing_.checklist()));
+  }
+  ConnectivityChecks& transactions() { return transactions_; }
+  const ConnectivityChecks& transactions() const { return transactions_; }
+
+ private:
+  CheckPlan PlanFor(const CandidatePair& pair, CheckPurpose purpose, const RoleAttribute& role) const;
+
+  Duration pacing_interval_;
+  Duration rto_min_;
+  Pairing& pairing_;
+  Rng& rng_;
+  CheckScheduler scheduler_;
+  ConnectivityChecks transactions_;
+};
+
+}  // namespace jsp::ice

@@ -1,0 +1,184 @@
+#include "ice/connectivity_check.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "ice/stun_attributes.h"
+namespace jsp::ice {
+namespace {
+
+constexpr uint32_t kRm = 16;  // RFC 8489 §6.2.1
+
+Timestamp DeadlineOf(const CheckTransaction& transaction) {
+  return transaction.is_cancelled ? transaction.expires_at : transaction.schedule.NextDeadline();
+}
+
+// RFC 8489 §6.2.1: with RTO 500 ms, Rc 7 and Rm 16 a transaction is given up after 39,500 ms.
+Duration TransactionTimeout(const stun::RetransmitOptions& options) {
+  constexpr uint32_t kMaxDoublings = 20;  // as RetransmitSchedule
+  const int64_t doublings = (int64_t{1} << std::min(options.rc - 1, kMaxDoublings)) - 1;
+  return options.rto * (doublings + static_cast<int64_t>(options.rm));
+}
+
+}  // namespace
+
+ConnectivityChecks::ConnectivityChecks(const Options& options, Metrics& metrics)
+    : metrics_(metrics),
+      max_transmissions_(options.check_max_transmissions),
+      consent_timeout_(options.consent_timeout) {}
+
+void ConnectivityChecks::SetCredentials(const Credentials& local, const Credentials& remote) {
+  remote_ = remote;
+  username_ = remote.ufrag + ":" + local.ufrag;  // RFC 8445 §7.2.2
+  key_.emplace(crypto::AsBytes(remote.pwd));
+}
+
+void ConnectivityChecks::Start(Timestamp now, const CheckPlan& plan, Rng& rng) {
+  JSP_DCHECK(HasCredentials());
+  ForgetOldest(plan.pair);
+  // RFC 7675 §5.1: "Each STUN binding request for consent is transmitted once only."
+  const bool is_consent = plan.purpose == CheckPurpose::kConsent;
+  const stun::RetransmitOptions options = is_consent ? stun::RetransmitOptions{consent_timeout_, 1, 1}
+                                                     : stun::RetransmitOptions{plan.rto, max_transmissions_, kRm};
+  CheckTransaction transaction{
+      .plan = plan, .schedule = stun::RetransmitSchedule(options), .expires_at = {}, .sent_at = now};
+  transaction.schedule.HandleSent(now);
+  transaction.expires_at = now + TransactionTimeout(options);
+  transaction.sequence = next_sequence_++;
+  const auto id = stun::TransactionId::Random(rng);
+  const auto [at, inserted] = transactions_.insert_or_assign(id, transaction);
+  Queue(id, at->second);
+  ++(is_consent ? metrics_.consent_requests_sent : metrics_.checks_sent);
+  UpdateTimeout();
+}
+
+void ConnectivityChecks::StartKeepalive(const AddressPair& pair, Rng& rng) {
+  keepalive_ = Keepalive{stun::TransactionId::Random(rng), pair};
+  ++metrics_.keepalives_sent;
+}
+
+void ConnectivityChecks::Queue(const stun::TransactionId& id, CheckTransaction& transaction) {
+  if (transaction.is_queued) return;
+  if (queue_.size() >= kMaxQueuedMessages) {
+    ++metrics_.dropped[static_cast<size_t>(DropReason::kQueueFull)];
+    return;
+  }
+  transaction.is_queued = true;
+  queue_.Push(id);
+}
+
+void ConnectivityChecks::ForgetOldest(const AddressPair& pair) {
+  size_t count = 0;
+  auto oldest = transactions_.end();
+  for (auto it = transactions_.begin(); it != transactions_.end(); ++it) {
+    if (it->second.plan.pair != pair || it->second.plan.purpose == CheckPurpose::kConsent) continue;
+    ++count;
+    if (oldest == transactions_.end() || it->second.sequence < oldest->second.sequence) oldest = it;
+  }
+  if (count >= kMaxTransactionsPerPair) transactions_.erase(oldest);
+}
+
+void ConnectivityChecks::Cancel(const AddressPair& pair) {
+  for (auto& [id, transaction] : transactions_) {
+    if (transaction.plan.pair == pair && transaction.plan.purpose == CheckPurpose::kCheck) {
+      transaction.is_cancelled = true;
+    }
+  }
+  UpdateTimeout();
+}
+
+void ConnectivityChecks::CancelAll() {
+  for (auto& [id, transaction] : transactions_) {
+    if (transaction.plan.purpose != CheckPurpose::kConsent) transaction.is_cancelled = true;
+  }
+  UpdateTimeout();
+}
+
+void ConnectivityChecks::Clear() {
+  transactions_.clear();
+  keepalive_.reset();
+  while (queue_.Pop()) continue;
+  UpdateTimeout();
+}
+
+const CheckTransaction* ConnectivityChecks::Find(const stun::TransactionId& id) const {
+  const auto found = transactions_.find(id);
+  return found == transactions_.end() ? nullptr : &found->second;
+}
+
+bool ConnectivityChecks::IsAuthentic(const stun::MessageView& response) const {
+  return key_ && response.VerifyIntegrity(*key_) == stun::IntegrityStatus::kValid;
+}
+
+CheckTransaction ConnectivityChecks::Take(const stun::TransactionId& id) {
+  const auto found = transactions_.find(id);
+  JSP_CHECK(found != transactions_.end());
+  CheckTransaction taken = std::move(found->second);
+  transactions_.erase(found);
+  UpdateTimeout();
+  return taken;
+}
+
+ConnectivityChecks::Table::iterator ConnectivityChecks::FirstDue(Timestamp now) {
+  auto first = transactions_.end();
+  const auto key = [](const CheckTransaction& t) { return std::pair(DeadlineOf(t), t.sequence); };
+  for (auto it = transactions_.begin(); it != transactions_.end(); ++it) {
+    if (DeadlineOf(it->second) > now) continue;
+    if (first == transactions_.end() || key(it->second) < key(first->second)) first = it;
+  }
+  return first;
+}
+
+std::optional<CheckPlan> ConnectivityChecks::PopTimedOut(Timestamp now) {
+  while (next_timeout_ <= now) {
+    const auto due = FirstDue(now);
+    if (due == transactions_.end()) break;
+    CheckTransaction& transaction = due->second;
+    if (!transaction.is_cancelled && transaction.schedule.MaySendAgain()) {
+      transaction.schedule.HandleSent(now);
+      Queue(due->first, transaction);
+      ++metrics_.checks_retransmitted;
+      UpdateTimeout();
+      continue;
+    }
+    const bool is_failure = !transaction.is_cancelled;
+    CheckPlan plan = std::move(transaction.plan);
+    transactions_.erase(due);
+    UpdateTimeout();
+    if (is_failure) return plan;
+  }
+  return std::nullopt;
+}
+
+void ConnectivityChecks::UpdateTimeout() {
+  next_timeout_ = Timestamp::Never();
+  for (const auto& [id, transaction] : transactions_) next_timeout_ = std::min(next_timeout_, DeadlineOf(transaction));
+}
+
+std::optional<ConnectivityChecks::Transmit> ConnectivityChecks::PollTransmit(Timestamp now, std::span<uint8_t> out) {
+  if (out.size() < kMaxMessageSize) return std::nullopt;
+  while (auto id = queue_.Pop()) {
+    const auto found = transactions_.find(*id);
+    if (found == transactions_.end()) continue;
+    CheckTransaction& transaction = found->second;
+    transaction.is_queued = false;
+    if (transaction.is_cancelled) continue;
+    transaction.sent_at = now;
+    return Transmit{Write(*id, transaction, out), transaction.plan.pair};
+  }
+  if (!keepalive_) return std::nullopt;
+  const Transmit transmit{WriteKeepalive(out, keepalive_->id), keepalive_->path};
+  keepalive_.reset();
+  return transmit;
+}
+
+size_t ConnectivityChecks::Write(const stun::TransactionId& id, const CheckTransaction& transaction,
+                                 std::span<uint8_t> out) const {
+  const CheckPlan& plan = transaction.plan;
+  // RFC 8445 §7.1.2: only a controlling agent nominates.
+  const bool nominates = plan.purpose == CheckPurpose::kNomination && plan.role.role == Role::kControlling;
+  return WriteCheck(out, {id, username_, plan.priority, plan.role, nominates}, *key_);
+}
+
+}  // namespace jsp::ice

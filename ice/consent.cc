@@ -1,0 +1,70 @@
+#include "ice/consent.h"
+
+#include <algorithm>
+namespace jsp::ice {
+namespace {
+
+// RFC 7675 §5.1: "Implementations MUST NOT set the period between checks to less than 4 seconds."
+constexpr Duration kMinInterval = std::chrono::seconds(4);
+
+}  // namespace
+
+Consent::Consent(const Options& options)
+    : interval_(options.consent_interval),
+      timeout_(options.consent_timeout),
+      disconnected_timeout_(options.disconnected_timeout),
+      keepalive_interval_(options.keepalive_interval) {}
+
+void Consent::Start(Timestamp now, Timestamp granted_at, Rng& rng) {
+  is_running_ = true;
+  last_sent_ = now;
+  HandleGranted(granted_at);
+  HandleReceived(now);
+  if (UsesConsent()) ScheduleRequest(now, rng);
+}
+
+void Consent::Stop() {
+  is_running_ = false;
+  timers_ = {};
+}
+
+void Consent::HandleGranted(Timestamp now) {
+  if (is_running_ && UsesConsent()) timers_.Arm(Timer::kExpiry, now + timeout_);
+}
+
+void Consent::HandleReceived(Timestamp now) {
+  // Without consent requests nothing authenticated need ever come.
+  if (is_running_ && UsesConsent()) timers_.Arm(Timer::kDisconnect, now + disconnected_timeout_);
+}
+
+// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period".
+void Consent::ScheduleRequest(Timestamp from, Rng& rng) {
+  const double factor = 0.8 + 0.4 * rng.Uniform();
+  const Duration wait(static_cast<Duration::rep>(static_cast<double>(interval_.count()) * factor));
+  timers_.Arm(Timer::kRequest, from + std::max(wait, kMinInterval));
+}
+
+std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {
+  if (!is_running_) return std::nullopt;
+  if (const auto due = timers_.PopExpired(now)) {
+    switch (*due) {
+      case Timer::kExpiry:
+        return Action::kExpire;
+      case Timer::kRequest:
+        ScheduleRequest(now, rng);
+        HandleSent(now);
+        return Action::kSendRequest;
+      case Timer::kDisconnect:
+        return Action::kDisconnect;
+      case Timer::kCount:
+        break;
+    }
+  }
+  if (now < KeepaliveAt()) return std::nullopt;
+  HandleSent(now);
+  return Action::kSendKeepalive;
+}
+
+Timestamp Consent::NextTimeout() const { return std::min(timers_.Next(), KeepaliveAt()); }
+
+}  // namespace jsp::ice

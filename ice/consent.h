@@ -1,0 +1,47 @@
+#pragma once
+#include <optional>
+
+#include "base/rng.h"
+#include "base/time.h"
+#include "base/timer_table.h"
+#include "ice/options.h"
+namespace jsp::ice {
+
+// The timers of the pair that data goes over: consent (RFC 7675), liveness, and keepalives (RFC 8445 §11). Knows the
+// time, not the pair; the agent tells it what happened there and does what it says.
+class Consent {
+ public:
+  explicit Consent(const Options& options);
+
+  // A pair was selected; `granted_at` is when its last check succeeded.
+  void Start(Timestamp now, Timestamp granted_at, Rng& rng);
+  void Stop();
+  bool IsRunning() const { return is_running_; }
+  // A response to a check or a consent request of the pair, with valid integrity.
+  void HandleGranted(Timestamp now);
+  // Any message with valid integrity on the pair. Received data is not consent (ATTACKS I11) and is not reported here.
+  void HandleReceived(Timestamp now);
+  // Anything was sent on the pair.
+  void HandleSent(Timestamp now) { last_sent_ = now; }
+
+  enum class Action : uint8_t { kSendRequest, kSendKeepalive, kDisconnect, kExpire };
+  // One action that is due; call until it returns nullopt.
+  std::optional<Action> PopDue(Timestamp now, Rng& rng);
+  Timestamp NextTimeout() const;
+
+ private:
+  enum class Timer : uint8_t { kExpiry, kRequest, kDisconnect, kCount };
+  void ScheduleRequest(Timestamp from, Rng& rng);
+  bool UsesConsent() const { return interval_ > Duration::zero(); }
+  Timestamp KeepaliveAt() const { return is_running_ ? last_sent_ + keepalive_interval_ : Timestamp::Never(); }
+
+  Duration interval_;
+  Duration timeout_;
+  Duration disconnected_timeout_;
+  Duration keepalive_interval_;
+  TimerTable<Timer> timers_;
+  Timestamp last_sent_;
+  bool is_running_ = false;
+};
+
+}  // namespace jsp::ice

@@ -1,0 +1,157 @@
+#include "ice/pairing.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ice/priority.h"
+namespace jsp::ice {
+
+Pairing::Pairing(const Options& options, Metrics& metrics)
+    : metrics_(metrics),
+      local_(options.max_local_candidates),
+      remote_(options.max_remote_candidates),
+      checklist_(options.max_pairs),
+      role_(options.role) {}
+
+Expected<void, AddCandidateError> Pairing::AddLocal(Candidate candidate) {
+  const auto added = local_.Add(std::move(candidate));
+  if (!added) return Unexpected(added.error());
+  if (phase_ != Phase::kRunning) return {};
+  for (size_t remote = 0; remote < remote_.size(); ++remote) {
+    // RFC 8445 §7.3.1.3: a peer-reflexive candidate is paired only with the candidate that its check came to.
+    const auto index = static_cast<uint16_t>(remote);
+    if (remote_.Get(index).type != CandidateType::kPeerReflexive) FormPair(*added, index);
+  }
+  return {};
+}
+
+Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
+  const auto added = remote_.Add(std::move(candidate));
+  if (!added) {
+    if (added.error() == AddCandidateError::kTooMany) Drop(DropReason::kTooManyCandidates);
+    return Unexpected(added.error());
+  }
+  if (added->was_peer_reflexive) {
+    checklist_.ForEach([&](CandidatePair& pair) {
+      if (pair.remote != added->index) return;
+      CandidatePair renewed = MakePair(pair.local, pair.remote, pair.addresses);
+      pair.foundation = std::move(renewed.foundation);
+      pair.is_relayed = renewed.is_relayed;
+    });
+  }
+  if (phase_ != Phase::kRunning) return {};
+  for (size_t local = 0; local < local_.signalled().size(); ++local)
+    FormPair(static_cast<uint16_t>(local), added->index);
+  return {};
+}
+
+void Pairing::Start(Role role) {
+  role_ = role;
+  phase_ = Phase::kRunning;
+  for (size_t local = 0; local < local_.signalled().size(); ++local) {
+    for (size_t remote = 0; remote < remote_.size(); ++remote) {
+      FormPair(static_cast<uint16_t>(local), static_cast<uint16_t>(remote));
+    }
+  }
+  checklist_.Start();
+}
+
+void Pairing::Complete() {
+  phase_ = Phase::kCompleted;
+  checklist_.KeepOnlyValid();
+}
+
+void Pairing::SetRole(Role role) {
+  role_ = role;
+  checklist_.ForEach([&](CandidatePair& pair) {
+    const uint32_t remote = remote_.Get(pair.remote).priority;
+    pair.priority = PairPriority(role_, local_.Get(pair.local).priority, remote);
+    if (pair.valid) pair.valid->priority = PairPriority(role_, local_.Get(pair.valid->local).priority, remote);
+  });
+}
+
+void Pairing::Clear() {
+  phase_ = Phase::kCompleted;
+  checklist_.Clear();
+}
+
+CandidatePair Pairing::MakePair(uint16_t local, uint16_t remote, const AddressPair& addresses) const {
+  const Candidate& ours = local_.Get(local);
+  const Candidate& theirs = remote_.Get(remote);
+  CandidatePair pair;
+  pair.addresses = addresses;
+  pair.local = local;
+  pair.remote = remote;
+  pair.priority = PairPriority(role_, ours.priority, theirs.priority);
+  pair.foundation = ours.foundation + ":" + theirs.foundation;
+  pair.is_relayed = ours.type == CandidateType::kRelayed || theirs.type == CandidateType::kRelayed;
+  return pair;
+}
+
+bool Pairing::IsReplacedByBase(uint16_t local) const {
+  const auto standing = local_.FindByBase(local_.Get(local).base);
+  return standing && *standing != local;
+}
+
+void Pairing::FormPair(uint16_t local, uint16_t remote) {
+  const Candidate& ours = local_.Get(local);
+  const Candidate& theirs = remote_.Get(remote);
+  if (!CanPair(ours, theirs) || IsReplacedByBase(local)) return;
+  const AddressPair addresses{ours.base, DestinationFrom(ours.base, theirs.address)};
+  if (checklist_.Add(MakePair(local, remote, addresses)) == Checklist::Added::kNoRoom) Drop(DropReason::kTooManyPairs);
+}
+
+Pairing::Triggered Pairing::FindOrAdd(const AddressPair& addresses, uint32_t peer_reflexive_priority) {
+  if (CandidatePair* known = checklist_.Find(addresses)) return {known, false};
+  const auto local = local_.FindByBase(addresses.local);
+  if (!local) return {};
+  auto remote = remote_.Find(addresses.remote);
+  const bool is_new = !remote;
+  if (is_new) {
+    remote = remote_.Learn(addresses.remote, peer_reflexive_priority, [&](uint16_t index) {
+      bool is_in_use = false;
+      checklist_.ForEach([&](const CandidatePair& pair) { is_in_use = is_in_use || pair.remote == index; });
+      return is_in_use;
+    });
+  }
+  if (!remote) {
+    Drop(DropReason::kTooManyCandidates);
+    return {};
+  }
+  CandidatePair* pair = checklist_.AddTriggered(MakePair(*local, *remote, addresses));
+  if (pair == nullptr) Drop(DropReason::kTooManyPairs);
+  return {pair, is_new};
+}
+
+std::optional<uint16_t> Pairing::SetValid(CandidatePair& pair, const SocketAddress& mapped, Duration rtt,
+                                          Timestamp now) {
+  const auto seen_as = local_.FindOrDiscover(mapped, pair.local);
+  if (!seen_as) Drop(DropReason::kTooManyCandidates);
+  const uint16_t local = seen_as ? seen_as->index : pair.local;
+  const uint64_t priority = PairPriority(role_, local_.Get(local).priority, remote_.Get(pair.remote).priority);
+  checklist_.SetValid(pair, Validity{local, priority, rtt, now});
+  if (seen_as && seen_as->is_new) return seen_as->index;
+  return std::nullopt;
+}
+
+std::vector<PairStats> Pairing::Stats() const {
+  std::vector<PairStats> stats;
+  for (const CandidatePair* pair : checklist_.Sorted()) {
+    stats.push_back({.local = LocalOf(*pair),
+                     .remote = RemoteOf(*pair),
+                     .priority = pair->priority,
+                     .state = ToString(pair->state),
+                     .nominated = pair->is_nominated,
+                     .selected = pair->is_selected,
+                     .requests_sent = pair->requests_sent,
+                     .responses_received = pair->responses_received,
+                     .rtt = pair->valid ? pair->valid->rtt : Duration{}});
+  }
+  return stats;
+}
+
+const Candidate& Pairing::LocalOf(const CandidatePair& pair) const {
+  return local_.Get(pair.valid ? pair.valid->local : pair.local);
+}
+
+}  // namespace jsp::ice

@@ -1,0 +1,94 @@
+#include "ice/selection.h"
+
+#include <algorithm>
+namespace jsp::ice {
+
+Selection::Selection(const Options& options, Pairing& pairing, SessionState& session, EventQueue<Event>& events,
+                     Rng& rng)
+    : pairing_(pairing),
+      session_(session),
+      events_(events),
+      rng_(rng),
+      consent_interval_(options.consent_interval),
+      nomination_(options),
+      consent_(options) {}
+
+// RFC 8445 §12.1: before a nomination data may go over any valid pair; it goes over the best. After it a pair only
+// takes over from one that has gone silent, so that a mapping that moved is followed (ATTACKS I20).
+void Selection::HandleValid(Timestamp now, CandidatePair& pair) {
+  if (!selected_) {
+    Select(now, pair);
+    return session_.Enter(State::kConnected, StateReason::kFirstValidPair);
+  }
+  const bool may_improve = !pairing_.IsCompleted() && !nomination_.HasChosen() && BeatsSelected(pair);
+  if (!pair.is_selected && (IsSilent() || may_improve)) Select(now, pair);
+}
+
+// RFC 8445 §8.1.1: of several nominated pairs, "use the pairs with the highest priority"; but one that is silent yields
+// to the one that the peer nominated after it.
+void Selection::HandleNominated(Timestamp now, CandidatePair& pair) {
+  const bool is_news = !pair.is_nominated;
+  pair.is_nominated = true;
+  pair.nominate_on_success = false;
+  const bool replaces = !selected_ || !selected_->nominated || IsSilent() || BeatsSelected(pair);
+  if (replaces && (is_news || !pair.is_selected)) Select(now, pair);
+  if (!pairing_.IsCompleted()) pairing_.Complete();
+  session_.Enter(State::kCompleted, StateReason::kNominated);
+}
+
+void Selection::HandleTraffic(Timestamp now, const AddressPair& path) {
+  if (!Is(path)) return;
+  consent_.HandleReceived(now);
+  if (!IsSilent()) return;
+  session_.Enter(pairing_.IsCompleted() ? State::kCompleted : State::kConnected, StateReason::kTrafficResumed);
+}
+
+void Selection::HandleGranted(Timestamp now, const AddressPair& path) {
+  if (!Is(path)) return;
+  consent_.HandleGranted(now);
+  HandleTraffic(now, path);
+}
+
+void Selection::HandleSent(Timestamp now, const AddressPair& path) {
+  if (Is(path)) consent_.HandleSent(now);
+}
+
+void Selection::Refresh() {
+  const CandidatePair* pair = path_ ? pairing_.checklist().Find(*path_) : nullptr;
+  if (pair != nullptr) selected_->remote = pairing_.RemoteOf(*pair);
+}
+
+bool Selection::IsFresh(Timestamp now, const CandidatePair& pair) const {
+  return pair.valid && (consent_interval_ == Duration::zero() || now - pair.valid->at < consent_interval_);
+}
+
+void Selection::Stop() {
+  path_.reset();
+  selected_.reset();
+  consent_.Stop();
+  nomination_.Reset();
+}
+
+std::optional<AddressPair> Selection::ChooseNomination(Timestamp now) {
+  if (pairing_.IsCompleted()) return std::nullopt;
+  return nomination_.Choose(now, pairing_.checklist());
+}
+
+bool Selection::BeatsSelected(const CandidatePair& pair) const {
+  const CandidatePair* present = pairing_.checklist().Find(*path_);
+  return present == nullptr || !present->valid || pair.valid->priority > present->valid->priority;
+}
+
+void Selection::Select(Timestamp now, CandidatePair& pair) {
+  const bool is_same_path = Is(pair.addresses);
+  if (path_ && !is_same_path) {
+    if (CandidatePair* former = pairing_.checklist().Find(*path_)) former->is_selected = false;
+  }
+  pair.is_selected = true;
+  path_ = pair.addresses;
+  selected_ = SelectedPair{pairing_.LocalOf(pair), pairing_.RemoteOf(pair), pair.is_nominated, pair.valid->rtt};
+  if (!is_same_path) consent_.Start(now, pair.valid->at, rng_);
+  events_.Push(event::PairSelected{selected_->local, selected_->remote, selected_->nominated, selected_->rtt});
+}
+
+}  // namespace jsp::ice

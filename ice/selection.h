@@ -1,0 +1,67 @@
+#pragma once
+#include <algorithm>
+#include <optional>
+
+#include "base/event_queue.h"
+#include "base/rng.h"
+#include "ice/candidate_pair.h"
+#include "ice/consent.h"
+#include "ice/events.h"
+#include "ice/nomination.h"
+#include "ice/options.h"
+#include "ice/pair_stats.h"
+#include "ice/pairing.h"
+#include "ice/session_state.h"
+namespace jsp::ice {
+
+// Which pair data goes over (RFC 8445 §8.1, §12.1) and whether it still may (RFC 7675). Owns the selected pair, its
+// consent timers and the nomination policy; moves the session between Connected, Completed and Disconnected. Sends
+// nothing: the agent does what Choose() and PopDue() say.
+class Selection {
+ public:
+  Selection(const Options& options, Pairing& pairing, SessionState& session, EventQueue<Event>& events, Rng& rng);
+
+  // A check made `pair` valid, or again.
+  void HandleValid(Timestamp now, CandidatePair& pair);
+  // A valid pair was nominated, by either side.
+  void HandleNominated(Timestamp now, CandidatePair& pair);
+  // A message with valid integrity came over `path`; HandleGranted: one that is consent.
+  void HandleTraffic(Timestamp now, const AddressPair& path);
+  void HandleGranted(Timestamp now, const AddressPair& path);
+  void HandleSent(Timestamp now, const AddressPair& path);
+  void HandleDataSent(Timestamp now) { consent_.HandleSent(now); }
+  // A candidate of the selected pair got its proper type.
+  void Refresh();
+  void Stop();
+
+  // Controlling side: the pair to nominate now, once.
+  std::optional<AddressPair> ChooseNomination(Timestamp now);
+  void ResetNomination() { nomination_.Reset(); }
+  std::optional<Consent::Action> PopDue(Timestamp now) { return consent_.PopDue(now, rng_); }
+  Timestamp NextTimeout() const { return std::min(consent_.NextTimeout(), nomination_.NextTimeout()); }
+
+  bool Is(const AddressPair& path) const { return path_ == path; }
+  const std::optional<AddressPair>& path() const { return path_; }
+  const std::optional<SelectedPair>& pair() const { return selected_; }
+  // Nothing authenticated came over the selected pair for disconnected_timeout.
+  bool IsSilent() const { return session_.state() == State::kDisconnected; }
+
+  // The pair's last success is recent enough to count as consent.
+  bool IsFresh(Timestamp now, const CandidatePair& pair) const;
+
+ private:
+  void Select(Timestamp now, CandidatePair& pair);
+  bool BeatsSelected(const CandidatePair& pair) const;
+
+  Pairing& pairing_;
+  SessionState& session_;
+  EventQueue<Event>& events_;
+  Rng& rng_;
+  Duration consent_interval_;
+  Nomination nomination_;
+  Consent consent_;
+  std::optional<AddressPair> path_;
+  std::optional<SelectedPair> selected_;
+};
+
+}  // namespace jsp::ice
