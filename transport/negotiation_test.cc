@@ -1,0 +1,103 @@
+#include "transport/negotiation.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace jsp::transport {
+namespace {
+
+class NegotiationTest : public ::testing::Test {
+ protected:
+  LocalParameters Local() {
+    LocalParameters local;
+    local.ice = {"abcdefgh", "0123456789abcdefghijklmn"};
+    local.fingerprint = {dtls::HashFunction::kSha256, std::vector<uint8_t>(32, 0xab)};
+    local.max_message_size = 1000;
+    local.candidates = &candidates_;
+    return local;
+  }
+  static std::string With(std::string sdp, const std::string& from, const std::string& to) {
+    const size_t at = sdp.find(from);
+    EXPECT_NE(at, std::string::npos) << from << " is not in\n" << sdp;
+    return at == std::string::npos ? sdp : sdp.replace(at, from.size(), to);
+  }
+
+  Rng rng_ = Rng::FromNumber(1);
+  std::vector<ice::Candidate> candidates_;
+  Negotiation a_{rng_};
+  Negotiation z_{rng_};
+};
+
+TEST_F(NegotiationTest, TheOffererControlsAndTheAnswererIsTheDtlsClient) {  // RFC 8445 §6.1.1, RFC 8842 §5.3
+  const auto offer = a_.CreateOffer(Local());
+  ASSERT_TRUE(offer);
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, *offer));
+  const auto answer = z_.CreateAnswer(Local());
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->find("a=setup:active"), std::string::npos);
+  ASSERT_TRUE(a_.ApplyRemote(SdpType::kAnswer, *answer));
+  EXPECT_EQ(a_.ice_role(), ice::Role::kControlling);
+  EXPECT_EQ(z_.ice_role(), ice::Role::kControlled);
+  EXPECT_EQ(a_.dtls_role(), dtls::Role::kServer);
+  EXPECT_EQ(z_.dtls_role(), dtls::Role::kClient);
+  EXPECT_EQ(z_.remote_max_message_size(), 1000u);
+}
+
+TEST_F(NegotiationTest, D16_AnActiveOffererMakesUsPassive) {  // RFC 8842 §5.3
+  const auto offer = With(*a_.CreateOffer(Local()), "a=setup:actpass", "a=setup:active");
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, offer));
+  EXPECT_EQ(z_.dtls_role(), dtls::Role::kServer);
+  EXPECT_NE(z_.CreateAnswer(Local())->find("a=setup:passive"), std::string::npos);
+}
+
+TEST_F(NegotiationTest, D16_RefusesAnAnswerThatDecidesNothing) {  // RFC 8842 §5.3
+  const auto offer = a_.CreateOffer(Local());
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, *offer));
+  const auto answer = With(*z_.CreateAnswer(Local()), "a=setup:active", "a=setup:actpass");
+  const auto applied = a_.ApplyRemote(SdpType::kAnswer, answer);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, DescriptionError::Code::kIncompatible);
+}
+
+TEST_F(NegotiationTest, D11_RefusesADescriptionWithoutAKnownFingerprint) {  // RFC 8122 §5
+  const auto offer = With(*a_.CreateOffer(Local()), "a=fingerprint:sha-256", "a=fingerprint:md2");
+  EXPECT_FALSE(z_.ApplyRemote(SdpType::kOffer, offer));
+}
+
+TEST_F(NegotiationTest, AFullAgentControlsALiteOne) {  // RFC 8445 §6.1.1
+  const auto offer = With(*a_.CreateOffer(Local()), "a=group:BUNDLE", "a=ice-lite\r\na=group:BUNDLE");
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, offer));
+  EXPECT_EQ(z_.ice_role(), ice::Role::kControlling);
+}
+
+TEST_F(NegotiationTest, DescriptionsMayBeRenderedAgainWithMoreCandidates) {
+  const auto before = a_.CreateOffer(Local());
+  ice::Candidate candidate;
+  candidate.address = *SocketAddress::Parse("192.0.2.1:5000");
+  candidate.foundation = "1";
+  candidate.priority = 1;
+  candidates_.push_back(candidate);
+  const auto after = a_.CreateOffer(Local());
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(before->find("a=candidate"), std::string::npos);
+  EXPECT_NE(after->find("192.0.2.1 5000 typ host"), std::string::npos);
+}
+
+TEST_F(NegotiationTest, VerbsOutOfOrderAreRefused) {
+  EXPECT_FALSE(a_.CreateAnswer(Local()));
+  const auto offer = a_.CreateOffer(Local());
+  EXPECT_FALSE(a_.ApplyRemote(SdpType::kOffer, *offer)) << "glare is the caller's to resolve";
+  EXPECT_FALSE(z_.ApplyRemote(SdpType::kAnswer, *offer));
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, *offer));
+  EXPECT_FALSE(z_.CreateOffer(Local()));
+}
+
+TEST_F(NegotiationTest, ABadDescriptionLeavesTheStateAsItWas) {
+  EXPECT_FALSE(z_.ApplyRemote(SdpType::kOffer, "v=0\r\n"));
+  EXPECT_FALSE(z_.remote());
+  EXPECT_TRUE(z_.ApplyRemote(SdpType::kOffer, *a_.CreateOffer(Local())));
+}
+
+}  // namespace
+}  // namespace jsp::transport
