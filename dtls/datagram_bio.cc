@@ -45,6 +45,8 @@ DatagramBio::~DatagramBio() { BIO_set_data(bio_.get(), nullptr); }
 void DatagramBio::AttachTo(SSL* ssl) {
   JSP_CHECK(BIO_up_ref(bio_.get()) == 1);
   SSL_set_bio(ssl, bio_.get(), bio_.get());  // takes one reference, as both are the same
+  ssl_ = ssl;
+  has_early_change_cipher_spec_ = false;
 }
 
 void DatagramBio::Present(std::span<const uint8_t> datagram) {
@@ -109,7 +111,6 @@ int DatagramBio::Write(BIO* bio, const char* data, int size) {
   if (size <= 0) return size;
   DatagramBio& self = From(bio);
   const std::span datagram(reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(size));
-  ++self.written_;
   if (datagram[0] == static_cast<uint8_t>(ContentType::kApplicationData) && datagram.size() <= self.output_.size()) {
     std::memcpy(self.output_.data(), datagram.data(), datagram.size());
     self.output_size_ = datagram.size();
@@ -143,7 +144,18 @@ bool DatagramBio::NextDatagram() {
   return is_cursor_queued_;
 }
 
+// RFC 6347 §4.2.5: ChangeCipherSpec has no message_seq, so nothing but the order says where it belongs: a server reads
+// it after the client's CertificateVerify, and a client after its own Finished.
+bool DatagramBio::IsReadyForChangeCipherSpec() const {
+  const auto last_message = SSL_get_state(ssl_);
+  return last_message == TLS_ST_SR_CERT_VRFY || last_message == TLS_ST_CW_FINISHED;
+}
+
 std::span<const uint8_t> DatagramBio::NextRecord() {
+  if (has_early_change_cipher_spec_ && IsReadyForChangeCipherSpec()) {
+    has_early_change_cipher_spec_ = false;
+    return change_cipher_spec_;
+  }
   while (!cursor_.empty() || NextDatagram()) {
     if (kHasUnifiedHeader && IsUnifiedHeader(cursor_)) return std::exchange(cursor_, {});
     const auto record = ParseRecord(cursor_);
@@ -153,7 +165,12 @@ std::span<const uint8_t> DatagramBio::NextRecord() {
       continue;
     }
     cursor_ = cursor_.subspan(record->bytes.size());
-    if (IsAdmitted(*record)) return record->bytes;
+    if (!IsAdmitted(*record)) continue;
+    const bool is_change_cipher_spec = record->header.type == ContentType::kChangeCipherSpec;
+    if (!is_change_cipher_spec || IsReadyForChangeCipherSpec()) return record->bytes;
+    JSP_CHECK(record->bytes.size() == change_cipher_spec_.size());  // the filter admits no other
+    std::ranges::copy(record->bytes, change_cipher_spec_.begin());
+    has_early_change_cipher_spec_ = true;
   }
   return {};
 }

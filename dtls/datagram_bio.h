@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -11,7 +12,8 @@
 namespace jsp::dtls {
 
 // What OpenSSL reads from and writes to: a BIO that keeps every datagram whole (a memory BIO would glue a flight
-// together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each.
+// together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each. A
+// ChangeCipherSpec that overtakes its flight waits here for its turn.
 // Owns its queues and one reference to the BIO; its Session owns it, and it must outlive the SSL object.
 class DatagramBio {
  public:
@@ -49,9 +51,10 @@ class DatagramBio {
   // The size of the record that was written into the loan, 0 when none was; ends the loan.
   size_t TakeOutput();
   DatagramQueue& outbound() { return outbound_; }
-  uint64_t written() const { return written_; }
 
  private:
+  static constexpr size_t kChangeCipherSpecSize = kRecordHeaderSize + 1;
+
   static int Read(BIO* bio, char* out, int size);
   static int Write(BIO* bio, const char* data, int size);
   static long Control(BIO* bio, int command, long number, void* pointer);
@@ -59,21 +62,24 @@ class DatagramBio {
 
   bool NextDatagram();
   std::span<const uint8_t> NextRecord();
+  bool IsReadyForChangeCipherSpec() const;
   bool IsAdmitted(const Record& record);
   void Drop(DropReason reason);
 
   BioPtr bio_;
+  const SSL* ssl_ = nullptr;
   Metrics& metrics_;
   RecordFilter filter_;
   DatagramQueue inbound_;
   DatagramQueue outbound_;
   std::span<const uint8_t> cursor_;  // what is unread of the presented datagram, or of the inbound queue's front
   bool is_cursor_queued_ = false;
+  std::array<uint8_t, kChangeCipherSpecSize> change_cipher_spec_{};  // the record that came before its turn
+  bool has_early_change_cipher_spec_ = false;
   std::optional<Objection> objection_;
   size_t longest_record_ = 0;
   std::span<uint8_t> output_;
   size_t output_size_ = 0;
-  uint64_t written_ = 0;
 };
 
 }  // namespace jsp::dtls
