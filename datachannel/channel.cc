@@ -107,6 +107,7 @@ Channel::Output Channel::TakeDcep() {
   // RFC 8832 §6: "All DCEP messages MUST be sent using ordered delivery and reliable transmission", on the channel's
   // own stream.
   auto payload = owed_ == Owed::kOpen ? WriteOpen(OpenMessage::FromOptions(options_)) : WriteAck();
+  ack_awaited_ = owed_ == Owed::kOpen;
   owed_ = Owed::kNothing;
   Output output{{*stream_, kPpidDcep, std::move(payload)}, {}};
   output.options.control = true;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/strong_types.h"
@@ -70,6 +71,8 @@ class Channel {
   void Detach() { stream_.reset(); }
   // The peer answered, by DATA_CHANNEL_ACK or by any other message (RFC 8832 §6). True when that opened the channel.
   bool MarkAnswered();
+  // RFC 8832 §5.2: the one DATA_CHANNEL_ACK that our OPEN asked for; false when there is none to come.
+  bool TakeAck() { return std::exchange(ack_awaited_, false); }
   void set_state(ChannelState state) { state_ = state; }
 
   // `now` starts the lifetime of the message (RFC 8832 §5.1).
@@ -132,6 +135,7 @@ class Channel {
   ChannelState state_ = ChannelState::kConnecting;
   Owed owed_;
   bool answered_;  // RFC 8832 §6: until then everything is sent ordered
+  bool ack_awaited_ = false;
   Listing listing_;
   boost::circular_buffer<Outgoing> outgoing_;
   size_t queued_bytes_ = 0;

@@ -142,11 +142,11 @@ void ChannelSet::Impl::HandleOpen(sctp::StreamId stream, const OpenMessage& open
 
 void ChannelSet::Impl::HandleAck(sctp::StreamId stream) {
   const auto found = streams.find(stream.value);
-  // A closing channel of ours may still be acknowledged; any other ACK that nobody waits for is passed over.
-  if (found == streams.end() || found->second == nullptr) return Drop(DropReason::kBadDcep);
-  if (!found->second->MarkAnswered()) return Drop(DropReason::kBadDcep);
+  Channel* channel = found == streams.end() ? nullptr : found->second;
+  if (channel == nullptr || !channel->TakeAck()) return Drop(DropReason::kBadDcep);
+  if (!channel->MarkAnswered()) return;  // unordered data overtook it, or we are closing
   ++metrics.channels_opened;
-  events.Push(event::ChannelOpen{found->second->id()});
+  events.Push(event::ChannelOpen{channel->id()});
 }
 
 void ChannelSet::Impl::HandleIncomingReset(sctp::StreamId stream) {

@@ -71,6 +71,19 @@ TEST(ChannelTest, TakesNothingForAnAnswerBeforeItsOpenLeft) {
   EXPECT_EQ(channel.state(), ChannelState::kConnecting);
 }
 
+TEST(ChannelTest, ExpectsOneAckAndOnlyForAChannelThatItAnnounced) {  // RFC 8832 §5.2
+  Channel ours(kId, {}, Channel::Opener::kLocal);
+  ours.Attach(kStream);
+  EXPECT_FALSE(ours.TakeAck()) << "the OPEN has not left";
+  (void)ours.TakeOutput(kStart);
+  EXPECT_TRUE(ours.TakeAck());
+  EXPECT_FALSE(ours.TakeAck());
+  Channel theirs(kId, {}, Channel::Opener::kPeer);
+  theirs.Attach(kStream);
+  (void)theirs.TakeOutput(kStart);
+  EXPECT_FALSE(theirs.TakeAck());
+}
+
 TEST(ChannelTest, AcknowledgesAChannelOfThePeerAndMaySendUnorderedAtOnce) {  // RFC 8832 §6
   Channel channel(kId, Unordered(), Channel::Opener::kPeer);
   channel.Attach(kStream);
