@@ -7,7 +7,7 @@
 #include "sctp/types.h"
 namespace jsp::sctp {
 
-// RFC 9260 §3.1, without the checksum: CRC-32C goes on the wire in little-endian order (RFC 9260 §6.8, appendix A), so
+// RFC 9260 §3.1, without the checksum: CRC-32C goes on the wire in little-endian order (RFC 9260 §6.8, §A), so
 // PacketView and PacketBuilder handle it by themselves.
 //
 //  0                   1                   2                   3

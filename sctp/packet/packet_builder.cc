@@ -12,7 +12,7 @@ size_t PacketBuilder::Finish() {
   if (!writer_.ok() || empty()) return 0;
   const auto packet = writer_.written();
   const uint32_t checksum = PacketChecksum(packet);
-  // RFC 9260 appendix A: least significant octet first.
+  // RFC 9260 §A: least significant octet first.
   for (size_t i = 0; i < kChecksumSize; ++i) packet[kChecksumOffset + i] = static_cast<uint8_t>(checksum >> (8 * i));
   return packet.size();
 }

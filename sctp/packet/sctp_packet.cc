@@ -6,7 +6,7 @@
 namespace jsp::sctp {
 namespace {
 
-// RFC 9260 appendix A: the CRC's octets are put on the wire with the least significant one first.
+// RFC 9260 §A: the CRC's octets are put on the wire with the least significant one first.
 uint32_t LoadChecksum(std::span<const uint8_t> packet) {
   const uint8_t* p = packet.data() + kChecksumOffset;
   return uint32_t{p[0]} | uint32_t{p[1]} << 8 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 24;
