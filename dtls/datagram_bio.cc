@@ -1,6 +1,7 @@
 #include "dtls/datagram_bio.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,14 @@ constexpr DatagramQueue::Limits kOutboundLimits{.datagrams = 160, .octets = 40 *
 
 // OpenSSL asks, but SSL_OP_NO_QUERY_MTU makes it keep to SSL_set_mtu(): IPv6 and UDP headers (RFC 8085 §3.2).
 constexpr long kMtuOverhead = 40 + 8;
+
+// RFC 5246 §7.1, in DTLS 1.2's record; the only one that the filter admits, but for its sequence number.
+constexpr std::array<uint8_t, kRecordHeaderSize + 1> kChangeCipherSpec = {20, 0xFE, 0xFD, 0, 0, 0, 0,
+                                                                          0,  0,    0,    0, 0, 1, 1};
+
+constexpr size_t kEpochOffset = 3;
+constexpr size_t kSequenceHighOffset = 5;
+constexpr size_t kSequenceLowOffset = 7;
 
 #ifdef DTLS1_3_VERSION
 constexpr bool kHasUnifiedHeader = true;
@@ -47,6 +56,7 @@ void DatagramBio::AttachTo(SSL* ssl) {
   SSL_set_bio(ssl, bio_.get(), bio_.get());  // takes one reference, as both are the same
   ssl_ = ssl;
   has_early_change_cipher_spec_ = false;
+  plaintext_sequence_number_ = 0;
 }
 
 void DatagramBio::Present(std::span<const uint8_t> datagram) {
@@ -99,11 +109,21 @@ int DatagramBio::Read(BIO* bio, char* out, int size) {
       continue;
     }
     std::memcpy(out, record.data(), record.size());
+    self.Renumber(std::span(reinterpret_cast<uint8_t*>(out), record.size()));
     self.longest_record_ = std::max(self.longest_record_, record.size());
     return static_cast<int>(record.size());
   }
   BIO_set_retry_read(bio);
   return -1;
+}
+
+// RFC 6347 §4.1.2.6: "The receive window is updated only if the MAC verification succeeds." A record in plaintext has
+// no MAC, so its number must not move the window. Repeated messages are recognised by their message_seq.
+void DatagramBio::Renumber(std::span<uint8_t> record) {
+  if (IsUnifiedHeader(record) || wire::Codec<uint16_t>::Load(&record[kEpochOffset]) != 0) return;
+  wire::Codec<uint16_t>::Store(&record[kSequenceHighOffset], static_cast<uint16_t>(plaintext_sequence_number_ >> 32));
+  wire::Codec<uint32_t>::Store(&record[kSequenceLowOffset], static_cast<uint32_t>(plaintext_sequence_number_));
+  ++plaintext_sequence_number_;
 }
 
 int DatagramBio::Write(BIO* bio, const char* data, int size) {
@@ -154,7 +174,7 @@ bool DatagramBio::IsReadyForChangeCipherSpec() const {
 std::span<const uint8_t> DatagramBio::NextRecord() {
   if (has_early_change_cipher_spec_ && IsReadyForChangeCipherSpec()) {
     has_early_change_cipher_spec_ = false;
-    return change_cipher_spec_;
+    return kChangeCipherSpec;
   }
   while (!cursor_.empty() || NextDatagram()) {
     if (kHasUnifiedHeader && IsUnifiedHeader(cursor_)) return std::exchange(cursor_, {});
@@ -168,8 +188,6 @@ std::span<const uint8_t> DatagramBio::NextRecord() {
     if (!IsAdmitted(*record)) continue;
     const bool is_change_cipher_spec = record->header.type == ContentType::kChangeCipherSpec;
     if (!is_change_cipher_spec || IsReadyForChangeCipherSpec()) return record->bytes;
-    JSP_CHECK(record->bytes.size() == change_cipher_spec_.size());  // the filter admits no other
-    std::ranges::copy(record->bytes, change_cipher_spec_.begin());
     has_early_change_cipher_spec_ = true;
   }
   return {};

@@ -1,5 +1,4 @@
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,7 +12,8 @@ namespace jsp::dtls {
 
 // What OpenSSL reads from and writes to: a BIO that keeps every datagram whole (a memory BIO would glue a flight
 // together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each. A
-// ChangeCipherSpec that overtakes its flight waits here for its turn.
+// ChangeCipherSpec that overtakes its flight waits here for its turn, and plaintext records are numbered anew, because
+// nothing authenticates their numbers, and one forgery would move the replay window past every genuine record.
 // Owns its queues and one reference to the BIO; its Session owns it, and it must outlive the SSL object.
 class DatagramBio {
  public:
@@ -53,8 +53,6 @@ class DatagramBio {
   DatagramQueue& outbound() { return outbound_; }
 
  private:
-  static constexpr size_t kChangeCipherSpecSize = kRecordHeaderSize + 1;
-
   static int Read(BIO* bio, char* out, int size);
   static int Write(BIO* bio, const char* data, int size);
   static long Control(BIO* bio, int command, long number, void* pointer);
@@ -64,6 +62,7 @@ class DatagramBio {
   std::span<const uint8_t> NextRecord();
   bool IsReadyForChangeCipherSpec() const;
   bool IsAdmitted(const Record& record);
+  void Renumber(std::span<uint8_t> record);
   void Drop(DropReason reason);
 
   BioPtr bio_;
@@ -74,8 +73,8 @@ class DatagramBio {
   DatagramQueue outbound_;
   std::span<const uint8_t> cursor_;  // what is unread of the presented datagram, or of the inbound queue's front
   bool is_cursor_queued_ = false;
-  std::array<uint8_t, kChangeCipherSpecSize> change_cipher_spec_{};  // the record that came before its turn
   bool has_early_change_cipher_spec_ = false;
+  uint64_t plaintext_sequence_number_ = 0;  // of the next record in plaintext that OpenSSL reads
   std::optional<Objection> objection_;
   size_t longest_record_ = 0;
   std::span<uint8_t> output_;

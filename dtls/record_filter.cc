@@ -47,14 +47,36 @@ Verdict RecordFilter::JudgeHandshake(std::span<const uint8_t> content) {
     const auto fragment = ParseHandshakeFragment(content);
     if (!fragment) return Verdict::kBadRecord;
     if (fragment->length > kMaxHandshakeMessage) return Verdict::kOversizedMessage;
-    const bool is_hello = fragment->type == HandshakeType::kClientHello && fragment->message_seq == 0;
-    if (phase_ == Phase::kClientHello && !is_hello) return Verdict::kBadRecord;
-    // RFC 6347 §4.2.4: Finished follows ChangeCipherSpec, so it is never in plaintext.
-    if (fragment->type == HandshakeType::kFinished) return Verdict::kBadRecord;
-    if (!IsConsistent(*fragment)) return Verdict::kBadRecord;
+    if (!IsPossible(*fragment) || !IsConsistent(*fragment)) return Verdict::kBadRecord;
     content = content.subspan(kHandshakeHeaderSize + fragment->body.size());
   }
   return Verdict::kAdmit;
+}
+
+// RFC 6347 §4.2.4, figure 1: who sends what in plaintext. Finished is not among it, because it follows
+// ChangeCipherSpec; a HelloRequest would ask for the handshake that is going on. The first message is always a hello
+// (RFC 6347 §4.2.2).
+bool RecordFilter::IsPossible(const HandshakeFragment& fragment) const {
+  const bool is_first = fragment.message_seq == 0;
+  switch (fragment.type) {
+    case HandshakeType::kClientHello:
+      return role_ == Role::kServer && is_first;
+    case HandshakeType::kServerHello:  // number 1 when a HelloVerifyRequest came before
+      return role_ == Role::kClient && fragment.message_seq <= 1;
+    case HandshakeType::kHelloVerifyRequest:
+      return role_ == Role::kClient && is_first;
+    case HandshakeType::kServerKeyExchange:
+    case HandshakeType::kCertificateRequest:
+    case HandshakeType::kServerHelloDone:
+      return role_ == Role::kClient && !is_first;
+    case HandshakeType::kCertificate:
+      return phase_ == Phase::kHandshake && !is_first;
+    case HandshakeType::kCertificateVerify:
+    case HandshakeType::kClientKeyExchange:
+      return role_ == Role::kServer && phase_ == Phase::kHandshake && !is_first;
+    default:
+      return false;
+  }
 }
 
 // RFC 6347 §4.2.3: "The length field in all messages is the same as the length field of the original message." OpenSSL

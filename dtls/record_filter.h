@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dtls/record.h"
+#include "dtls/session.h"
 namespace jsp::dtls {
 
 // The largest handshake message a peer may announce. The longest legitimate one is a Certificate, and
@@ -25,11 +26,12 @@ class RecordFilter {
     kOversizedMessage,  // announces a handshake message above kMaxHandshakeMessage
   };
 
-  RecordFilter() = default;  // as after ExpectHandshake()
+  RecordFilter() = default;  // as after BeginAsClient()
 
-  // A server that waits for a ClientHello admits nothing else. Forgets what was seen of an earlier handshake.
-  void ExpectClientHello() { *this = RecordFilter(Phase::kClientHello); }
-  void ExpectHandshake() { *this = RecordFilter(Phase::kHandshake); }
+  // A client, whose handshake has begun. Both of these forget what was seen of an earlier handshake.
+  void BeginAsClient() { *this = RecordFilter(Role::kClient, Phase::kHandshake); }
+  // A server, which admits nothing but a ClientHello until ClientHelloAccepted().
+  void BeginAsServer() { *this = RecordFilter(Role::kServer, Phase::kClientHello); }
   // The ClientHello was accepted; the rest of the handshake follows.
   void ClientHelloAccepted() { phase_ = Phase::kHandshake; }
   bool expects_client_hello() const { return phase_ == Phase::kClientHello; }
@@ -45,11 +47,13 @@ class RecordFilter {
     uint32_t length;
   };
 
-  explicit RecordFilter(Phase phase) : phase_(phase) {}
+  RecordFilter(Role role, Phase phase) : role_(role), phase_(phase) {}
   Verdict JudgePlaintext(const Record& record);
   Verdict JudgeHandshake(std::span<const uint8_t> content);
+  bool IsPossible(const HandshakeFragment& fragment) const;
   bool IsConsistent(const HandshakeFragment& fragment);
 
+  Role role_ = Role::kClient;
   Phase phase_ = Phase::kHandshake;
   // Lengths that fragments announced, by message_seq modulo the size; a handshake has fewer messages than that.
   std::array<std::optional<Announced>, 16> announced_{};

@@ -44,10 +44,10 @@ void Session::Impl::CreateSsl() {
   bio.AttachTo(ssl.get());
   SetDatagramLimit(options.max_datagram);
   if (options.role == Role::kClient) {
-    bio.filter().ExpectHandshake();
+    bio.filter().BeginAsClient();
     SSL_set_connect_state(ssl.get());
   } else {
-    bio.filter().ExpectClientHello();
+    bio.filter().BeginAsServer();
     SSL_set_accept_state(ssl.get());
   }
 }
