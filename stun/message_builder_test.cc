@@ -27,14 +27,41 @@ struct Case {
   bool (*reads)(const MessageView&);
 };
 
-const std::vector<Case>& EveryAttribute() {
-  static const std::vector<Case> cases{
+std::vector<Case> ProtocolAttributes() {
+  return {
       {"MAPPED-ADDRESS", AttributeType::kMappedAddress,
        [](MessageBuilder& b) { b.AddAddress(AttributeType::kMappedAddress, kV4); },
        [](const MessageView& v) { return v.FindAddress(AttributeType::kMappedAddress) == kV4; }},
       {"XOR-MAPPED-ADDRESS", AttributeType::kXorMappedAddress,
        [](MessageBuilder& b) { b.AddAddress(AttributeType::kXorMappedAddress, kV6); },
        [](const MessageView& v) { return v.FindAddress(AttributeType::kXorMappedAddress) == kV6; }},
+      {"FINGERPRINT", AttributeType::kFingerprint, [](MessageBuilder& b) { b.AddFingerprint(); },
+       [](const MessageView& v) { return v.VerifyFingerprint() == IntegrityStatus::kValid; }},
+      {"ERROR-CODE", AttributeType::kErrorCode, [](MessageBuilder& b) { b.AddError(438, "Stale Nonce"); },
+       [](const MessageView& v) {
+         const auto error = v.FindError();
+         return error && error->code == 438 && error->reason == "Stale Nonce";
+       }},
+      {"UNKNOWN-ATTRIBUTES", AttributeType::kUnknownAttributes,
+       [](MessageBuilder& b) { b.AddUnknownAttributes(std::array{static_cast<AttributeType>(0x7777)}); },
+       [](const MessageView& v) {
+         std::array<AttributeType, 4> out;
+         const auto value = v.Find(AttributeType::kUnknownAttributes);
+         return value && ParseUnknownAttributes(*value, out) == 1 && static_cast<uint16_t>(out[0]) == 0x7777;
+       }},
+      {"SOFTWARE", AttributeType::kSoftware, [](MessageBuilder& b) { b.AddText(AttributeType::kSoftware, "jsp"); },
+       [](const MessageView& v) { return v.FindText(AttributeType::kSoftware) == "jsp"; }},
+      {"ALTERNATE-SERVER", AttributeType::kAlternateServer,
+       [](MessageBuilder& b) { b.AddAddress(AttributeType::kAlternateServer, kV6); },
+       [](const MessageView& v) { return v.FindAddress(AttributeType::kAlternateServer) == kV6; }},
+      {"ALTERNATE-DOMAIN", AttributeType::kAlternateDomain,
+       [](MessageBuilder& b) { b.AddText(AttributeType::kAlternateDomain, "stun.example.org"); },
+       [](const MessageView& v) { return v.FindText(AttributeType::kAlternateDomain) == "stun.example.org"; }},
+  };
+}
+
+std::vector<Case> CredentialAttributes() {
+  return {
       {"USERNAME", AttributeType::kUsername, [](MessageBuilder& b) { b.AddText(AttributeType::kUsername, "a:z"); },
        [](const MessageView& v) { return v.FindText(AttributeType::kUsername) == "a:z"; }},
       {"USERHASH", AttributeType::kUserhash,
@@ -48,13 +75,6 @@ const std::vector<Case>& EveryAttribute() {
       {"MESSAGE-INTEGRITY-SHA256", AttributeType::kMessageIntegritySha256,
        [](MessageBuilder& b) { b.AddIntegritySha256(kKey256); },
        [](const MessageView& v) { return v.VerifyIntegritySha256(kKey256) == IntegrityStatus::kValid; }},
-      {"FINGERPRINT", AttributeType::kFingerprint, [](MessageBuilder& b) { b.AddFingerprint(); },
-       [](const MessageView& v) { return v.VerifyFingerprint() == IntegrityStatus::kValid; }},
-      {"ERROR-CODE", AttributeType::kErrorCode, [](MessageBuilder& b) { b.AddError(438, "Stale Nonce"); },
-       [](const MessageView& v) {
-         const auto error = v.FindError();
-         return error && error->code == 438 && error->reason == "Stale Nonce";
-       }},
       {"REALM", AttributeType::kRealm, [](MessageBuilder& b) { b.AddText(AttributeType::kRealm, "example.org"); },
        [](const MessageView& v) { return v.FindText(AttributeType::kRealm) == "example.org"; }},
       {"NONCE", AttributeType::kNonce, [](MessageBuilder& b) { b.AddText(AttributeType::kNonce, NonceCookie({})); },
@@ -80,23 +100,13 @@ const std::vector<Case>& EveryAttribute() {
          const auto entry = value ? ParsePasswordAlgorithm(*value) : std::nullopt;
          return entry && entry->algorithm == PasswordAlgorithm::kMd5;
        }},
-      {"UNKNOWN-ATTRIBUTES", AttributeType::kUnknownAttributes,
-       [](MessageBuilder& b) { b.AddUnknownAttributes(std::array{static_cast<AttributeType>(0x7777)}); },
-       [](const MessageView& v) {
-         std::array<AttributeType, 4> out;
-         const auto value = v.Find(AttributeType::kUnknownAttributes);
-         return value && ParseUnknownAttributes(*value, out) == 1 && static_cast<uint16_t>(out[0]) == 0x7777;
-       }},
-      {"SOFTWARE", AttributeType::kSoftware, [](MessageBuilder& b) { b.AddText(AttributeType::kSoftware, "jsp"); },
-       [](const MessageView& v) { return v.FindText(AttributeType::kSoftware) == "jsp"; }},
-      {"ALTERNATE-SERVER", AttributeType::kAlternateServer,
-       [](MessageBuilder& b) { b.AddAddress(AttributeType::kAlternateServer, kV6); },
-       [](const MessageView& v) { return v.FindAddress(AttributeType::kAlternateServer) == kV6; }},
-      {"ALTERNATE-DOMAIN", AttributeType::kAlternateDomain,
-       [](MessageBuilder& b) { b.AddText(AttributeType::kAlternateDomain, "stun.example.org"); },
-       [](const MessageView& v) { return v.FindText(AttributeType::kAlternateDomain) == "stun.example.org"; }},
   };
-  return cases;
+}
+
+std::vector<Case> EveryAttribute() {
+  std::vector<Case> all = ProtocolAttributes();
+  for (const Case& c : CredentialAttributes()) all.push_back(c);
+  return all;
 }
 
 std::vector<uint8_t> Build(void (*write)(MessageBuilder&)) {

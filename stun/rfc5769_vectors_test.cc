@@ -1,4 +1,4 @@
-// The sample messages of RFC 5769 and RFC 8489 appendix B.1, octet for octet.
+// The sample messages of RFC 5769 §2 and of RFC 8489 §B.1, octet for octet.
 #include <gtest/gtest.h>
 
 #include <array>
