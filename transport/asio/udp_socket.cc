@@ -1,6 +1,7 @@
 #include "transport/asio/udp_socket.h"
 
 #include <algorithm>
+#include <boost/asio/ip/v6_only.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>

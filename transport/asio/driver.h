@@ -1,0 +1,105 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/expected.h"
+#include "transport/asio/interface_list.h"
+#include "transport/asio/udp_mux.h"
+#include "transport/peer.h"
+namespace jsp::transport::io {
+
+struct DriverOptions {
+  InterfaceFilter interfaces;
+  std::vector<SocketAddress> bind;  // exactly these instead of the interfaces' addresses; port 0: options of the mux
+  UdpMux::Options mux;
+  size_t receive_budget = 1024;      // datagrams read before what they caused is sent, and others get their turn
+  size_t max_gathering_offers = 64;  // peers that an answer of a STUN server is offered to
+  bool resolve_mdns = true;          // "….local" names of candidates; otherwise they are dropped
+};
+
+struct DriverStats {
+  uint64_t turns = 0;
+  uint64_t timer_moves = 0;
+  MuxStats mux;
+  UdpSocketStats sockets;  // sums; the buffer sizes are the smallest
+};
+
+// Hears of one peer. Called after the turn, on the driver's executor; may do anything, also destroy the PeerHandle, the
+// Driver or itself.
+class PeerObserver {
+ public:
+  virtual ~PeerObserver() = default;
+  virtual void HandlePeerEvent(PeerEvent& event) = 0;
+  // The room that PeerHandle::WaitForRoom asked for is there.
+  virtual void HandleRoom() {}
+};
+
+struct DriverCore;
+struct DrivenPeer;
+
+// Owns one Peer on a Driver. Destroying it, legal at any moment, closes the peer (its goodbye is sent), removes its
+// routes, and silences its observer. Keeps the driver's sockets open. Not thread-safe: use it on the driver's executor.
+class PeerHandle {
+ public:
+  PeerHandle() = default;
+  PeerHandle(PeerHandle&& other) noexcept = default;
+  PeerHandle& operator=(PeerHandle&& other) noexcept;
+  ~PeerHandle();
+  explicit operator bool() const { return driven_ != nullptr; }
+
+  // call(Peer&, Timestamp now); what the call caused is sent, and events delivered, at the end of the current turn.
+  //   auto offer = handle.Call([](Peer& p, Timestamp now) { return p.CreateOffer(now); });
+  template <class F>
+  decltype(auto) Call(F&& call) {
+    Touch();
+    return std::forward<F>(call)(mutable_peer(), CallTime());
+  }
+  const Peer& peer() const;
+  // HandleRoom() comes, once, when Peer::send_buffer_room() is at least `octets`.
+  void WaitForRoom(size_t octets);
+  // Sends what waits now instead of at the end of the turn.
+  void Flush();
+
+ private:
+  friend class Driver;
+  PeerHandle(std::shared_ptr<DriverCore> core, std::shared_ptr<DrivenPeer> driven);
+  Peer& mutable_peer();
+  Timestamp CallTime() const;
+  void Touch();
+  void Release();
+
+  std::shared_ptr<DriverCore> core_;
+  std::shared_ptr<DrivenPeer> driven_;
+};
+
+// Drives many Peers over real sockets on one executor (of a single thread, or a strand): waits, reads in batches, feeds
+// the peers, sends what they have in one flush per turn, and keeps one timer for all. Owns sockets, timer and routes;
+// each Peer is owned by its PeerHandle. Many peers share the ports. No global state, no threads.
+class Driver {
+ public:
+  static Expected<std::shared_ptr<Driver>, boost::system::error_code> Open(boost::asio::any_io_executor executor,
+                                                                           const DriverOptions& options = {});
+  explicit Driver(std::shared_ptr<DriverCore> core) : core_(std::move(core)) {}
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  // The peer gets all local addresses; host candidates are there at once. `observer` must outlive the handle.
+  PeerHandle AddPeer(const PeerOptions& options, PeerObserver& observer);
+
+  const boost::asio::any_io_executor& executor() const;
+  const std::vector<LocalAddress>& local_addresses() const;
+  size_t peer_count() const;
+  DriverStats stats() const;
+  Rng& rng();
+
+ private:
+  std::shared_ptr<DriverCore> core_;
+};
+
+}  // namespace jsp::transport::io

@@ -1,0 +1,98 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/system/error_code.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/expected.h"
+#include "transport/asio/udp_socket.h"
+#include "transport/local_address.h"
+namespace jsp::transport::io {
+
+// Both 0: the kernel picks a port. A port of the range that is free on all addresses is taken.
+struct PortRange {
+  uint16_t low = 0;
+  uint16_t high = 0;
+};
+
+struct MuxStats {
+  uint64_t unknown_ufrag = 0;   // STUN requests for nobody here
+  uint64_t unknown_source = 0;  // anything else without a route
+  uint64_t routes_refused = 0;  // max_routes reached; such datagrams are still found by their ufrag
+};
+
+// Many peers on the same sockets, one socket per local address. Owns the sockets and the routes, not the peers: a peer
+// is a key that the caller chose. A datagram is routed by (local, remote); a first one by the ufrag before ':' in its
+// USERNAME (RFC 8445 §7.2.2), and its route is inserted only when the peer says that it was authenticated.
+class UdpMux {
+ public:
+  using Key = void*;
+
+  struct Options {
+    PortRange ports;
+    UdpSocketOptions socket;
+    size_t max_routes = 65536;
+    size_t max_routes_per_peer = 64;
+  };
+
+  // Addresses that cannot be bound are left out; an error only when none can.
+  static Expected<std::unique_ptr<UdpMux>, boost::system::error_code> Open(const boost::asio::any_io_executor& executor,
+                                                                           std::span<const LocalAddress> addresses,
+                                                                           const Options& options);
+
+  size_t socket_count() const { return sockets_.size(); }
+  UdpSocket& socket(size_t index) { return *sockets_[index].socket; }
+  const std::vector<LocalAddress>& local_addresses() const { return locals_; }
+  // The socket bound to `local`; nullptr when there is none.
+  UdpSocket* FindSocket(const SocketAddress& local);
+
+  // False when that ufrag is taken.
+  bool AddPeer(Key peer, std::string_view ufrag);
+  // Removes its ufrag and all its routes.
+  void RemovePeer(Key peer);
+
+  // By address, then by ufrag; nullptr: nobody's. `is_new` tells that there is no route yet.
+  struct Match {
+    Key peer = nullptr;
+    bool is_new = false;
+  };
+  Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  void AddRoute(Key peer, size_t socket, const SocketAddress& remote);
+  const MuxStats& stats() const { return stats_; }
+  // Nobody's datagram, after the caller tried the peers that gather.
+  void CountUnknown(std::span<const uint8_t> datagram);
+
+ private:
+  struct Bound {
+    std::unique_ptr<UdpSocket> socket;
+    boost::unordered_flat_map<SocketAddress, Key, std::hash<SocketAddress>> routes;
+  };
+  struct Route {
+    size_t socket;
+    SocketAddress remote;
+  };
+  struct PeerEntry {
+    std::string ufrag;
+    std::vector<Route> routes;
+  };
+
+  explicit UdpMux(const Options& options) : options_(options) {}
+  boost::system::error_code BindAll(const boost::asio::any_io_executor& executor,
+                                    std::span<const LocalAddress> addresses, uint16_t port);
+
+  Options options_;
+  std::vector<Bound> sockets_;
+  std::vector<LocalAddress> locals_;
+  boost::unordered_flat_map<std::string, Key> ufrags_;
+  boost::unordered_flat_map<Key, PeerEntry> peers_;
+  size_t route_count_ = 0;
+  MuxStats stats_;
+};
+
+}  // namespace jsp::transport::io

@@ -1,0 +1,111 @@
+#pragma once
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "datachannel/channel_set.h"
+#include "transport/asio/error_category.h"
+#include "transport/completion.h"
+namespace jsp {
+
+using ChannelOptions = datachannel::ChannelOptions;
+using ChannelState = datachannel::ChannelState;
+using MessageKind = datachannel::MessageKind;
+
+struct Message {
+  MessageKind kind = MessageKind::kBinary;
+  std::vector<uint8_t> payload;
+  std::string_view text() const { return {reinterpret_cast<const char*>(payload.data()), payload.size()}; }
+};
+
+struct TransportCore;
+
+// One data channel of a WebRtcTransport: a light, copyable reference. It outlives the transport safely: operations then
+// answer kChannelClosed. Messages that arrive before anybody reads queue, bounded by SCTP's receive window. The async_
+// verbs may be called from any thread; the others on the transport's executor only.
+class DataChannel {
+ public:
+  DataChannel() = default;
+  DataChannel(std::weak_ptr<TransportCore> core, datachannel::ChannelId id) : core_(std::move(core)), id_(id) {}
+
+  datachannel::ChannelId id() const { return id_; }
+  ChannelState state() const;
+  std::string label() const;
+  ChannelOptions options() const;
+  size_t buffered_amount() const;
+
+  // void(error_code, size_t): completes when the message has its place in the bounded queue. kMessageTooLarge and
+  // kChannelClosed concern this call only; the connection is unharmed. The buffer is copied before this returns.
+  template <class Token>
+  auto async_send(boost::asio::const_buffer message, Token&& token) {
+    return async_send(message, MessageKind::kBinary, std::forward<Token>(token));
+  }
+  template <class Token>
+  auto async_send(boost::asio::const_buffer message, MessageKind kind, Token&& token) {
+    const auto* octets = static_cast<const uint8_t*>(message.data());
+    return async_send(Message{kind, {octets, octets + message.size()}}, std::forward<Token>(token));
+  }
+  // The payload is moved, not copied.
+  template <class Token>
+  auto async_send(Message message, Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, size_t)>(
+        [](auto handler, DataChannel self, Message m) {
+          self.StartSend(std::move(m), {std::move(handler), self.executor()});
+        },
+        token, *this, std::move(message));
+  }
+  // kQueueFull when there is no room now.
+  boost::system::error_code try_send(Message message);
+  boost::system::error_code try_send(std::span<const uint8_t> binary);
+  boost::system::error_code try_send_text(std::string_view text);
+
+  // void(error_code, Message); kChannelClosed after the last message of a closed channel.
+  template <class Token>
+  auto async_receive(Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, Message)>(
+        [](auto handler, DataChannel self) {
+          self.StartReceive({std::move(handler), self.executor()});
+        },
+        token, *this);
+  }
+  // void(error_code, size_t); kBufferTooSmall with the message's size leaves the message in the queue.
+  template <class Token>
+  auto async_receive(boost::asio::mutable_buffer buffer, Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, size_t)>(
+        [](auto handler, DataChannel self, boost::asio::mutable_buffer b) {
+          self.StartReceiveInto(b, {std::move(handler), self.executor()});
+        },
+        token, *this, buffer);
+  }
+  // void(error_code): the channel is open, or kChannelClosed.
+  template <class Token>
+  auto async_wait_open(Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code)>(
+        [](auto handler, DataChannel self) {
+          self.StartWaitOpen({std::move(handler), self.executor()});
+        },
+        token, *this);
+  }
+  // RFC 8831 §6.7: what was sent before is still delivered.
+  void close();
+
+ private:
+  boost::asio::any_io_executor executor() const;
+  void StartSend(Message message, Completion<boost::system::error_code, size_t> done);
+  void StartReceive(Completion<boost::system::error_code, Message> done);
+  void StartReceiveInto(boost::asio::mutable_buffer buffer, Completion<boost::system::error_code, size_t> done);
+  void StartWaitOpen(Completion<boost::system::error_code> done);
+
+  std::weak_ptr<TransportCore> core_;
+  datachannel::ChannelId id_;
+};
+
+}  // namespace jsp

@@ -1,0 +1,58 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/expected.h"
+#include "dtls/certificate.h"
+#include "transport/asio/driver.h"
+#include "transport/peer_options.h"
+namespace jsp {
+
+struct TurnServer {
+  std::vector<std::string> urls;  // "turn:host:port?transport=udp", RFC 7065 §3.1
+  std::string username;
+  std::string credential;
+};
+
+enum class IceTransportPolicy : uint8_t { kAll, kRelay };
+
+// Which field of a configuration is wrong, and what to write instead.
+struct ConfigError {
+  std::string field;    // "stun_servers[1]"
+  std::string message;  // "…: a stun URI has no \"//\""
+  std::string ToString() const { return field + ": " + message; }
+};
+
+// Everything about one WebRtcTransport; plain values with working defaults.
+struct WebRtcConfig {
+  std::vector<std::string> stun_servers;  // "stun:host:port", RFC 7064 §3.1
+  std::vector<TurnServer> turn_servers;
+  IceTransportPolicy ice_transport_policy = IceTransportPolicy::kAll;
+
+  // The transport's own channel: the offering side opens it, the answering side takes the first that the peer opens.
+  std::string data_channel_label = "jetstream_proto";
+  std::string data_channel_protocol;
+  bool ordered = true;
+  std::optional<uint16_t> max_retransmits;  // nullopt: reliable
+  std::optional<std::chrono::milliseconds> max_lifetime;
+  std::optional<uint16_t> negotiated_id;  // opened on both sides without DCEP (RFC 8831 §6.5)
+
+  // Octets that async_send may have queued and unacknowledged before it waits.
+  size_t send_queue_bytes = 4 * 1024 * 1024;
+  size_t max_message_size = 256 * 1024;  // that we accept, RFC 8841 §6.1
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(30);
+
+  transport::io::DriverOptions driver_options;           // interfaces, ports; not used with `driver`
+  std::shared_ptr<transport::io::Driver> driver;         // many transports on one port; nullptr: an own one
+  std::shared_ptr<const dtls::Certificate> certificate;  // nullptr: a new one
+  transport::PeerOptions peer_options;                   // timers and limits of all layers
+
+  static WebRtcConfig RelayOnly(TurnServer server);
+  Expected<void, ConfigError> Validate() const;
+};
+
+}  // namespace jsp
