@@ -1,3 +1,5 @@
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -11,7 +13,6 @@
 
 #include "base/rng.h"
 #include "datachannel/channel_set.h"
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "datachannel/channel_set.h"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -8,7 +10,6 @@
 
 #include "datachannel/dcep_message.h"
 #include "datachannel/ppid.h"
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 

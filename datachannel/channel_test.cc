@@ -1,12 +1,13 @@
 #include "datachannel/channel.h"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 

@@ -1,11 +1,12 @@
 #include "datachannel/dcep_message.h"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 

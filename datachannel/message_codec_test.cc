@@ -1,10 +1,11 @@
 #include "datachannel/message_codec.h"
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 

@@ -1,10 +1,11 @@
 #include "datachannel/stream_id_allocator.h"
 
+#include <gtest/gtest.h>
+
 #include <set>
 #include <vector>
 
 #include "base/rng.h"
-#include "gtest/gtest.h"
 namespace jsp::datachannel {
 namespace {
 
