@@ -249,6 +249,20 @@ TEST(MessageViewTest, S6_IntegrityOfAnImpossibleSizeIsInvalidRatherThanAbsent) {
   }
 }
 
+// What lets an agent answer 400 for what is missing and 401 for what is wrong (RFC 8489 §9.1.3).
+TEST(MessageViewTest, S10_MissingAndWrongCredentialsAreToldApart) {
+  const auto bare = Build([](MessageBuilder& b) { b.AddText(AttributeType::kUsername, "a:z"); });
+  EXPECT_EQ(MessageView::Parse(bare)->VerifyIntegrity(kKey), IntegrityStatus::kAbsent);
+  const auto signed_alone = Build([](MessageBuilder& b) { b.AddIntegrity(kKey); });
+  EXPECT_FALSE(MessageView::Parse(signed_alone)->FindText(AttributeType::kUsername));
+  EXPECT_EQ(MessageView::Parse(signed_alone)->VerifyIntegrity(kKey), IntegrityStatus::kValid);
+  const auto wrong = Build([](MessageBuilder& b) {
+    b.AddText(AttributeType::kUsername, "a:z").AddIntegrity(crypto::HmacSha1Key(crypto::AsBytes("wrong")));
+  });
+  EXPECT_EQ(MessageView::Parse(wrong)->FindText(AttributeType::kUsername), "a:z");
+  EXPECT_EQ(MessageView::Parse(wrong)->VerifyIntegrity(kKey), IntegrityStatus::kInvalid);
+}
+
 TEST(MessageViewTest, S6_TruncatedSha256NeedsTheUsagesConsent) {  // RFC 8489 §14.6
   const auto body = Empty();
   const auto digest = ComputeIntegritySha256(kKey256, body, 16);
