@@ -1,0 +1,66 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/sans_io.h"
+#include "base/socket_address.h"
+#include "netsim/world.h"
+namespace jsp::netsim {
+
+// A core whose datagrams carry their addresses: a whole peer, a STUN client or server.
+template <class C>
+concept AddressedCore = SansIoCore<C> &&
+    requires(C c, Timestamp now, const SocketAddress& a, std::span<const uint8_t> datagram, typename C::Transmit t) {
+  c.HandleDatagram(now, a, a, datagram);
+  t.local;
+  t.remote;
+};
+
+// Runs one core on one host of a world, with the same Drain as production: feeds datagrams and time, sends what it
+// wants sent, keeps its timer, and gives its events to `on_event(Event)`. Borrows world and core, which outlive it.
+// After a command on the core, call Kick().
+template <AddressedCore Core, class OnEvent>
+class HostDriver {
+ public:
+  HostDriver(World& world, NodeId host, Core& core, OnEvent on_event)
+      : world_(world), core_(core), on_event_(std::move(on_event)) {
+    id_ = world.Attach(host, {this, &HostDriver::HandleDatagram, &HostDriver::HandleTimeout});
+  }
+  ~HostDriver() { world_.Detach(id_); }
+  HostDriver(const HostDriver&) = delete;
+  HostDriver& operator=(const HostDriver&) = delete;
+
+  SocketAddress Bind(const SocketAddress& address) { return world_.Bind(id_, address); }
+  void Kick() {
+    std::array<uint8_t, 1500> scratch;
+    const Timestamp next = Drain(
+        core_, world_.now(), scratch,
+        [&](const typename Core::Transmit& t, std::span<const uint8_t> bytes) {
+          world_.Send(id_, t.local, t.remote, bytes.first(t.size));
+        },
+        on_event_);
+    world_.SetTimer(id_, next);
+  }
+
+ private:
+  static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
+                             std::span<const uint8_t> datagram) {
+    auto& driver = *static_cast<HostDriver*>(self);
+    driver.core_.HandleDatagram(driver.world_.now(), local, remote, datagram);
+    driver.Kick();
+  }
+  static void HandleTimeout(void* self) {
+    auto& driver = *static_cast<HostDriver*>(self);
+    driver.core_.HandleTimeout(driver.world_.now());
+    driver.Kick();
+  }
+
+  World& world_;
+  Core& core_;
+  OnEvent on_event_;
+  EndpointId id_;
+};
+
+}  // namespace jsp::netsim

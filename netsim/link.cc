@@ -1,0 +1,66 @@
+#include "netsim/link.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace jsp::netsim {
+namespace {
+
+constexpr size_t kIpUdpOctets = 28;  // what a datagram takes on the wire besides itself, IPv4
+
+bool Strikes(Rng& rng, double probability) { return probability > 0 && rng.Uniform() < probability; }
+
+}  // namespace
+
+Link::Link(const LinkOptions& options, Rng rng)
+    : options_(options),
+      rng_(std::move(rng)),
+      loss_(options.loss),
+      queue_(options.bytes_per_second, options.queue_bytes) {}
+
+void Link::SetOptions(const LinkOptions& options) {
+  options_ = options;
+  loss_ = LossProcess(options.loss);
+  queue_ = DropTailQueue(options.bytes_per_second, options.queue_bytes);
+}
+
+Link::Fate Link::Transmit(Timestamp now, std::vector<uint8_t>& bytes) {
+  ++stats_.entered;
+  Fate fate;
+  if (loss_.IsLost(rng_)) {
+    ++stats_.lost;
+    return fate;
+  }
+  const auto departure = queue_.Enter(now, bytes.size() + kIpUdpOctets);
+  if (!departure) {
+    ++stats_.overflowed;
+    return fate;
+  }
+  if (!bytes.empty() && Strikes(rng_, options_.corruption)) {
+    ++stats_.corrupted;
+    bytes[rng_.Below(bytes.size())] ^= static_cast<uint8_t>(1u << rng_.Below(8));
+  }
+  fate.arrival[fate.copies++] = Arrival(*departure);
+  if (Strikes(rng_, options_.duplication)) {
+    ++stats_.duplicated;
+    fate.arrival[fate.copies++] = Arrival(*departure);
+  }
+  return fate;
+}
+
+Timestamp Link::Arrival(Timestamp departure) {
+  if (Strikes(rng_, options_.reordering)) {
+    ++stats_.reordered;
+    return departure + options_.delay / 2;
+  }
+  Duration delay = options_.delay;
+  if (options_.jitter > Duration::zero()) {
+    const auto spread = static_cast<uint64_t>(options_.jitter.count()) * 2 + 1;
+    delay += Duration(static_cast<int64_t>(rng_.Below(spread))) - options_.jitter;
+  }
+  delay = std::max(delay, Duration::zero());
+  last_arrival_ = std::max(last_arrival_, departure + delay);
+  return last_arrival_;
+}
+
+}  // namespace jsp::netsim

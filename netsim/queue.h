@@ -1,0 +1,31 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/time.h"
+namespace jsp::netsim {
+
+// The drop-tail queue in front of a link of limited rate, as arithmetic: a packet's departure is known when it enters,
+// so nothing is stored. Rate 0 is unlimited.
+class DropTailQueue {
+ public:
+  DropTailQueue(uint64_t bytes_per_second, size_t limit_bytes) : rate_(bytes_per_second), limit_(limit_bytes) {}
+
+  // When the last octet of the packet will have left; nullopt when the queue has no room for it.
+  std::optional<Timestamp> Enter(Timestamp now, size_t bytes) {
+    if (rate_ == 0) return now;
+    const Timestamp start = free_at_ == Timestamp::Never() || free_at_ < now ? now : free_at_;
+    const auto waiting = static_cast<uint64_t>((start - now).count()) * rate_ / 1'000'000;
+    if (waiting + bytes > limit_) return std::nullopt;
+    free_at_ = start + Duration(static_cast<int64_t>(bytes * 1'000'000 / rate_));
+    return free_at_;
+  }
+
+ private:
+  uint64_t rate_;
+  size_t limit_;
+  Timestamp free_at_;
+};
+
+}  // namespace jsp::netsim

@@ -1,0 +1,214 @@
+#include "netsim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace jsp::netsim {
+
+World::World(uint64_t seed) : rng_(Rng::FromNumber(seed)) { nodes_.emplace_back(); }
+
+NodeId World::AddNode(NodeId parent, const LinkOptions& link) {
+  const NodeId id(static_cast<uint32_t>(nodes_.size()));
+  Node& node = nodes_.emplace_back();
+  node.parent = parent;
+  node.up = std::make_unique<Link>(link, rng_.Fork());
+  node.down = std::make_unique<Link>(link, rng_.Fork());
+  return id;
+}
+
+// Makes `address` known at `from`, and further up as long as only firewalls, which translate nothing, are between.
+void World::Announce(NodeId from, IpAddress address, NodeId via) {
+  Node& node = nodes_[from.value];
+  node.routes.insert_or_assign(address, via);
+  if (node.nat && !node.nat->options().translate) Announce(node.parent, address, from);
+}
+
+NodeId World::AddNat(NodeId parent, IpAddress external, const NatOptions& nat, const LinkOptions& link) {
+  const NodeId id = AddNode(parent, link);
+  nodes_[id.value].nat.emplace(nat, external, rng_.Fork());
+  Announce(parent, external, id);
+  return id;
+}
+
+NodeId World::AddHost(NodeId parent, IpAddress address, const LinkOptions& link) {
+  const NodeId id = AddNode(parent, link);
+  Announce(parent, address, id);
+  return id;
+}
+
+void World::AddAddress(NodeId host, IpAddress address) { Announce(nodes_[host.value].parent, address, host); }
+
+void World::SetLink(NodeId node, const LinkOptions& both_directions) {
+  nodes_[node.value].up->SetOptions(both_directions);
+  nodes_[node.value].down->SetOptions(both_directions);
+}
+
+EndpointId World::Attach(NodeId host, const Endpoint& endpoint) {
+  endpoints_.push_back({endpoint, host, Timestamp::Never(), true});
+  return EndpointId(static_cast<uint32_t>(endpoints_.size() - 1));
+}
+
+void World::Detach(EndpointId endpoint) {
+  Attached& attached = endpoints_[endpoint.value];
+  attached.live = false;
+  std::erase_if(nodes_[attached.host.value].sockets, [&](const auto& entry) { return entry.second == endpoint; });
+}
+
+SocketAddress World::Bind(EndpointId endpoint, const SocketAddress& address) {
+  Node& host = nodes_[endpoints_[endpoint.value].host.value];
+  SocketAddress bound = address;
+  while (bound.port == 0 || (address.port == 0 && host.sockets.contains(bound))) {
+    bound.port = host.next_port++;
+    if (host.next_port == 0) host.next_port = 49152;
+  }
+  JSP_CHECK(!host.sockets.contains(bound));
+  host.sockets.emplace(bound, endpoint);
+  return bound;
+}
+
+void World::Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
+                 std::span<const uint8_t> datagram) {
+  ++stats_.sent;
+  const NodeId host = endpoints_[endpoint.value].host;
+  Packet packet{local, remote, {}};
+  if (!free_slots_.empty()) packet.bytes.swap(packets_[free_slots_.back()].bytes);
+  packet.bytes.assign(datagram.begin(), datagram.end());
+  Forward(std::move(packet), host, nodes_[host.value].parent);
+}
+
+void World::SetTimer(EndpointId endpoint, Timestamp at) {
+  Attached& attached = endpoints_[endpoint.value];
+  if (attached.deadline == at) return;
+  attached.deadline = at;
+  if (at != Timestamp::Never()) Schedule(std::max(at, now_), Scheduled::Kind::kTimer, endpoint.value, 0);
+}
+
+void World::Schedule(Timestamp at, Scheduled::Kind kind, uint32_t target, uint32_t packet) {
+  schedule_.push({at, next_sequence_++, target, kind, packet});
+}
+
+uint32_t World::Store(Packet packet) {
+  if (free_slots_.empty()) {
+    packets_.push_back(std::move(packet));
+    return static_cast<uint32_t>(packets_.size() - 1);
+  }
+  const uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  packets_[slot] = std::move(packet);
+  return slot;
+}
+
+World::Packet World::Take(uint32_t index) {
+  free_slots_.push_back(index);
+  return std::move(packets_[index]);
+}
+
+Timestamp World::NextEvent() { return schedule_.empty() ? Timestamp::Never() : schedule_.top().at; }
+
+bool World::Step() {
+  if (schedule_.empty()) return false;
+  const Scheduled next = schedule_.top();
+  schedule_.pop();
+  ++stats_.steps;
+  now_ = std::max(now_, next.at);
+  switch (next.kind) {
+    case Scheduled::Kind::kFromAbove:
+      RouteFromAbove(NodeId(next.target), Take(next.packet));
+      break;
+    case Scheduled::Kind::kFromBelow:
+      RouteFromBelow(NodeId(next.target), Take(next.packet));
+      break;
+    case Scheduled::Kind::kTimer:
+      FireTimer(EndpointId(next.target), next.at);
+      break;
+  }
+  return true;
+}
+
+void World::RunFor(Duration duration) {
+  (void)RunUntil([] { return false; }, duration);
+}
+
+void World::FireTimer(EndpointId endpoint, Timestamp at) {
+  Attached& attached = endpoints_[endpoint.value];
+  // An entry of a deadline that was moved since is stale.
+  if (!attached.live || attached.deadline > now_ || attached.deadline > at) return;
+  attached.deadline = Timestamp::Never();
+  const Endpoint called = attached.endpoint;
+  called.handle_timeout(called.self);
+}
+
+void World::Forward(Packet packet, NodeId from, NodeId to) {
+  const bool upwards = nodes_[from.value].parent == to && from != kInternet;
+  Link& link = upwards ? *nodes_[from.value].up : *nodes_[to.value].down;
+  const Link::Fate fate = link.Transmit(now_, packet.bytes);
+  const auto kind = upwards ? Scheduled::Kind::kFromBelow : Scheduled::Kind::kFromAbove;
+  for (size_t copy = 0; copy < fate.copies; ++copy) {
+    const bool last = copy + 1 == fate.copies;
+    const uint32_t slot = Store(last ? std::move(packet) : packet);
+    Schedule(fate.arrival[copy], kind, to.value, slot);
+  }
+}
+
+void World::RouteDown(NodeId at, Packet packet) {
+  const auto route = nodes_[at.value].routes.find(packet.to.ip);
+  if (route == nodes_[at.value].routes.end()) {
+    ++stats_.unroutable;
+    return;
+  }
+  Forward(std::move(packet), at, route->second);
+}
+
+void World::RouteFromBelow(NodeId at, Packet packet) {
+  Node& node = nodes_[at.value];
+  if (!node.nat || node.routes.contains(packet.to.ip)) return RouteDown(at, std::move(packet));
+  if (packet.to.ip == node.nat->external()) return Hairpin(at, std::move(packet));
+  const auto outside = node.nat->Outbound(now_, packet.from, packet.to);
+  if (!outside) return;
+  packet.from = *outside;
+  Forward(std::move(packet), at, node.parent);
+}
+
+// RFC 4787 §6 REQ-9: the inside receiver sees the sender's external address.
+void World::Hairpin(NodeId at, Packet packet) {
+  Nat& nat = *nodes_[at.value].nat;
+  if (!nat.options().hairpin) return;
+  const auto outside = nat.Outbound(now_, packet.from, packet.to);
+  if (!outside) return;
+  const auto inside = nat.Inbound(now_, packet.to, *outside);
+  if (!inside) return;
+  packet.from = *outside;
+  packet.to = *inside;
+  RouteDown(at, std::move(packet));
+}
+
+void World::RouteFromAbove(NodeId at, Packet packet) {
+  Node& node = nodes_[at.value];
+  if (!node.nat) return Deliver(at, std::move(packet));
+  const auto inside = node.nat->Inbound(now_, packet.to, packet.from);
+  if (!inside) return;
+  packet.to = *inside;
+  RouteDown(at, std::move(packet));
+}
+
+void World::Deliver(NodeId host, Packet packet) {
+  const auto socket = nodes_[host.value].sockets.find(packet.to);
+  if (socket == nodes_[host.value].sockets.end()) {
+    ++stats_.unbound;
+    return;
+  }
+  ++stats_.delivered;
+  if (record_) transcript_.push_back({now_, packet.from, packet.to, packet.bytes.size()});
+  const Endpoint called = endpoints_[socket->second.value].endpoint;
+  called.handle_datagram(called.self, packet.to, packet.from, packet.bytes);
+  // The buffer goes back to a free slot, so that a steady state allocates nothing.
+  if (!free_slots_.empty()) packets_[free_slots_.back()].bytes.swap(packet.bytes);
+}
+
+Nat& World::nat(NodeId node) { return *nodes_[node.value].nat; }
+const LinkStats& World::uplink_stats(NodeId node) const { return nodes_[node.value].up->stats(); }
+const LinkStats& World::downlink_stats(NodeId node) const { return nodes_[node.value].down->stats(); }
+
+}  // namespace jsp::netsim
