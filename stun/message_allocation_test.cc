@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdlib>
 #include <new>
-#include <vector>
 
 #include "stun/message_builder.h"
 #include "stun/message_view.h"
@@ -40,9 +39,8 @@ std::span<const uint8_t> BuildCheck(std::span<uint8_t> out, const crypto::HmacSh
 
 TEST(MessageAllocationTest, ThisBinaryCountsAllocations) {
   const size_t before = g_allocations;
-  delete new int(1);
-  const std::vector<int> allocated(100);
-  EXPECT_GE(g_allocations, before + 1 + (allocated.empty() ? 0 : 1));
+  ::operator delete(::operator new(1));  // a call, which the compiler may not elide as it may a new-expression
+  EXPECT_EQ(g_allocations, before + 1);
 }
 
 TEST(MessageAllocationTest, BuildingParsingAndVerifyingACheckAllocatesNothing) {
