@@ -1,0 +1,65 @@
+#include "bench/natlab/matrix.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "bench/natlab/cell_runner.h"
+
+namespace jsp::natlab {
+namespace {
+
+// Cells and runs get seeds of their own, so that one more cell does not change the others.
+uint64_t SeedFor(uint64_t seed, netsim::NatType a, netsim::NatType b, size_t run) {
+  const uint64_t cell = static_cast<uint64_t>(a) * 256 + static_cast<uint64_t>(b);
+  return seed * 1'000'003 + cell * 10'007 + run;
+}
+
+void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
+  cell.direct += run.outcome == Outcome::kDirect ? 1 : 0;
+  cell.relayed += run.outcome == Outcome::kRelay ? 1 : 0;
+  cell.none += run.outcome == Outcome::kNone ? 1 : 0;
+  if (!run.pair_type.empty()) ++cell.pair_types[run.pair_type];
+  if (run.to_first_message) cell.times_ms.push_back(static_cast<double>(run.to_first_message->count()) / 1000.0);
+  cell.checks_sent.push_back(static_cast<double>(run.checks_sent));
+  const bool mismatch = run.outcome != cell.expected;
+  if (mismatch && cell.mismatches == 0) {
+    cell.why = std::string("expected ") + ToString(cell.expected) + ", observed " + ToString(run.outcome) + " (seed " +
+               std::to_string(seed) + ")" + (run.why.empty() ? "" : ": " + run.why);
+  }
+  cell.mismatches += mismatch ? 1 : 0;
+  if (cell.why.empty()) cell.why = run.why;
+}
+
+CellReport RunOneCell(const MatrixOptions& options, netsim::NatType a, netsim::NatType b) {
+  CellReport cell;
+  cell.a = a;
+  cell.b = b;
+  cell.expected = Expected(a, b, cell.relay);
+  for (size_t run = 0; run < options.runs; ++run) {
+    const uint64_t seed = SeedFor(options.seed, a, b, run);
+    Count(cell, RunCell(a, b, seed), seed);
+  }
+  return cell;
+}
+
+}  // namespace
+
+Report RunMatrix(const MatrixOptions& options, const Progress& progress) {
+  Report report;
+  report.seed = options.seed;
+  report.runs = options.runs;
+  report.types = options.types;
+  const size_t total = options.types.size() * options.types.size();
+  for (const auto a : options.types) {
+    for (const auto b : options.types) {
+      report.cells.push_back(RunOneCell(options, a, b));
+      if (progress.cell_done != nullptr) {
+        progress.cell_done(progress.context, report.cells.back(), report.cells.size(), total);
+      }
+    }
+  }
+  return report;
+}
+
+}  // namespace jsp::natlab

@@ -1,0 +1,26 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bench/natlab/report.h"
+#include "netsim/nat_type.h"
+namespace jsp::natlab {
+
+struct MatrixOptions {
+  std::vector<netsim::NatType> types;  // every ordered pair is a cell
+  size_t runs = 1;                     // of each cell, with different seeds
+  uint64_t seed = 1;
+};
+
+// Told after each cell; a plain function, so that a tool may draw progress.
+struct Progress {
+  void (*cell_done)(void* context, const CellReport& cell, size_t done, size_t total) = nullptr;
+  void* context = nullptr;
+};
+
+// Runs all cells in virtual time (netsim), whole peers on both sides. The same options give the same report. The binary
+// must link netsim's virtual_gettimeofday.
+Report RunMatrix(const MatrixOptions& options, const Progress& progress = {});
+
+}  // namespace jsp::natlab

@@ -1,0 +1,61 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/natlab/oracle.h"
+#include "netsim/nat_type.h"
+namespace jsp::natlab {
+
+// Percentiles of a sample, in the sample's unit; all zero when it is empty.
+struct Distribution {
+  double p50 = 0;
+  double p95 = 0;
+  double max = 0;
+  size_t count = 0;
+  static Distribution Of(std::vector<double> sample);
+};
+
+// One cell of the matrix over all its runs.
+struct CellReport {
+  netsim::NatType a = netsim::NatType::kPublic;
+  netsim::NatType b = netsim::NatType::kPublic;
+  bool relay = false;  // a relay was available
+  Outcome expected = Outcome::kNone;
+  size_t direct = 0;
+  size_t relayed = 0;
+  size_t none = 0;
+  std::map<std::string, size_t> pair_types;  // "srflx-prflx": how often, as side a saw its selected pair
+  std::vector<double> times_ms;              // to the first message, of the runs that connected
+  std::vector<double> checks_sent;           // by both sides, of all runs
+  std::string why;                           // of the first failed run, or of the mismatch; empty when all is well
+  size_t mismatches = 0;                     // runs whose outcome was not the expected one
+};
+
+// One way between two peers over real sockets.
+struct PathReport {
+  std::string path;  // "host", …
+  Distribution connect_ms;
+  Distribution rtt_ms;
+  double mbytes_per_s = 0;
+};
+
+struct Report {
+  std::string engine = "sim";
+  uint64_t seed = 1;
+  size_t runs = 1;
+  std::vector<netsim::NatType> types;
+  std::vector<CellReport> cells;
+  std::vector<PathReport> paths;
+  size_t mismatches() const;
+};
+
+// The document of `jsp natlab --json`, ending with a newline.
+std::string ToJson(const Report& report);
+// One self-contained page: coloured matrix, time chart, paths. No network needed to view it.
+std::string ToHtml(const Report& report);
+
+}  // namespace jsp::natlab

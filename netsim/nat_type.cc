@@ -1,0 +1,66 @@
+#include "netsim/nat_type.h"
+
+#include <array>
+#include <utility>
+
+namespace jsp::netsim {
+namespace {
+
+using M = MappingBehavior;
+using F = FilteringBehavior;
+using P = PortAllocation;
+
+struct Named {
+  NatType type;
+  std::string_view name;
+  M mapping;
+  F filtering;
+  P ports;
+};
+
+// RFC 4787 §4.1 and §5 in the order that NatType declares.
+constexpr std::array<Named, 10> kNamed = {{
+    {NatType::kPublic, "public", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
+    {NatType::kFirewall, "fw", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
+    {NatType::kFullCone, "fullcone", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
+    {NatType::kAddress, "addr", M::kEndpointIndependent, F::kAddressDependent, P::kPreserve},
+    {NatType::kPort, "port", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
+    {NatType::kPortRandom, "port-rnd", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kRandom},
+    {NatType::kAddressMapping, "adm", M::kAddressDependent, F::kAddressAndPortDependent, P::kRandom},
+    {NatType::kSymmetric, "sym", M::kAddressAndPortDependent, F::kAddressAndPortDependent, P::kRandom},
+    {NatType::kSymmetricSequential, "sym-seq", M::kAddressAndPortDependent, F::kAddressAndPortDependent,
+     P::kSequential},
+    {NatType::kSymmetricOpen, "sym-eif", M::kAddressAndPortDependent, F::kEndpointIndependent, P::kRandom},
+}};
+
+constexpr std::array<NatType, kNamed.size()> kTypes = [] {
+  std::array<NatType, kNamed.size()> types{};
+  for (size_t i = 0; i < kNamed.size(); ++i) types[i] = kNamed[i].type;
+  return types;
+}();
+
+const Named& Find(NatType type) { return kNamed[static_cast<size_t>(type)]; }
+
+}  // namespace
+
+std::span<const NatType> AllNatTypes() { return kTypes; }
+
+std::string_view ToString(NatType type) { return Find(type).name; }
+
+std::optional<NatType> ParseNatType(std::string_view name) {
+  for (const auto& named : kNamed) {
+    if (named.name == name) return named.type;
+  }
+  return std::nullopt;
+}
+
+NatOptions OptionsFor(NatType type) {
+  NatOptions options;
+  options.mapping = Find(type).mapping;
+  options.filtering = Find(type).filtering;
+  options.ports = Find(type).ports;
+  options.translate = type != NatType::kFirewall && type != NatType::kPublic;
+  return options;
+}
+
+}  // namespace jsp::netsim

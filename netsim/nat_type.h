@@ -1,0 +1,29 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "netsim/nat.h"
+namespace jsp::netsim {
+
+// The field's short names of what a host may sit behind (docs/netsim.md).
+enum class NatType : uint8_t {
+  kPublic,               // "public": nothing
+  kFirewall,             // "fw": no translation, address- and port-dependent filtering
+  kFullCone,             // "fullcone": endpoint-independent mapping and filtering
+  kAddress,              // "addr": endpoint-independent mapping, address-dependent filtering
+  kPort,                 // "port": endpoint-independent mapping, address- and port-dependent filtering, port preserved
+  kPortRandom,           // "port-rnd": as port, random ports
+  kAddressMapping,       // "adm": address-dependent mapping, address- and port-dependent filtering
+  kSymmetric,            // "sym": address- and port-dependent mapping and filtering, random ports
+  kSymmetricSequential,  // "sym-seq": as sym, ports one after the other
+  kSymmetricOpen,        // "sym-eif": address- and port-dependent mapping, endpoint-independent filtering
+};
+
+std::span<const NatType> AllNatTypes();
+std::string_view ToString(NatType type);
+std::optional<NatType> ParseNatType(std::string_view name);
+// What the type means for World::AddNat; not for kPublic.
+NatOptions OptionsFor(NatType type);
+
+}  // namespace jsp::netsim
