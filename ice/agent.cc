@@ -32,6 +32,10 @@ struct Agent::Impl {
   void End(State state, StateReason reason);
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
 
+  const CandidatePair* FindLive(const AddressPair& path) const {
+    return session.IsOver() ? nullptr : pairing.checklist().Find(path);
+  }
+
   void HandleRequest(const AddressPair& path, const stun::MessageView& message);
   bool HandleResponse(const AddressPair& path, const stun::MessageView& message);
   void HandleSuccess(const CheckTransaction& done, const SocketAddress& mapped);
@@ -75,7 +79,8 @@ void Agent::Impl::End(State state, StateReason reason) {
   selection.Stop();
   runner.Clear();
   responder.Clear();
-  pairing.Clear();
+  // What became of the pairs of a failed session is for the post-mortem.
+  if (state == State::kClosed) pairing.Clear();
 }
 
 void Agent::Impl::HandleRequest(const AddressPair& path, const stun::MessageView& message) {
@@ -368,13 +373,13 @@ const Metrics& Agent::metrics() const { return impl_->metrics; }
 bool Agent::IsValidated(const SocketAddress& local, const SocketAddress& remote) const {
   const AddressPair path{local, remote};
   if (impl_->selection.Is(path)) return true;
-  const CandidatePair* pair = impl_->pairing.checklist().Find(path);
+  const CandidatePair* pair = impl_->FindLive(path);
   return pair != nullptr && pair->valid.has_value();
 }
 
 bool Agent::IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const {
   const AddressPair path{local, remote};
-  const CandidatePair* pair = impl_->pairing.checklist().Find(path);
+  const CandidatePair* pair = impl_->FindLive(path);
   return pair != nullptr ? pair->is_authenticated : impl_->responder.HasEarly(path);
 }
 

@@ -112,6 +112,7 @@ Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Add(Candi
   candidate.base = {};
   if (candidate.priority == 0) candidate.priority = CandidatePriority(candidate.type, 0, candidate.component);
   candidate.priority = ClampPriority(candidate.priority);
+  if (candidate.foundation.empty()) candidate.foundation = UniqueFoundation();
   if (const auto known = Find(candidate.address)) {
     Candidate& earlier = candidates_[*known];
     if (earlier.type != CandidateType::kPeerReflexive || candidate.type == CandidateType::kPeerReflexive) {
@@ -139,9 +140,11 @@ Candidate RemoteCandidates::MakePeerReflexive(const SocketAddress& address, uint
   candidate.type = CandidateType::kPeerReflexive;
   candidate.address = WithoutScope(address);
   candidate.priority = ClampPriority(priority);
-  // RFC 8445 §7.3.1.3: "an arbitrary value, different from the foundations of all other remote candidates".
-  candidate.foundation = "prflx" + std::to_string(++learnt_);
+  candidate.foundation = UniqueFoundation();
   return candidate;
 }
+
+// RFC 8445 §7.3.1.3: "an arbitrary value, different from the foundations of all other remote candidates".
+std::string RemoteCandidates::UniqueFoundation() { return "unknown" + std::to_string(++unsignalled_); }
 
 }  // namespace jsp::ice

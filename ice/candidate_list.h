@@ -78,11 +78,12 @@ class RemoteCandidates {
   size_t size() const { return candidates_.size(); }
 
  private:
+  std::string UniqueFoundation();
   Candidate MakePeerReflexive(const SocketAddress& address, uint32_t priority);
 
   size_t limit_;
   std::vector<Candidate> candidates_;
-  uint32_t learnt_ = 0;
+  uint32_t unsignalled_ = 0;
 };
 
 }  // namespace jsp::ice

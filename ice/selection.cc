@@ -63,6 +63,7 @@ bool Selection::IsFresh(Timestamp now, const CandidatePair& pair) const {
 }
 
 void Selection::Stop() {
+  if (CandidatePair* pair = path_ ? pairing_.checklist().Find(*path_) : nullptr) pair->is_selected = false;
   path_.reset();
   selected_.reset();
   consent_.Stop();
