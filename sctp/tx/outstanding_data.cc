@@ -286,12 +286,6 @@ ForwardTsnChunk OutstandingData::BuildForwardTsn(size_t max_size) {
   return {point.Wrap(), std::span<const SkippedStream>(skipped_)};
 }
 
-void OutstandingData::Clear() {
-  while (!ring_.empty()) PopFront();
-  flight_octets_ = flight_payload_ = lost_ = 0;
-  acknowledged_.clear();
-}
-
 bool OutstandingData::IsAcknowledged(UnwrappedTsn tsn) const {
   return tsn < first_ || (tsn < next_tsn() && at(tsn).state == State::kAcknowledged);
 }

@@ -87,9 +87,6 @@ class OutstandingData {
   // RFC 3758 §3.5 C4, as much as `max_size` octets of chunk can hold. The lists live until the next call.
   ForwardTsnChunk BuildForwardTsn(size_t max_size);
 
-  // The peer restarted or the association ends: releases the messages whose fragments were all here.
-  void Clear();
-
   bool empty() const { return ring_.empty(); }
   size_t size() const { return ring_.size(); }
   UnwrappedTsn first_tsn() const { return first_; }  // the cumulative TSN ack point plus one

@@ -273,13 +273,6 @@ DataChunk RetransmissionQueue::Compose(UnwrappedTsn tsn) const {
           .payload = std::span(message.message.payload).subspan(chunk.offset, chunk.length)};
 }
 
-void RetransmissionQueue::Clear() {
-  outstanding_.Clear();
-  t3_ = Timestamp::Never();
-  timed_.reset();
-  PublishMetrics();
-}
-
 void RetransmissionQueue::PublishMetrics() {
   metrics_.cwnd = congestion_.cwnd();
   metrics_.ssthresh = congestion_.ssthresh();

@@ -63,8 +63,6 @@ class RetransmissionQueue {
   bool is_idle() const { return outstanding_.empty() && messages_.empty(); }
   Tsn next_tsn() const { return outstanding_.next_tsn().Wrap(); }
   Duration rto() const { return rto_.rto(); }
-  // Gives the messages back to the send queue, whose Restart or Clear follows.
-  void Clear();
   const OutstandingData& outstanding() const { return outstanding_; }
   const NewReno& congestion() const { return congestion_; }
 

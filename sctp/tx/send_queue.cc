@@ -133,15 +133,25 @@ void SendQueue::EndReset(StreamId id, ResetResult result) {
   if (stream.unreleased == 0 && stream.low_threshold == 0 && stream.next_ssn == Ssn(0)) streams_.erase(it);
 }
 
-void SendQueue::Restart() {
-  if (current_ != nullptr && pool_[current_->head].fragmented > 0) {
-    Stream& stream = *current_;
-    const MessageHandle begun = stream.head;
-    DropRest(begun);
-    ReleaseFrom(stream, begun);
+void SendQueue::DropStreamsFrom(uint16_t count) {
+  for (auto it = streams_.begin(); it != streams_.end();) {
+    if (it->first < count) {
+      ++it;
+      continue;
+    }
+    Stream& stream = it->second;
+    total_buffered_ -= stream.buffered;
+    queued_messages_ -= stream.waiting;
+    while (stream.head != kNoMessage) {
+      const MessageHandle head = stream.head;
+      stream.head = pool_[head].next;
+      pool_.Release(head);
+      ++metrics_.messages_abandoned;
+    }
+    scheduler_.Remove(StreamId(it->first));
+    it = streams_.erase(it);
   }
   current_ = nullptr;
-  for (auto& [id, stream] : streams_) stream.next_ssn = Ssn(0);
 }
 
 void SendQueue::Clear() {

@@ -64,10 +64,10 @@ class SendQueue {
   // Performed: the next message has SSN 0 (RFC 6525 §5.2.7 H4). Either way Send is open again.
   void EndReset(StreamId stream, ResetResult result);
 
-  // The peer restarted (RFC 9260 §5.2.4 A): forgets the message that has begun, and all streams begin at SSN 0. Whoever
-  // holds outstanding fragments releases their messages first.
-  void Restart();
-  // Forgets everything: the association is closed.
+  // The handshake allowed only the first `count` streams (RFC 9260 §5.1.1): drops what is queued on the others. Before
+  // the first fragment only.
+  void DropStreamsFrom(uint16_t count);
+  // Forgets everything: the association is closed, or the peer restarted.
   void Clear();
 
  private:

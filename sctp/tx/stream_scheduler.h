@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <boost/circular_buffer.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,8 @@ class StreamScheduler {
   std::optional<StreamId> Next() const;
   // The message of the stream whose turn it is was sent whole or dropped; `waiting` are left on that stream.
   void MessageDone(size_t waiting);
+  // The stream and all its messages are gone.
+  void Remove(StreamId stream) { turns_.erase(std::remove(turns_.begin(), turns_.end(), stream), turns_.end()); }
   void Clear() { turns_.clear(); }
 
  private:

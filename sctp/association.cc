@@ -1,0 +1,222 @@
+#include "sctp/association.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "base/crypto.h"
+#include "base/overloaded.h"
+#include "sctp/association/chunk_dispatch.h"
+#include "sctp/association/context.h"
+#include "sctp/association/data_transfer.h"
+#include "sctp/association/handshake.h"
+#include "sctp/association/heartbeat.h"
+#include "sctp/association/shutdown.h"
+#include "sctp/association/stream_reset.h"
+#include "sctp/association/termination.h"
+#include "sctp/association/transmit.h"
+#include "sctp/packet/error_cause/user_initiated_abort.h"
+namespace jsp::sctp {
+
+const char* ToString(State state) {
+  switch (state) {
+    case State::kClosed:
+      return "CLOSED";
+    case State::kCookieWait:
+      return "COOKIE-WAIT";
+    case State::kCookieEchoed:
+      return "COOKIE-ECHOED";
+    case State::kEstablished:
+      return "ESTABLISHED";
+    case State::kShutdownPending:
+      return "SHUTDOWN-PENDING";
+    case State::kShutdownSent:
+      return "SHUTDOWN-SENT";
+    case State::kShutdownReceived:
+      return "SHUTDOWN-RECEIVED";
+    case State::kShutdownAckSent:
+      return "SHUTDOWN-ACK-SENT";
+  }
+  return "unknown";
+}
+
+// Routes inputs to the procedures of sctp/association/ and outputs from them; decides nothing itself.
+struct Association::Impl {
+  Impl(const Options& options, Rng& rng, Timestamp now) : context(options, rng, now) {}
+
+  // Time never goes back.
+  void Advance(Timestamp now) { context.now = std::max(context.now, now); }
+  // What any input may have made possible.
+  void Settle() {
+    MaybeAdvanceShutdown(context);
+    if (Tcb* tcb = context.tcb()) MaybeStartReset(context, *tcb);
+    context.retired.reset();
+  }
+  void HandleTimer(Timer timer);
+  Expected<void, SendError> CheckSend(const Message& message, const SendOptions& options);
+
+  Context context;
+};
+
+Association::Association(const Options& options, Rng& rng, Timestamp now)
+    : impl_(std::make_unique<Impl>(options, rng, now)) {}
+Association::~Association() = default;
+Association::Association(Association&&) noexcept = default;
+Association& Association::operator=(Association&&) noexcept = default;
+
+void Association::HandlePacket(Timestamp now, std::span<const uint8_t> packet) {
+  impl_->Advance(now);
+  DispatchPacket(impl_->context, packet);
+  impl_->Settle();
+}
+
+void Association::HandleTimeout(Timestamp now) {
+  impl_->Advance(now);
+  Context& context = impl_->context;
+  while (const auto timer = context.timers.PopExpired(context.now)) impl_->HandleTimer(*timer);
+  HandleT3(context);
+  impl_->Settle();
+}
+
+void Association::HandleConsumed(Timestamp now, size_t bytes) {
+  impl_->Advance(now);
+  HandleConsumedOctets(impl_->context, bytes);
+}
+
+void Association::Connect(Timestamp now) {
+  impl_->Advance(now);
+  if (Is<state::Closed>(impl_->context.state)) StartHandshake(impl_->context);
+}
+
+Expected<void, SendError> Association::Send(Timestamp now, Message message, const SendOptions& options) {
+  impl_->Advance(now);
+  const auto checked = impl_->CheckSend(message, options);
+  if (!checked) return checked;
+  Context& context = impl_->context;
+  context.messages.Add(context.now, std::move(message), options);
+  if (Tcb* tcb = context.tcb()) tcb->sender.AllowBurst();
+  return {};
+}
+
+Expected<void, ResetError> Association::ResetStreams(Timestamp now, std::span<const StreamId> streams) {
+  impl_->Advance(now);
+  return RequestStreamReset(impl_->context, streams);
+}
+
+void Association::Shutdown(Timestamp now) {
+  impl_->Advance(now);
+  StartShutdown(impl_->context);
+  impl_->Settle();
+}
+
+void Association::Abort(Timestamp now, std::string_view reason) {
+  impl_->Advance(now);
+  Context& context = impl_->context;
+  if (Is<state::Dead>(context.state)) return;
+  // RFC 9260 §9.1: with User-Initiated Abort. The reason is cut to what surely fits a packet.
+  constexpr size_t kMaxReason = 256;
+  const auto cause = WriteCause(UserInitiatedAbortCause{crypto::AsBytes(reason.substr(0, kMaxReason))});
+  AbortAssociation(context, cause, AbortCause::kLocalClose, std::string(reason));
+  impl_->Settle();
+}
+
+void Association::SetBufferedAmountLowThreshold(StreamId stream, size_t bytes) {
+  impl_->context.messages.SetLowThreshold(stream, bytes);
+}
+
+void Association::SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size) {
+  impl_->context.options.remote_port = remote_port;
+  impl_->context.options.remote_max_message_size = remote_max_message_size;
+}
+
+std::optional<Association::Transmit> Association::PollTransmit(Timestamp now, std::span<uint8_t> out) {
+  impl_->Advance(now);
+  const size_t size = WritePacket(impl_->context, out);
+  if (size == 0) return std::nullopt;
+  ++impl_->context.metrics.packets_sent;
+  return Transmit{size};
+}
+
+std::optional<Event> Association::PollEvent() {
+  Context& context = impl_->context;
+  if (auto event = context.events.Pop()) {
+    Tcb* tcb = context.tcb();
+    const bool is_message = std::holds_alternative<event::MessageReceived>(*event);
+    if (is_message && tcb != nullptr && tcb->window.unpolled > 0) --tcb->window.unpolled;
+    return event;
+  }
+  if (const auto stream = context.messages.PopLowStream()) return event::BufferedAmountLow{*stream};
+  return std::nullopt;
+}
+
+Timestamp Association::NextTimeout() const {
+  Context& context = impl_->context;
+  const Timestamp next = context.timers.Next();
+  const Tcb* tcb = context.tcb();
+  return tcb == nullptr ? next : std::min(next, tcb->sender.NextTimeout());
+}
+
+State Association::state() const {
+  return std::visit(Overloaded{
+                        [](const state::Closed&) { return State::kClosed; },
+                        [](const state::CookieWait&) { return State::kCookieWait; },
+                        [](const state::CookieEchoed&) { return State::kCookieEchoed; },
+                        [](const state::Established&) { return State::kEstablished; },
+                        [](const state::ShutdownPending&) { return State::kShutdownPending; },
+                        [](const state::ShutdownSent&) { return State::kShutdownSent; },
+                        [](const state::ShutdownReceived&) { return State::kShutdownReceived; },
+                        [](const state::ShutdownAckSent&) { return State::kShutdownAckSent; },
+                        [](const state::Dead&) { return State::kClosed; },
+                    },
+                    impl_->context.state);
+}
+
+size_t Association::buffered_amount(StreamId stream) const { return impl_->context.messages.buffered_amount(stream); }
+size_t Association::total_buffered_amount() const { return impl_->context.messages.total_buffered_amount(); }
+size_t Association::send_buffer_room() const { return impl_->context.messages.room(); }
+const Metrics& Association::metrics() const { return impl_->context.metrics; }
+
+void Association::Impl::HandleTimer(Timer timer) {
+  switch (timer) {
+    case Timer::kT1:
+      return HandleT1(context);
+    case Timer::kT2:
+      return HandleT2(context);
+    case Timer::kShutdownGuard:
+      return HandleShutdownGuard(context);
+    case Timer::kHeartbeat:
+      return HandleHeartbeatTimer(context);
+    case Timer::kReconfig:
+      return HandleReconfigTimer(context);
+    case Timer::kDelayedAck:
+      return HandleDelayedAckTimer(context);
+    case Timer::kCount:
+      break;
+  }
+}
+
+Expected<void, SendError> Association::Impl::CheckSend(const Message& message, const SendOptions& options) {
+  const size_t size = message.payload.size();
+  if (size == 0) return Unexpected(SendError::kEmptyMessage);
+  // RFC 3758 §4: one policy per message.
+  if (options.max_retransmits && options.lifetime) return Unexpected(SendError::kBadOptions);
+  const size_t limit = context.options.remote_max_message_size;
+  if ((limit != 0 && size > limit) || size > context.options.max_send_buffer ||
+      size > std::numeric_limits<uint32_t>::max()) {
+    return Unexpected(SendError::kMessageTooLarge);
+  }
+  const Tcb* tcb = context.tcb();
+  const bool is_open = Is<state::Established>(context.state) || Is<state::CookieEchoed>(context.state) ||
+                       Is<state::CookieWait>(context.state) || Is<state::Closed>(context.state);
+  // RFC 9260 §9.2: no new data once a shutdown began on either side.
+  if (!is_open) return Unexpected(SendError::kShuttingDown);
+  const uint16_t streams = tcb == nullptr ? context.options.outgoing_streams : tcb->agreement.outgoing_streams;
+  if (message.stream.value >= streams || context.messages.is_resetting(message.stream)) {
+    return Unexpected(SendError::kUnknownStream);
+  }
+  if (size > context.messages.room()) return Unexpected(SendError::kQueueFull);
+  return {};
+}
+
+}  // namespace jsp::sctp

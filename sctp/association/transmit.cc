@@ -1,0 +1,101 @@
+#include "sctp/association/transmit.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "sctp/association/data_transfer.h"
+#include "sctp/association/handshake.h"
+#include "sctp/association/shutdown.h"
+#include "sctp/association/stream_reset.h"
+#include "sctp/association/termination.h"
+#include "sctp/packet/chunk/cookie_ack.h"
+#include "sctp/packet/chunk/cookie_echo.h"
+#include "sctp/packet/chunk/error.h"
+#include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/sack.h"
+#include "sctp/packet/error_cause/unrecognized_parameters.h"
+#include "sctp/packet/packet_builder.h"
+namespace jsp::sctp {
+namespace {
+
+size_t WriteReply(Context& context, std::span<uint8_t> out) {
+  const std::vector<uint8_t>& packet = context.replies.front();
+  const size_t size = packet.size();
+  if (size <= out.size()) std::ranges::copy(packet, out.begin());
+  context.replies.pop_front();
+  return size <= out.size() ? size : 0;
+}
+
+void WriteSack(Context& context, Tcb& tcb, PacketBuilder& builder) {
+  if (builder.bytes_remaining() < SackChunk::kHeaderSize) return;
+  const uint32_t a_rwnd = AdvertisedWindow(context, tcb);
+  if (!builder.Add(tcb.tracker.MakeSack(a_rwnd, builder.bytes_remaining()))) return;
+  tcb.tracker.HandleSackSent();
+  tcb.window.advertised = a_rwnd;
+  context.timers.Disarm(Timer::kDelayedAck);
+}
+
+void WriteData(Context& context, Tcb& tcb, PacketBuilder& builder) {
+  while (const auto data = tcb.sender.NextChunk(context.now, builder.bytes_remaining())) builder.Add(*data);
+  tcb.sender.EndPacket(context.now);
+}
+
+void WriteForwardTsn(Context& context, Tcb& tcb, PacketBuilder& builder) {
+  if (const auto forward = tcb.sender.TakeForwardTsn(context.now, builder.bytes_remaining())) builder.Add(*forward);
+}
+
+size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
+  PacketBuilder builder(out, context.HeaderTo(tcb.agreement.peer_tag));
+  // RFC 9260 §5.1: COOKIE ACK is the first chunk.
+  if (tcb.cookie_ack_due && builder.Add(CookieAckChunk{})) tcb.cookie_ack_due = false;
+  if (!context.control.empty() && builder.Add(context.control)) context.control.Clear();
+  const bool sends_data = SendsData(context.state);
+  const bool has_data = sends_data && tcb.sender.BeginPacket(context.now);
+  // RFC 9260 §6.1: what is unacknowledged is acknowledged with DATA that goes out anyway.
+  const bool is_acknowledging = !Is<state::ShutdownAckSent>(context.state);
+  if (is_acknowledging && (tcb.tracker.sack_now() || (has_data && tcb.tracker.has_unacknowledged()))) {
+    WriteSack(context, tcb, builder);
+  }
+  WriteShutdown(context, tcb, builder);
+  if (sends_data) {
+    WriteResetRequest(context, tcb, builder);
+    WriteForwardTsn(context, tcb, builder);
+  }
+  if (has_data) WriteData(context, tcb, builder);
+  return builder.Finish();
+}
+
+// RFC 9260 §5.1 C: COOKIE ECHO first, DATA behind it, and nothing else until COOKIE ACK.
+size_t WriteCookieEcho(Context& context, state::CookieEchoed& echoed, std::span<uint8_t> out) {
+  if (!echoed.echo_due) return 0;
+  echoed.echo_due = false;
+  Tcb& tcb = *echoed.tcb;
+  context.timers.Arm(Timer::kT1, context.now + echoed.t1.Next());
+  PacketBuilder builder(out, context.HeaderTo(tcb.agreement.peer_tag));
+  builder.Add(CookieEchoChunk{echoed.cookie});
+  if (!echoed.unrecognized.empty()) {
+    const auto cause = WriteCause(UnrecognizedParametersCause{echoed.unrecognized});
+    if (builder.Add(ErrorChunk{.causes = CauseRange(cause)})) echoed.unrecognized.clear();
+  }
+  if (tcb.sender.BeginPacket(context.now)) WriteData(context, tcb, builder);
+  return builder.Finish();
+}
+
+}  // namespace
+
+size_t WritePacket(Context& context, std::span<uint8_t> out) {
+  out = out.first(std::min(out.size(), context.options.max_packet_size));
+  while (!context.replies.empty()) {
+    if (const size_t size = WriteReply(context, out)) return size;
+  }
+  return std::visit(Overloaded{
+                        [](state::Closed&) { return size_t{0}; },
+                        [](state::Dead&) { return size_t{0}; },
+                        [&](state::CookieWait& wait) { return WriteInit(context, wait, out); },
+                        [&](state::CookieEchoed& echoed) { return WriteCookieEcho(context, echoed, out); },
+                        [&](auto& with_tcb) { return WriteEstablished(context, *with_tcb.tcb, out); },
+                    },
+                    context.state);
+}
+
+}  // namespace jsp::sctp
