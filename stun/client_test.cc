@@ -168,6 +168,7 @@ TEST_F(ClientTest, S7_ResponseToARequestThatWasNeverSentIsUnknown) {
   ASSERT_TRUE(client_.StartBinding(At(0), kLocal, kServer));
   EXPECT_FALSE(Succeed(1, id));
   EXPECT_EQ(client_.metrics().dropped_unknown_transaction, 1u);
+  EXPECT_EQ(Drain(At(2)).at(0).id(), id);  // the guess was right
 }
 
 TEST_F(ClientTest, S1_GarbageIsCountedAndNotClaimed) {
