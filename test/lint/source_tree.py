@@ -66,7 +66,7 @@ class SourceTree:
     def is_test(self, path):
         """True for tests and what only tests use: by name, by place, or because its target is testonly."""
         name = os.path.basename(path)
-        return (path.startswith('test/') or path in self._test_files
+        return (path.startswith('test/') or '/testing/' in path or path in self._test_files
                 or bool(re.search(r'_(?:test|fuzz|bench)\.(?:cc|h)$|_test_support\.', name)))
 
 
