@@ -37,6 +37,7 @@ class RecordFilter {
   bool expects_client_hello() const { return phase_ == Phase::kClientHello; }
   // Both Finished messages are verified: nothing in plaintext is admitted any more.
   void HandshakeFinished() { phase_ = Phase::kFinished; }
+  bool has_finished() const { return phase_ == Phase::kFinished; }
 
   Verdict Judge(const Record& record);
 

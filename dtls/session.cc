@@ -42,7 +42,10 @@ void Session::Impl::Receive(std::span<const uint8_t> datagram) {
   if (!IsDtls(datagram)) return Drop(DropReason::kNotDtls);
   if (datagram.size() > kMaxReceivedDatagram) return Drop(DropReason::kTooLarge);
   const bool is_idle = std::holds_alternative<Idle>(state);
-  if (is_idle || is_plaintext_ready || bio.has_inbound()) {
+  // Data waits for PollPlaintext: one copy here costs less than to enter OpenSSL twice.
+  const bool is_data =
+      bio.filter().has_finished() && datagram[0] == static_cast<uint8_t>(ContentType::kApplicationData);
+  if (is_idle || is_data || is_plaintext_ready || bio.has_inbound()) {
     if (!bio.Enqueue(datagram)) Drop(is_idle ? DropReason::kBeforeStart : DropReason::kQueueFull);
     return;
   }
