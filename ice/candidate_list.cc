@@ -106,26 +106,24 @@ const Candidate& LocalCandidates::Get(uint16_t index) const {
   return index < kFirstDiscovered ? signalled_[index] : discovered_[index - kFirstDiscovered];
 }
 
-Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Add(Candidate candidate) {
-  if (const auto fault = FindFault(candidate)) return Unexpected(*fault);
+std::optional<AddCandidateError> RemoteCandidates::Complete(Candidate& candidate) {
+  if (const auto fault = FindFault(candidate)) return fault;
   candidate.address = WithoutScope(candidate.address);
   candidate.base = {};
   if (candidate.priority == 0) candidate.priority = CandidatePriority(candidate.type, 0, candidate.component);
   candidate.priority = ClampPriority(candidate.priority);
   if (candidate.foundation.empty()) candidate.foundation = UniqueFoundation();
-  if (const auto known = Find(candidate.address)) {
-    Candidate& earlier = candidates_[*known];
-    if (earlier.type != CandidateType::kPeerReflexive || candidate.type == CandidateType::kPeerReflexive) {
-      return Unexpected(AddCandidateError::kDuplicate);
-    }
-    // RFC 8838 §11: both sides then see the same pair priorities.
-    candidate.priority = earlier.priority;
-    earlier = std::move(candidate);
-    return Added{*known, true};
+  return std::nullopt;
+}
+
+Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Merge(uint16_t known, Candidate candidate) {
+  Candidate& earlier = candidates_[known];
+  if (earlier.type != CandidateType::kPeerReflexive || candidate.type == CandidateType::kPeerReflexive) {
+    return Unexpected(AddCandidateError::kDuplicate);
   }
-  if (candidates_.size() >= limit_) return Unexpected(AddCandidateError::kTooMany);
-  candidates_.push_back(std::move(candidate));
-  return Added{static_cast<uint16_t>(candidates_.size() - 1), false};
+  candidate.priority = earlier.priority;  // so that both sides see the same pair priorities
+  earlier = std::move(candidate);
+  return Added{known, true};
 }
 
 std::optional<uint16_t> RemoteCandidates::Find(const SocketAddress& address) const {

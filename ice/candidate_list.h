@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/expected.h"
@@ -55,29 +56,42 @@ class RemoteCandidates {
     bool was_peer_reflexive;  // the address was known from a check
   };
   // Keeps a signalled candidate. One that a check revealed before takes over what was signalled, but keeps its
-  // priority: RFC 8838 §11.
-  Expected<Added, AddCandidateError> Add(Candidate candidate);
-  // RFC 8445 §7.3.1.3: a source nobody signalled. When the list is full, a peer-reflexive candidate that no pair uses
-  // (`is_in_use(index)` says) makes room; nullopt when there is none.
+  // priority: RFC 8838 §11. When the list is full, a peer-reflexive candidate that no pair uses makes room:
+  // `is_in_use(index)`.
+  template <class IsInUse>
+  Expected<Added, AddCandidateError> Add(Candidate candidate, IsInUse&& is_in_use) {
+    if (const auto fault = Complete(candidate)) return Unexpected(*fault);
+    if (const auto known = Find(candidate.address)) return Merge(*known, std::move(candidate));
+    const auto index = Keep(std::move(candidate), is_in_use);
+    if (!index) return Unexpected(AddCandidateError::kTooMany);
+    return Added{*index, false};
+  }
+  // RFC 8445 §7.3.1.3: a source nobody signalled. nullopt when there is no room.
   template <class IsInUse>
   std::optional<uint16_t> Learn(const SocketAddress& address, uint32_t priority, IsInUse&& is_in_use) {
-    if (candidates_.size() < limit_) {
-      candidates_.push_back(MakePeerReflexive(address, priority));
-      return static_cast<uint16_t>(candidates_.size() - 1);
-    }
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      const auto index = static_cast<uint16_t>(i);
-      if (candidates_[i].type != CandidateType::kPeerReflexive || is_in_use(index)) continue;
-      candidates_[i] = MakePeerReflexive(address, priority);
-      return index;
-    }
-    return std::nullopt;
+    return Keep(MakePeerReflexive(address, priority), is_in_use);
   }
   std::optional<uint16_t> Find(const SocketAddress& address) const;
   const Candidate& Get(uint16_t index) const { return candidates_[index]; }
   size_t size() const { return candidates_.size(); }
 
  private:
+  template <class IsInUse>
+  std::optional<uint16_t> Keep(Candidate candidate, IsInUse&& is_in_use) {
+    if (candidates_.size() < limit_) {
+      candidates_.push_back(std::move(candidate));
+      return static_cast<uint16_t>(candidates_.size() - 1);
+    }
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const auto index = static_cast<uint16_t>(i);
+      if (candidates_[i].type != CandidateType::kPeerReflexive || is_in_use(index)) continue;
+      candidates_[i] = std::move(candidate);
+      return index;
+    }
+    return std::nullopt;
+  }
+  std::optional<AddCandidateError> Complete(Candidate& candidate);
+  Expected<Added, AddCandidateError> Merge(uint16_t known, Candidate candidate);
   std::string UniqueFoundation();
   Candidate MakePeerReflexive(const SocketAddress& address, uint32_t priority);
 

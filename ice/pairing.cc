@@ -26,7 +26,7 @@ Expected<void, AddCandidateError> Pairing::AddLocal(Candidate candidate) {
 }
 
 Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
-  const auto added = remote_.Add(std::move(candidate));
+  const auto added = remote_.Add(std::move(candidate), [&](uint16_t index) { return IsInUse(index); });
   if (!added) {
     if (added.error() == AddCandidateError::kTooMany) Drop(DropReason::kTooManyCandidates);
     return Unexpected(added.error());
@@ -101,6 +101,12 @@ void Pairing::FormPair(uint16_t local, uint16_t remote) {
   if (checklist_.Add(MakePair(local, remote, addresses)) == Checklist::Added::kNoRoom) Drop(DropReason::kTooManyPairs);
 }
 
+bool Pairing::IsInUse(uint16_t remote) const {
+  bool is_in_use = false;
+  checklist_.ForEach([&](const CandidatePair& pair) { is_in_use = is_in_use || pair.remote == remote; });
+  return is_in_use;
+}
+
 Pairing::Triggered Pairing::FindOrAdd(const AddressPair& addresses, uint32_t peer_reflexive_priority) {
   if (CandidatePair* known = checklist_.Find(addresses)) return {known, false};
   const auto local = local_.FindByBase(addresses.local);
@@ -108,11 +114,7 @@ Pairing::Triggered Pairing::FindOrAdd(const AddressPair& addresses, uint32_t pee
   auto remote = remote_.Find(addresses.remote);
   const bool is_new = !remote;
   if (is_new) {
-    remote = remote_.Learn(addresses.remote, peer_reflexive_priority, [&](uint16_t index) {
-      bool is_in_use = false;
-      checklist_.ForEach([&](const CandidatePair& pair) { is_in_use = is_in_use || pair.remote == index; });
-      return is_in_use;
-    });
+    remote = remote_.Learn(addresses.remote, peer_reflexive_priority, [&](uint16_t index) { return IsInUse(index); });
   }
   if (!remote) {
     Drop(DropReason::kTooManyCandidates);

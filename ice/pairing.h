@@ -54,6 +54,7 @@ class Pairing {
   void FormPair(uint16_t local, uint16_t remote);
   // RFC 8445 §6.1.2.4: reflexive candidates are replaced by their base; with nobody to stand for it, they do so.
   bool IsReplacedByBase(uint16_t local) const;
+  bool IsInUse(uint16_t remote) const;
   void Drop(DropReason reason) { ++metrics_.dropped[static_cast<size_t>(reason)]; }
 
   Metrics& metrics_;
