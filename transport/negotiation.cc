@@ -13,7 +13,7 @@ Unexpected<DescriptionError> Refuse(Code code, std::string message) {
 
 }  // namespace
 
-// RFC 8829 §5.2.1: a 64-bit session id whose top bit is zero.
+// RFC 9429 §5.2.1: a 64-bit session id whose top bit is zero.
 Negotiation::Negotiation(Rng& rng) : session_id_(rng.Random<uint64_t>() >> 1) {}
 
 Expected<std::string, DescriptionError> Negotiation::CreateOffer(const LocalParameters& local) {
@@ -77,9 +77,8 @@ uint64_t Negotiation::remote_max_message_size() const {
 
 std::string Negotiation::Render(const LocalParameters& local, Setup setup) {
   SessionDescription description;
-  description.session_id = session_id_;
-  description.session_version = 1;
-  if (remote_) {  // an answer mirrors the offer's m= sections (RFC 8829 §5.3.1)
+  description.origin = {session_id_, 1};
+  if (remote_) {  // an answer mirrors the offer's m= sections (RFC 9429 §5.3.1)
     description.mid = remote_->mid;
     description.bundle = remote_->bundle;
     description.media_index = remote_->media_index;

@@ -23,7 +23,7 @@ struct LocalParameters {
   bool end_of_candidates = false;
 };
 
-// The offer/answer state of one peer (RFC 8829 §3.2, one round): which side offers, what the other side said, and the
+// The offer/answer state of one peer (RFC 9429 §3.2, one round): which side offers, what the other side said, and the
 // DTLS role that follows. Owns the remote description; builds and checks descriptions, performs nothing.
 class Negotiation {
  public:

@@ -15,7 +15,7 @@ namespace jsp::transport {
 // RFC 8842 §5, RFC 4145 §4.
 enum class Setup : uint8_t { kActpass, kActive, kPassive, kHoldconn };
 
-// An m= section of an offer that is not ours: it is answered with port 0 (RFC 8829 §5.3.1).
+// An m= section of an offer that is not ours: it is answered with port 0 (RFC 9429 §5.3.1).
 struct RejectedMedia {
   size_t index = 0;    // among all m= sections, from 0
   std::string media;   // "audio"
@@ -24,12 +24,17 @@ struct RejectedMedia {
   std::string mid;
 };
 
-// What a WebRTC data-channel session signals (RFC 8829, 8839, 8841, 8842, 8122), parsed or to be written. One m=
-// section of the kind "application … UDP/DTLS/SCTP webrtc-datachannel".
-struct SessionDescription {
+// RFC 8866 §5.2, the part of it that identifies the session.
+struct Origin {
   uint64_t session_id = 0;
   uint64_t session_version = 0;
-  std::string mid = "0";
+};
+
+// What a WebRTC data-channel session signals (RFC 9429, 8839, 8841, 8842, 8122), parsed or to be written. One m=
+// section of the kind "application … UDP/DTLS/SCTP webrtc-datachannel".
+struct SessionDescription {
+  Origin origin;
+  std::string mid = "0";   // empty: none
   bool bundle = true;      // a=group:BUNDLE names our mid
   size_t media_index = 0;  // of our m= section among all
   std::vector<RejectedMedia> rejected;
@@ -55,14 +60,17 @@ struct SdpError {
 
 constexpr size_t kMaxSdpSize = 64 * 1024;
 
-// CRLF or LF; unknown lines and attributes are passed over, malformed known ones are errors.
+// CRLF or LF; unknown lines and attributes are passed over, malformed known ones are errors. Attributes of the m=
+// section precede those of its BUNDLE tag, and those precede the session's (RFC 8839 §5.4). The ICE credentials, setup
+// and sctp-port of the result are valid; whether there is a fingerprint of a known hash function (RFC 8122 §5), and
+// whether `setup` suits an answer (RFC 8842 §5.3), is for the caller to check.
 Expected<SessionDescription, SdpError> ParseSessionDescription(std::string_view sdp);
 // An offer, or an answer to the offer whose `rejected` and `media_index` were copied into `description`.
 std::string WriteSessionDescription(const SessionDescription& description);
 
-// An application/trickle-ice-sdpfrag body (RFC 8840 §9).
+// An application/trickle-ice-sdpfrag body (RFC 8840 §9): of one m= section, the first that is named.
 struct TrickleFragment {
-  std::optional<ice::Credentials> ice;
+  std::optional<ice::Credentials> ice;  // `pwd` is empty when only the ufrag was given
   std::string mid;
   std::vector<ice::ParsedCandidate> candidates;
   bool end_of_candidates = false;
