@@ -327,6 +327,8 @@ std::optional<sctp::StreamId> ChannelSet::stream(ChannelId channel) const {
   return found == nullptr ? std::nullopt : found->stream();
 }
 
+size_t ChannelSet::total_queued_bytes() const { return impl_->usage.queued_bytes; }
+
 size_t ChannelSet::queued_bytes(ChannelId channel) const {
   const Channel* found = impl_->Find(channel);
   return found == nullptr ? 0 : found->queued_bytes();
