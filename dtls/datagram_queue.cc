@@ -24,8 +24,8 @@ void DatagramQueue::Pop() {
   auto& slot = slots_[head_];
   slot.clear();
   if (slot.capacity() > kMaxKeptCapacity) slot.shrink_to_fit();
-  head_ = (head_ + 1) % slots_.size();
   --count_;
+  head_ = empty() ? 0 : (head_ + 1) % slots_.size();  // an empty queue begins again with the slots that have storage
 }
 
 void DatagramQueue::Clear() {

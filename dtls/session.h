@@ -20,8 +20,8 @@ enum class Role : uint8_t { kClient, kServer };
 struct Options {
   Role role = Role::kClient;
   std::shared_ptr<const Certificate> certificate;
-  // What the peer's certificate must match (RFC 8122 §5.1). May be left empty and set with SetRemoteFingerprints (RFC
-  // 8842 §5.2): the handshake then goes on, but Connected waits, and no octet is delivered or sealed before.
+  // What the peer's certificate must match (RFC 8122 §5.1). May be left empty and set with SetRemoteFingerprints: the
+  // handshake then goes on, but Connected waits, and no octet is delivered or sealed before (RFC 8842 §5.2).
   std::vector<Fingerprint> remote_fingerprints;
   // Octets of UDP payload a handshake datagram may have; taken into [kMinMaxDatagram, kMaxMaxDatagram]. A flight that
   // stays unanswered is sent again in smaller datagrams (RFC 6347 §4.1.1.1).
@@ -88,7 +88,9 @@ struct Closed {};
 
 // One DTLS association (RFC 6347, RFC 8842) over OpenSSL, with datagrams in memory. The peer's fingerprint is verified
 // inside the handshake, before one octet of data is delivered. Owns the SSL object; the certificate is shared. The
-// owner must have verified by ICE that datagrams come from the peer.
+// owner must have verified by ICE that datagrams come from the peer. Unlike other cores it takes randomness from
+// OpenSSL, not from an Rng. The owner, after each input, drains PollTransmit, PollPlaintext and PollEvent: a
+// close_notify behind data is noticed when the data was polled.
 class Session {
  public:
   struct Transmit {

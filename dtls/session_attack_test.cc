@@ -257,6 +257,8 @@ TEST(SessionAttackTest, D10_PlaintextAfterKeysIsIgnored) {
     session->HandleDatagram(pair.now(), MakeRecord(23, 0, 102, Bytes(30, 3)));
     session->HandleDatagram(pair.now(), MakeRecord(20, 0, 103, Bytes{1}));
     session->HandleDatagram(pair.now(), MakeRecord(22, 0, 104, MakeFragment({0, 0, 0, 0, 0}, {})));
+    Bytes buffer(kMaxPlaintext);
+    EXPECT_EQ(session->PollPlaintext(pair.now(), buffer), std::nullopt);
     EXPECT_EQ(Dropped(*session, DropReason::kOldEpoch), 5u);
     EXPECT_EQ(session->NextTimeout(), Timestamp::Never());
   }

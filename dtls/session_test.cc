@@ -221,6 +221,7 @@ TEST(SessionTest, D20_DropsWhatIsNotDtls) {  // RFC 7983 §7
   EXPECT_EQ(Dropped(pair.z(), DropReason::kNotDtls), 15u);
   for (const int first : {20, 21, 22, 23, 24, 32, 63})
     pair.z().HandleDatagram(pair.now(), Bytes(100, static_cast<uint8_t>(first)));
+  EXPECT_EQ(pair.ReadZ(), std::nullopt);
   EXPECT_EQ(Dropped(pair.z(), DropReason::kBadRecord), 7u);
   pair.z().HandleDatagram(pair.now(), Bytes(65000, 23));
   EXPECT_EQ(Dropped(pair.z(), DropReason::kTooLarge), 1u);
