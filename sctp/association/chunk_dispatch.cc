@@ -70,6 +70,8 @@ void HandleOutOfTheBlue(Context& context, const PacketView& packet) {
   for (const ChunkView chunk : packet.chunks) {
     if (chunk.type == ChunkType::kError && HasStaleCookie(chunk)) return;
   }
+  const auto* dead = std::get_if<state::Dead>(&context.state);
+  if (dead != nullptr && dead->was_graceful) return;
   context.Reply(tag, AbortChunk{.tag = TagMode::kReflected, .causes = {}});
 }
 

@@ -44,7 +44,6 @@ void EnterShutdownAckSent(Context& context) {
 void StartShutdown(Context& context) {
   if (Is<state::Established>(context.state)) {
     context.Enter<state::ShutdownPending>();
-    context.timers.Arm(Timer::kShutdownGuard, context.now + kGuardFactor * context.options.rto_max);
     return MaybeAdvanceShutdown(context);
   }
   if (Is<state::CookieEchoed>(context.state)) {
@@ -60,6 +59,7 @@ void MaybeAdvanceShutdown(Context& context) {
   if (tcb == nullptr || !tcb->sender.is_idle()) return;
   if (Is<state::ShutdownPending>(context.state)) {
     context.Enter<state::ShutdownSent>();
+    context.timers.Arm(Timer::kShutdownGuard, context.now + kGuardFactor * context.options.rto_max);
     context.timers.Disarm(Timer::kHeartbeat);
     context.timers.Disarm(Timer::kReconfig);
   } else if (Is<state::ShutdownReceived>(context.state)) {
@@ -94,7 +94,6 @@ Flow HandleShutdown(Context& context, Tcb& tcb, const ChunkView& chunk) {
   if (HandleCumulativeAck(context, tcb, shutdown->cumulative_tsn_ack) == Flow::kStop) return Flow::kStop;
   if (Is<state::Established>(context.state) || Is<state::ShutdownPending>(context.state)) {
     context.Enter<state::ShutdownReceived>();
-    context.timers.Arm(Timer::kShutdownGuard, context.now + kGuardFactor * context.options.rto_max);
   } else if (Is<state::ShutdownSent>(context.state)) {
     // Both sent SHUTDOWN: nothing is outstanding here, as it was sent only then.
     EnterShutdownAckSent(context);

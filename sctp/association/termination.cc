@@ -9,7 +9,7 @@ namespace jsp::sctp {
 
 void Close(Context& context, Event last) {
   if (auto* tcb = FindTcb(context.state)) context.retired = std::move(*tcb);
-  context.state.emplace<state::Dead>();
+  context.state = state::Dead{.was_graceful = std::holds_alternative<event::Closed>(last)};
   context.timers = {};
   context.control.Clear();
   context.messages.Clear();

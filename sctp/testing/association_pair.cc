@@ -1,0 +1,131 @@
+#include "sctp/testing/association_pair.h"
+
+#include <algorithm>
+
+namespace jsp::sctp {
+namespace {
+
+constexpr size_t kQueuePackets = 256;
+
+}  // namespace
+
+AssociationPair::AssociationPair(const Config& config) : config_(config), rng_(Rng::FromNumber(config.seed)) {
+  for (size_t i = 0; i < ends_.size(); ++i) {
+    ends_[i].rng.emplace(rng_.Fork());
+    ends_[i].core.emplace(i == 0 ? config.a : config.z, *ends_[i].rng, now_);
+  }
+}
+
+bool AssociationPair::Connect() {
+  a().Connect(now_);
+  z().Connect(now_);
+  return RunUntil([&] { return CountEvents<event::Connected>(Side::kA) && CountEvents<event::Connected>(Side::kZ); },
+                  std::chrono::seconds(120));
+}
+
+void AssociationPair::Run(Duration duration) {
+  const Timestamp end = now_ + duration;
+  DrainAll();
+  while (Step(end)) continue;
+  now_ = end;
+}
+
+bool AssociationPair::RunUntil(const std::function<bool()>& done, Duration limit) {
+  const Timestamp end = now_ + limit;
+  DrainAll();
+  while (!done()) {
+    if (!Step(end)) return done();
+  }
+  return true;
+}
+
+bool AssociationPair::Step(Timestamp end) {
+  const auto later = [](const InFlight& x, const InFlight& y) {
+    return std::pair(x.at, x.order) > std::pair(y.at, y.order);
+  };
+  Timestamp next = std::min(a().NextTimeout(), z().NextTimeout());
+  if (!in_flight_.empty()) next = std::min(next, in_flight_.front().at);
+  if (next > end) return false;
+  now_ = std::max(now_, next);
+  if (!in_flight_.empty() && in_flight_.front().at <= now_) {
+    std::ranges::pop_heap(in_flight_, later);
+    const InFlight arrived = std::move(in_flight_.back());
+    in_flight_.pop_back();
+    core(arrived.to).HandlePacket(now_, arrived.packet);
+  } else {
+    a().HandleTimeout(now_);
+    z().HandleTimeout(now_);
+  }
+  DrainAll();
+  return true;
+}
+
+void AssociationPair::DrainAll() {
+  Drain(Side::kA);
+  Drain(Side::kZ);
+}
+
+void AssociationPair::Drain(Side side) {
+  End& end = ends_[static_cast<size_t>(side)];
+  std::array<uint8_t, 2048> buffer;
+  const auto transmit = [&] {
+    while (const auto packet = end.core->PollTransmit(now_, buffer)) {
+      Transmit(side, std::span<const uint8_t>(buffer).first(packet->size));
+    }
+  };
+  transmit();
+  while (auto event = end.core->PollEvent()) {
+    if (auto* message = std::get_if<event::MessageReceived>(&*event)) {
+      if (config_.consume != 0) end.core->HandleConsumed(now_, message->message.payload.size());
+      end.received.push_back({now_, std::move(message->message)});
+    } else {
+      end.events.push_back(std::move(*event));
+    }
+  }
+  transmit();  // a window update
+}
+
+void AssociationPair::Transmit(Side from, std::span<const uint8_t> packet) {
+  ++packets_sent_;
+  if (filter_ && filter_(from, packet)) return;
+  const Link& link = config_.link;
+  if (rng_.Uniform() < link.loss) return;
+  Timestamp at = now_ + link.delay;
+  if (link.bits_per_s > 0) {
+    Timestamp& busy_until = ends_[static_cast<size_t>(from)].busy_until;
+    const Duration serialisation(
+        static_cast<Duration::rep>(static_cast<double>(packet.size()) * 8e6 / link.bits_per_s));
+    const Timestamp start = std::max(now_, busy_until);
+    if (start - now_ > serialisation * kQueuePackets) return;  // the queue is full
+    busy_until = start + serialisation;
+    at = busy_until + link.delay;
+  }
+  if (rng_.Uniform() < link.reorder)
+    at = at + Duration(static_cast<Duration::rep>(rng_.Uniform() * 3e0 * static_cast<double>(link.delay.count())));
+  std::vector<uint8_t> copy(packet.begin(), packet.end());
+  if (rng_.Uniform() < link.duplicate) Schedule(from, copy, at + link.delay / 2);
+  if (rng_.Uniform() < link.corrupt) copy[rng_.Below(copy.size())] ^= static_cast<uint8_t>(1 + rng_.Below(255));
+  Schedule(from, std::move(copy), at);
+}
+
+void AssociationPair::Schedule(Side from, std::vector<uint8_t> packet, Timestamp at) {
+  in_flight_.push_back({at, order_++, from == Side::kA ? Side::kZ : Side::kA, std::move(packet)});
+  std::ranges::push_heap(in_flight_, [](const InFlight& x, const InFlight& y) {
+    return std::pair(x.at, x.order) > std::pair(y.at, y.order);
+  });
+}
+
+ChunkType FirstChunk(std::span<const uint8_t> packet) {
+  const auto view = PacketView::Parse(packet, ChecksumPolicy::kRequireCrc32c);
+  return (*view->chunks.begin()).type;
+}
+
+bool HasChunk(std::span<const uint8_t> packet, ChunkType type) {
+  const auto view = PacketView::Parse(packet, ChecksumPolicy::kRequireCrc32c);
+  for (const ChunkView chunk : view->chunks) {
+    if (chunk.type == type) return true;
+  }
+  return false;
+}
+
+}  // namespace jsp::sctp
