@@ -34,7 +34,7 @@ struct TransportCore;
 class DataChannel {
  public:
   DataChannel() = default;
-  DataChannel(std::weak_ptr<TransportCore> core, datachannel::ChannelId id) : core_(std::move(core)), id_(id) {}
+  DataChannel(const std::shared_ptr<TransportCore>& core, datachannel::ChannelId id);
 
   datachannel::ChannelId id() const { return id_; }
   ChannelState state() const;
@@ -98,12 +98,13 @@ class DataChannel {
   void close();
 
  private:
-  boost::asio::any_io_executor executor() const;
+  const boost::asio::any_io_executor& executor() const { return executor_; }
   void StartSend(Message message, Completion<boost::system::error_code, size_t> done);
   void StartReceive(Completion<boost::system::error_code, Message> done);
   void StartReceiveInto(boost::asio::mutable_buffer buffer, Completion<boost::system::error_code, size_t> done);
   void StartWaitOpen(Completion<boost::system::error_code> done);
 
+  boost::asio::any_io_executor executor_;
   std::weak_ptr<TransportCore> core_;
   datachannel::ChannelId id_;
 };

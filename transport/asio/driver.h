@@ -17,9 +17,8 @@ struct DriverOptions {
   InterfaceFilter interfaces;
   std::vector<SocketAddress> bind;  // exactly these instead of the interfaces' addresses; port 0: options of the mux
   UdpMux::Options mux;
-  size_t receive_budget = 1024;      // datagrams read before what they caused is sent, and others get their turn
-  size_t max_gathering_offers = 64;  // peers that an answer of a STUN server is offered to
-  bool resolve_mdns = true;          // "….local" names of candidates; otherwise they are dropped
+  size_t receive_budget = 1024;  // datagrams read before what they caused is sent, and others get their turn
+  bool resolve_mdns = true;      // "….local" names of candidates; otherwise they are dropped
 };
 
 struct DriverStats {

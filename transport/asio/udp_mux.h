@@ -1,16 +1,19 @@
 #pragma once
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/circular_buffer.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/expected.h"
+#include "stun/transaction_id.h"
 #include "transport/asio/udp_socket.h"
 #include "transport/local_address.h"
 namespace jsp::transport::io {
@@ -39,6 +42,7 @@ class UdpMux {
     UdpSocketOptions socket;
     size_t max_routes = 65536;
     size_t max_routes_per_peer = 64;
+    size_t max_pending_requests = 8192;  // of ours, to addresses without a route; the oldest is forgotten
   };
 
   // Addresses that cannot be bound are left out; an error only when none can.
@@ -49,24 +53,29 @@ class UdpMux {
   size_t socket_count() const { return sockets_.size(); }
   UdpSocket& socket(size_t index) { return *sockets_[index].socket; }
   const std::vector<LocalAddress>& local_addresses() const { return locals_; }
-  // The socket bound to `local`; nullptr when there is none.
-  UdpSocket* FindSocket(const SocketAddress& local);
+  // The index of the socket bound to `local`.
+  std::optional<size_t> FindSocket(const SocketAddress& local) const;
 
   // False when that ufrag is taken.
   bool AddPeer(Key peer, std::string_view ufrag);
   // Removes its ufrag and all its routes.
   void RemovePeer(Key peer);
 
-  // By address, then by ufrag; nullptr: nobody's. `is_new` tells that there is no route yet.
+  // Whose datagram this is: by the ufrag of a request, the address, or the transaction of a response; nullptr:
+  // nobody's, and counted. `is_new` tells that AddRoute would add or move a route.
   struct Match {
     Key peer = nullptr;
     bool is_new = false;
+    Key holder = nullptr;  // whose route that address has now
   };
   Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  // To be called once the peer says that it authenticated that address. Takes the address from its holder: the caller
+  // makes sure that the holder does not use it any more, because source addresses can be forged.
   void AddRoute(Key peer, size_t socket, const SocketAddress& remote);
+  // A datagram about to be sent: the response to a STUN request finds its peer although no route exists yet.
+  void NoteSent(Key peer, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  size_t route_count() const { return route_count_; }
   const MuxStats& stats() const { return stats_; }
-  // Nobody's datagram, after the caller tried the peers that gather.
-  void CountUnknown(std::span<const uint8_t> datagram);
 
  private:
   struct Bound {
@@ -82,7 +91,8 @@ class UdpMux {
     std::vector<Route> routes;
   };
 
-  explicit UdpMux(const Options& options) : options_(options) {}
+  explicit UdpMux(const Options& options);
+  Key FindByUfrag(std::span<const uint8_t> datagram) const;
   boost::system::error_code BindAll(const boost::asio::any_io_executor& executor,
                                     std::span<const LocalAddress> addresses, uint16_t port);
 
@@ -91,6 +101,8 @@ class UdpMux {
   std::vector<LocalAddress> locals_;
   boost::unordered_flat_map<std::string, Key> ufrags_;
   boost::unordered_flat_map<Key, PeerEntry> peers_;
+  boost::unordered_flat_map<stun::TransactionId, Key, std::hash<stun::TransactionId>> requests_;
+  boost::circular_buffer<stun::TransactionId> request_order_;
   size_t route_count_ = 0;
   MuxStats stats_;
 };

@@ -16,8 +16,8 @@ namespace jsp::signaling {
 // What an offer or another request came to. `status` is an HTTP status; `body` one line, or the SDP answer of a 201.
 struct Reply {
   unsigned status = 200;
-  std::string body;
-  std::string session_id;  // of a 201
+  std::string body = {};
+  std::string session_id = {};  // of a 201
   unsigned retry_after_s = 0;
 };
 

@@ -10,7 +10,7 @@
 #include "transport/signaling/server.h"
 namespace jsp::signaling {
 
-// One accepted peer. Valid until its service hears the final StateChanged and returns.
+// One accepted peer, seen by its service. Outlives the service.
 class Session {
  public:
   virtual ~Session() = default;
@@ -20,9 +20,10 @@ class Session {
   virtual void Close() = 0;
 };
 
-// What a session's channels do; made by SessionHostOptions::make_service for every session and destroyed with it.
-// HandlePeerEvent sees every event of the peer: ChannelOpenedByPeer, MessagesWaiting (then PollMessage until nullopt,
-// or stop: SCTP's window holds the sender), ChannelClosed. HandleRoom answers Session::peer().WaitForRoom(octets).
+// What a session's channels do; one is made by SessionHostOptions::make_service for every session and destroyed with
+// it. HandlePeerEvent sees every event of the peer: ChannelOpenedByPeer, MessagesWaiting (then PollMessage until
+// nullopt, or stop: SCTP's window holds the sender), ChannelClosed. HandleRoom answers
+// Session::peer().WaitForRoom(octets).
 class SessionService : public transport::io::PeerObserver {};
 
 struct SessionHostOptions {
@@ -33,8 +34,7 @@ struct SessionHostOptions {
   Duration connect_timeout = std::chrono::seconds(60);
   std::string page = "<!doctype html><title>jsp</title>";
   std::function<std::unique_ptr<SessionService>(Session&)> make_service;  // required
-  // Fields for the "channels" of /stats that the service knows better; may be empty.
-  std::function<void(const Session&)> on_session_end;
+  std::function<void(const Session&)> on_session_end;  // may be empty; the peer's stats are still there
 };
 
 struct SessionHostStats {
@@ -59,8 +59,9 @@ class SessionHost final : public Resources {
   std::string Page() override;
   const SessionHostStats& stats() const;
 
- private:
   struct Impl;
+
+ private:
   std::shared_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,99 @@
+#include "transport/asio/driver.h"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <utility>
+
+#include "transport/asio/driver_core.h"
+#include "transport/asio/steady_clock.h"
+
+namespace jsp::transport::io {
+
+using boost::system::error_code;
+
+Expected<std::shared_ptr<Driver>, error_code> Driver::Open(boost::asio::any_io_executor executor,
+                                                           const DriverOptions& options) {
+  std::vector<LocalAddress> addresses;
+  for (const auto& address : options.bind) addresses.push_back({.address = address});
+  if (options.bind.empty()) addresses = SelectAddresses(ListInterfaces(), options.interfaces);
+  auto mux = UdpMux::Open(executor, addresses, options.mux);
+  if (!mux) return Unexpected<error_code>(mux.error());
+  auto core = std::make_shared<DriverCore>(std::move(executor), options, std::move(*mux));
+  core->Start();
+  return std::make_shared<Driver>(std::move(core));
+}
+
+Driver::~Driver() = default;
+
+PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
+  const Timestamp now = Now();
+  auto driven = std::make_shared<DrivenPeer>(options, core_->rng, now, observer);
+  // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
+  (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
+  ++core_->peer_count;
+  for (const auto& local : core_->mux->local_addresses()) driven->peer.AddLocalAddress(now, local);
+  driven->peer.EndOfLocalAddresses(now);
+  core_->Touch(*driven);
+  return PeerHandle(core_, std::move(driven));
+}
+
+const boost::asio::any_io_executor& Driver::executor() const { return core_->executor; }
+const std::vector<LocalAddress>& Driver::local_addresses() const { return core_->mux->local_addresses(); }
+size_t Driver::peer_count() const { return core_->peer_count; }
+Rng& Driver::rng() { return core_->rng; }
+
+DriverStats Driver::stats() const {
+  DriverStats stats = core_->counters;
+  stats.mux = core_->mux->stats();
+  for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
+    const UdpSocketStats& one = core_->mux->socket(i).stats();
+    auto& sum = stats.sockets;
+    sum.receive_calls += one.receive_calls;
+    sum.send_calls += one.send_calls;
+    sum.datagrams_received += one.datagrams_received;
+    sum.datagrams_sent += one.datagrams_sent;
+    sum.receive_errors += one.receive_errors;
+    sum.send_errors += one.send_errors;
+    sum.backlog_dropped += one.backlog_dropped;
+    sum.gso_refused += one.gso_refused;
+    sum.receive_buffer = i == 0 ? one.receive_buffer : std::min(sum.receive_buffer, one.receive_buffer);
+    sum.send_buffer = i == 0 ? one.send_buffer : std::min(sum.send_buffer, one.send_buffer);
+  }
+  return stats;
+}
+
+PeerHandle::PeerHandle(std::shared_ptr<DriverCore> core, std::shared_ptr<DrivenPeer> driven)
+    : core_(std::move(core)), driven_(std::move(driven)) {}
+
+PeerHandle& PeerHandle::operator=(PeerHandle&& other) noexcept {
+  if (this == &other) return *this;
+  Release();
+  core_ = std::move(other.core_);
+  driven_ = std::move(other.driven_);
+  return *this;
+}
+
+PeerHandle::~PeerHandle() { Release(); }
+
+void PeerHandle::Release() {
+  if (!driven_) return;
+  const auto core = std::move(core_);  // what follows may run while this handle dies
+  const auto driven = std::move(driven_);
+  core->Release(*driven);
+}
+
+const Peer& PeerHandle::peer() const { return driven_->peer; }
+Peer& PeerHandle::mutable_peer() { return driven_->peer; }
+Timestamp PeerHandle::CallTime() const { return Now(); }
+void PeerHandle::Touch() { core_->Touch(*driven_); }
+void PeerHandle::WaitForRoom(size_t octets) {
+  driven_->wanted_room = octets;
+  Touch();
+}
+void PeerHandle::Flush() {
+  Touch();
+  core_->FlushDirty(Now());
+  core_->CheckCongestion();
+}
+
+}  // namespace jsp::transport::io

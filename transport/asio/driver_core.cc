@@ -1,0 +1,273 @@
+#include "transport/asio/driver_core.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "base/overloaded.h"
+#include "transport/asio/steady_clock.h"
+#include "transport/asio/system_rng.h"
+
+namespace jsp::transport::io {
+namespace {
+
+using boost::system::error_code;
+
+constexpr Duration kTimerGain = std::chrono::milliseconds(1);  // the timer is not moved for less
+// Handlers that answer handlers: after so many rounds other work of the executor gets its turn.
+constexpr int kMaxRounds = 8;
+
+bool IsUsingPath(const Peer& peer) {
+  return peer.state() == ConnectionState::kConnected || peer.state() == ConnectionState::kCompleted;
+}
+
+}  // namespace
+
+void SendBatch::Append(UdpSocket& socket, const SocketAddress& remote, size_t size) {
+  if (socket_ != &socket && !datagrams_.empty()) {
+    socket_->Send(buffer_, datagrams_);  // the octets of the new one stay where they are
+    datagrams_.clear();
+  }
+  socket_ = &socket;
+  datagrams_.push_back({remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(size)});
+  used_ += size;
+  if (buffer_.size() - used_ < kMaxDatagram) Send();
+}
+
+void SendBatch::Send() {
+  if (!datagrams_.empty()) socket_->Send(buffer_, datagrams_);
+  datagrams_.clear();
+  used_ = 0;
+}
+
+DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options,
+                       std::unique_ptr<UdpMux> udp_mux)
+    : executor(std::move(ex)), options(driver_options), rng(SystemRng()), mux(std::move(udp_mux)), timer(executor) {}
+
+void DriverCore::Start() {
+  for (size_t i = 0; i < mux->socket_count(); ++i) WaitReadable(i);
+}
+
+// Asio only waits; the batch calls read. The handler holds no reference: a core that is gone is not kept alive.
+void DriverCore::WaitReadable(size_t socket) {
+  mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_read,
+                                          [weak = weak_from_this(), socket](error_code error) {
+                                            const auto core = weak.lock();
+                                            if (core && !error) core->HandleReadable(socket);
+                                          });
+}
+
+void DriverCore::WaitWritable(size_t socket) {
+  mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_write,
+                                          [weak = weak_from_this(), socket](error_code error) {
+                                            const auto core = weak.lock();
+                                            if (core && !error) core->HandleWritable(socket);
+                                          });
+}
+
+void DriverCore::HandleReadable(size_t socket) {
+  const Timestamp now = Now();
+  phase.in_turn = true;
+  size_t received = 0;
+  while (received < options.receive_budget) {
+    const size_t batch_size = mux->socket(socket).Receive(
+        [&](const SocketAddress& remote, std::span<const uint8_t> datagram) { Feed(now, socket, remote, datagram); });
+    if (batch_size == 0) break;
+    received += batch_size;
+  }
+  EndTurn(now);
+  WaitReadable(socket);
+}
+
+void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram) {
+  const UdpMux::Match match = mux->Find(socket, remote, datagram);
+  if (match.peer == nullptr) return;
+  auto& driven = *static_cast<DrivenPeer*>(match.peer);
+  driven.peer.HandleDatagram(now, mux->local_addresses()[socket].address, remote, datagram);
+  if (match.is_new) MaybeAddRoute(driven, match, socket, remote);
+  Touch(driven);
+}
+
+// Only an authenticated address is routed to, and none is taken from a peer that lives on it: a source address can be
+// forged by another session's owner.
+void DriverCore::MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket,
+                               const SocketAddress& remote) {
+  if (match.holder != nullptr && IsUsingPath(static_cast<DrivenPeer*>(match.holder)->peer)) return;
+  if (!driven.peer.IsAuthenticated(mux->local_addresses()[socket].address, remote)) return;
+  mux->AddRoute(&driven, socket, remote);
+}
+
+void DriverCore::HandleWritable(size_t socket) {
+  const Timestamp now = Now();
+  phase.in_turn = true;
+  mux->socket(socket).Flush();
+  phase.congested = false;
+  EndTurn(now);
+}
+
+void DriverCore::CheckCongestion() {
+  if (phase.congested) return;
+  for (size_t i = 0; i < mux->socket_count(); ++i) {
+    if (!mux->socket(i).has_backlog()) continue;
+    phase.congested = true;
+    return WaitWritable(i);
+  }
+}
+
+void DriverCore::ArmTimer() {
+  if (deadlines.empty()) return;
+  const Timestamp next = deadlines.begin()->deadline;
+  if (armed_at != Timestamp::Never() && armed_at <= next + kTimerGain) return;
+  armed_at = next;
+  ++counters.timer_moves;
+  timer.expires_at(ToTimePoint(next));
+  timer.async_wait([weak = weak_from_this()](error_code error) {
+    const auto core = weak.lock();
+    if (core && !error) core->HandleTimer();
+  });
+}
+
+void DriverCore::HandleTimer() {
+  armed_at = Timestamp::Never();
+  const Timestamp now = Now();
+  phase.in_turn = true;
+  while (!deadlines.empty() && deadlines.begin()->deadline <= now) {
+    DrivenPeer& driven = *deadlines.begin();
+    driven.unlink();  // FlushPeer links it again
+    driven.deadline = Timestamp::Never();
+    driven.peer.HandleTimeout(now);
+    Touch(driven);
+  }
+  EndTurn(now);
+}
+
+void DriverCore::Touch(DrivenPeer& driven) {
+  if (!driven.dirty && driven.observer != nullptr) {
+    driven.dirty = true;
+    dirty.push_back(driven.shared_from_this());
+  }
+  if (!phase.in_turn) ScheduleTurn();
+}
+
+void DriverCore::ScheduleTurn() {
+  if (phase.scheduled) return;
+  phase.scheduled = true;
+  boost::asio::post(executor, [weak = weak_from_this()] {
+    const auto core = weak.lock();
+    if (!core) return;
+    core->phase.scheduled = false;
+    core->phase.in_turn = true;
+    core->EndTurn(Now());
+  });
+}
+
+// What the turn caused is sent first, then heard of; what the handlers caused in turn is sent too.
+void DriverCore::EndTurn(Timestamp now) {
+  ++counters.turns;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    FlushDirty(now);
+    CheckCongestion();
+    if (pending.empty()) break;
+    Dispatch();
+    now = Now();
+  }
+  phase.in_turn = false;
+  if (!pending.empty() || (!dirty.empty() && !phase.congested)) ScheduleTurn();
+  ArmTimer();
+}
+
+void DriverCore::FlushDirty(Timestamp now) {
+  if (phase.congested || dirty.empty()) return;
+  flushing.swap(dirty);
+  for (const auto& driven : flushing) {
+    driven->dirty = false;
+    if (driven->observer != nullptr) FlushPeer(now, *driven);
+  }
+  batch.Send();
+  flushing.clear();
+}
+
+void DriverCore::FlushPeer(Timestamp now, DrivenPeer& driven) {
+  const bool finished = TakeOutput(now, driven);
+  TakeEvents(now, driven);
+  SetDeadline(driven, driven.peer.NextTimeout());
+  if (!finished) Touch(driven);
+}
+
+// False when a socket is full: the rest stays in the peer until the socket is writable.
+bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
+  std::optional<size_t> socket;
+  SocketAddress local;
+  while (true) {
+    const auto transmit = driven.peer.PollTransmit(now, batch.room());
+    if (!transmit) return true;
+    if (!socket || transmit->local != local) {
+      local = transmit->local;
+      socket = mux->FindSocket(local);
+    }
+    if (!socket) continue;  // an address that this driver never gave
+    mux->NoteSent(&driven, *socket, transmit->remote, batch.room().first(transmit->size));
+    batch.Append(mux->socket(*socket), transmit->remote, transmit->size);
+    if (mux->socket(*socket).has_backlog()) return false;
+  }
+}
+
+void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
+  while (auto event = driven.peer.PollEvent()) {
+    if (auto* name = std::get_if<event::ResolveName>(&*event)) {
+      if (!mdns && options.resolve_mdns) mdns = MdnsDriver::Open(executor, mux->local_addresses(), rng);
+      if (!mdns) {
+        driven.peer.HandleNameResolved(now, name->name, std::nullopt);
+        continue;
+      }
+      mdns->Resolve(name->name, [weak_core = weak_from_this(), weak = driven.weak_from_this(),
+                                 text = name->name](std::optional<IpAddress> address) {
+        const auto core = weak_core.lock();
+        const auto found = weak.lock();
+        if (!core || !found || found->observer == nullptr) return;
+        found->peer.HandleNameResolved(Now(), text, address);
+        core->Touch(*found);
+      });
+      continue;
+    }
+    pending.push_back({driven.shared_from_this(), std::move(*event)});
+  }
+  if (driven.wanted_room && driven.peer.send_buffer_room() >= *driven.wanted_room) {
+    driven.wanted_room.reset();
+    pending.push_back({driven.shared_from_this(), std::nullopt});
+  }
+}
+
+void DriverCore::Dispatch() {
+  std::deque<Pending> events;
+  events.swap(pending);
+  for (auto& next : events) {
+    if (next.driven->observer == nullptr) continue;  // released by a handler before
+    if (next.event) {
+      next.driven->observer->HandlePeerEvent(*next.event);
+    } else {
+      next.driven->observer->HandleRoom();
+    }
+  }
+}
+
+void DriverCore::SetDeadline(DrivenPeer& driven, Timestamp deadline) {
+  if (driven.is_linked() && driven.deadline == deadline) return;
+  if (driven.is_linked()) driven.unlink();
+  driven.deadline = deadline;
+  if (deadline != Timestamp::Never()) deadlines.insert(driven);
+}
+
+void DriverCore::Release(DrivenPeer& driven) {
+  if (driven.observer == nullptr) return;
+  const Timestamp now = Now();
+  driven.observer = nullptr;
+  driven.peer.Close(now);
+  (void)TakeOutput(now, driven);
+  batch.Send();
+  CheckCongestion();
+  if (driven.is_linked()) driven.unlink();
+  mux->RemovePeer(&driven);
+  --peer_count;
+}
+
+}  // namespace jsp::transport::io

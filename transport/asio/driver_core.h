@@ -1,0 +1,106 @@
+#pragma once
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/set.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "transport/asio/driver.h"
+#include "transport/asio/mdns_driver.h"
+namespace jsp::transport::io {
+
+// A Peer and what its driver knows about it. Owned by its PeerHandle, and by a turn that is under way.
+struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
+                    std::enable_shared_from_this<DrivenPeer> {
+  DrivenPeer(const PeerOptions& options, Rng& rng, Timestamp now, PeerObserver& who)
+      : peer(options, rng, now), observer(&who) {}
+
+  Peer peer;
+  PeerObserver* observer;  // nullptr: released
+  Timestamp deadline;      // the key in DriverCore::deadlines while linked
+  std::optional<size_t> wanted_room;
+  bool dirty = false;  // in DriverCore::dirty
+};
+
+struct EarlierDeadline {
+  bool operator()(const DrivenPeer& a, const DrivenPeer& z) const { return a.deadline < z.deadline; }
+};
+
+// Datagrams of one turn, written by the peers into one contiguous buffer, so that runs leave as one segmented send.
+class SendBatch {
+ public:
+  static constexpr size_t kMaxDatagram = 1500;
+  static constexpr size_t kCapacity = 192 * 1024;
+
+  SendBatch() : buffer_(kCapacity) { datagrams_.reserve(kCapacity / 64); }
+  std::span<uint8_t> room() { return std::span(buffer_).subspan(used_, kMaxDatagram); }
+  // The datagram was written to room(). Returns false when `socket` took less than all of what was sent meanwhile.
+  void Append(UdpSocket& socket, const SocketAddress& remote, size_t size);
+  void Send();
+
+ private:
+  std::vector<uint8_t> buffer_;
+  std::vector<OutgoingDatagram> datagrams_;
+  UdpSocket* socket_ = nullptr;
+  size_t used_ = 0;
+};
+
+// What Driver and PeerHandles share; kept alive by them. See driver.h.
+struct DriverCore : std::enable_shared_from_this<DriverCore> {
+  using Deadlines = boost::intrusive::multiset<DrivenPeer, boost::intrusive::compare<EarlierDeadline>,
+                                               boost::intrusive::constant_time_size<false>>;
+  struct Pending {
+    std::shared_ptr<DrivenPeer> driven;
+    std::optional<PeerEvent> event;  // nullopt: there is room
+  };
+  struct Phase {
+    bool in_turn = false;
+    bool scheduled = false;
+    bool congested = false;  // a socket has a backlog: peers wait with their output until it is writable
+  };
+
+  DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options, std::unique_ptr<UdpMux> udp_mux);
+
+  void Start();
+  void WaitReadable(size_t socket);
+  void WaitWritable(size_t socket);
+  void HandleReadable(size_t socket);
+  void HandleWritable(size_t socket);
+  void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  void MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket, const SocketAddress& remote);
+  void ArmTimer();
+  void HandleTimer();
+
+  void Touch(DrivenPeer& driven);
+  void ScheduleTurn();
+  void EndTurn(Timestamp now);
+  void FlushDirty(Timestamp now);
+  void FlushPeer(Timestamp now, DrivenPeer& driven);
+  bool TakeOutput(Timestamp now, DrivenPeer& driven);
+  void TakeEvents(Timestamp now, DrivenPeer& driven);
+  void CheckCongestion();
+  void Dispatch();
+  void Release(DrivenPeer& driven);
+  void SetDeadline(DrivenPeer& driven, Timestamp deadline);
+
+  boost::asio::any_io_executor executor;
+  DriverOptions options;
+  Rng rng;
+  std::unique_ptr<UdpMux> mux;
+  boost::asio::steady_timer timer;
+  Timestamp armed_at;
+  Deadlines deadlines;
+  std::vector<std::shared_ptr<DrivenPeer>> dirty;
+  std::vector<std::shared_ptr<DrivenPeer>> flushing;
+  std::deque<Pending> pending;
+  SendBatch batch;
+  Phase phase;
+  size_t peer_count = 0;
+  DriverStats counters;
+  std::unique_ptr<MdnsDriver> mdns;
+};
+
+}  // namespace jsp::transport::io

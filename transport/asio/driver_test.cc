@@ -1,0 +1,205 @@
+#include "transport/asio/driver.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <boost/asio/ip/udp.hpp>
+
+#include "transport/asio/loop_test_support.h"
+
+namespace jsp::transport::io {
+namespace {
+
+using testing::LoopbackOptions;
+using testing::RunUntil;
+using testing::Signal;
+using testing::TestPeer;
+
+class DriverTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<Driver> OpenDriver() {
+    auto opened = Driver::Open(io_.get_executor(), LoopbackOptions());
+    EXPECT_TRUE(opened) << opened.error().message();
+    return *opened;
+  }
+  boost::asio::io_context io_;
+};
+
+TEST_F(DriverTest, ConnectsTwoPeersOverLoopbackAndCarriesAMessage) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open("hello");
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  ASSERT_TRUE(a.Send(channel, {1, 2, 3}));
+  ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty(); }));
+  EXPECT_EQ(z.messages[0].payload, (std::vector<uint8_t>{1, 2, 3}));
+  EXPECT_EQ(left->stats().sockets.send_errors, 0u);
+}
+
+TEST_F(DriverTest, ConnectsFastBecauseNothingWaitsForAFixedTime) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  a.Open();
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value(); }));
+  const auto timings = a.handle.peer().stats().timings;
+  ASSERT_TRUE(timings.sctp_connected);
+  // Handshakes take a few milliseconds; one protocol timer (50 ms or more) in the way would show even on a busy
+  // machine.
+  EXPECT_LT(*timings.sctp_connected, std::chrono::seconds(2));
+}
+
+TEST_F(DriverTest, ServesManyPeersOnOnePort) {
+  constexpr size_t kPeers = 12;
+  const auto server = OpenDriver();
+  ASSERT_EQ(server->local_addresses().size(), 1u);
+  std::vector<std::shared_ptr<Driver>> drivers;
+  std::vector<std::unique_ptr<TestPeer>> clients;
+  std::vector<std::unique_ptr<TestPeer>> served;
+  for (size_t i = 0; i < kPeers; ++i) {
+    drivers.push_back(OpenDriver());
+    clients.push_back(std::make_unique<TestPeer>(*drivers.back()));
+    served.push_back(std::make_unique<TestPeer>(*server));
+    clients[i]->Open();
+    Signal(*clients[i], *served[i]);
+  }
+  EXPECT_EQ(server->peer_count(), kPeers);
+  ASSERT_TRUE(RunUntil(
+      io_, [&] { return std::ranges::all_of(clients, [](const auto& c) { return c->open_channel.has_value(); }); }));
+  for (size_t i = 0; i < kPeers; ++i) {
+    ASSERT_TRUE(clients[i]->Send(*clients[i]->open_channel, {static_cast<uint8_t>(i)}));
+  }
+  ASSERT_TRUE(
+      RunUntil(io_, [&] { return std::ranges::all_of(served, [](const auto& s) { return !s->messages.empty(); }); }));
+  for (size_t i = 0; i < kPeers; ++i) EXPECT_EQ(served[i]->messages[0].payload[0], i);
+  served.clear();
+  EXPECT_EQ(server->peer_count(), 0u);
+}
+
+TEST_F(DriverTest, R9_DestroyingAHandleInsideItsOwnHandlerIsSafeAndTellsTheOtherSide) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  auto z = std::make_unique<TestPeer>(*right);
+  a.Open();
+  z->on_event = [&](PeerEvent& event) {
+    if (!std::holds_alternative<datachannel::event::ChannelOpenedByPeer>(event)) return;
+    z->handle = {};
+  };
+  Signal(a, *z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return !a.states.empty() && a.states.back() == ConnectionState::kClosed; }));
+  EXPECT_EQ(right->peer_count(), 0u);
+}
+
+TEST_F(DriverTest, R9_DestroyingTheObserverAndTheDriverInsideAHandlerIsSafe) {
+  const auto left = OpenDriver();
+  auto right = OpenDriver();
+  TestPeer a(*left);
+  auto z = std::make_unique<TestPeer>(*right);
+  bool destroyed = false;
+  a.Open();
+  z->on_event = [&](PeerEvent& event) {
+    if (!std::holds_alternative<event::StateChanged>(event) || z->states.back() != ConnectionState::kConnected) return;
+    destroyed = true;
+    right.reset();
+    auto doomed = std::move(z);
+    auto handler = std::move(doomed->on_event);  // the closure itself must outlive its own call
+    doomed.reset();
+  };
+  Signal(a, *z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return !a.states.empty() && a.states.back() == ConnectionState::kClosed; }));
+  EXPECT_TRUE(destroyed);
+}
+
+TEST_F(DriverTest, R9_APeerDestroyedWhileItsEventsWaitHearsNothingMore) {
+  const auto driver = OpenDriver();
+  auto a = std::make_unique<TestPeer>(*driver);  // its candidates are reported in a turn to come
+  a.reset();
+  io_.poll();
+  EXPECT_EQ(driver->peer_count(), 0u);
+}
+
+TEST_F(DriverTest, WaitForRoomTellsWhenTheQueueHasDrained) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  PeerOptions small = testing::TestPeerOptions();
+  small.sctp.max_send_buffer = 128 * 1024;
+  TestPeer a(*left, small);
+  TestPeer z(*right);
+  const auto channel = a.Open();
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value(); }));
+  constexpr size_t kMessage = 16 * 1024;
+  constexpr size_t kTotal = 4 * 1024 * 1024;
+  size_t sent = 0;
+  size_t waits = 0;
+  const auto fill = [&] {
+    while (sent < kTotal && a.handle.peer().send_buffer_room() >= kMessage) {
+      ASSERT_TRUE(a.Send(channel, std::vector<uint8_t>(kMessage, 7)));
+      sent += kMessage;
+    }
+    if (sent < kTotal) {
+      ++waits;
+      a.handle.WaitForRoom(kMessage);
+    }
+  };
+  a.on_room = fill;
+  fill();
+  ASSERT_TRUE(RunUntil(io_, [&] { return z.octets == kTotal; }));
+  EXPECT_GT(waits, 1u);
+}
+
+TEST_F(DriverTest, StrangersAreCountedAndAnsweredWithNothing) {
+  const auto driver = OpenDriver();
+  TestPeer a(*driver);
+  boost::asio::ip::udp::socket stranger(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::udp::v4(), 0));
+  const auto target = driver->local_addresses()[0].address;
+  const boost::asio::ip::udp::endpoint to(boost::asio::ip::address_v4::loopback(), target.port);
+  const std::array<uint8_t, 20> binding{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3};  // without USERNAME
+  const std::array<uint8_t, 14> record{22, 0xfe, 0xfd};
+  stranger.send_to(boost::asio::buffer(binding), to);
+  stranger.send_to(boost::asio::buffer(record), to);
+  ASSERT_TRUE(RunUntil(io_, [&] { return driver->stats().sockets.datagrams_received == 2; }));
+  EXPECT_EQ(driver->stats().mux.unknown_ufrag, 1u);
+  EXPECT_EQ(driver->stats().mux.unknown_source, 1u);
+  EXPECT_EQ(driver->stats().sockets.datagrams_sent, 0u);
+}
+
+TEST_F(DriverTest, GathersReflexiveCandidatesThroughASharedPort) {
+  // A STUN server that answers with an address that nobody has, so that the candidate is not redundant.
+  boost::asio::ip::udp::socket server(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  std::array<uint8_t, 1500> request;
+  boost::asio::ip::udp::endpoint from;
+  std::array<uint8_t, 32> response{1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42};
+  std::function<void()> serve = [&] {
+    server.async_receive_from(boost::asio::buffer(request), from, [&](boost::system::error_code error, size_t size) {
+      if (error || size < 20) return;
+      std::copy_n(request.begin() + 8, 12, response.begin() + 8);
+      const std::array<uint8_t, 12> mapped{0,           0x20,        0,          8,    0,        1,
+                                           0x21 ^ 0x12, 0x12 ^ 0x34, 0x21 ^ 192, 0x12, 0xa4 ^ 2, 0x42 ^ 9};
+      std::ranges::copy(mapped, response.begin() + 20);
+      server.send_to(boost::asio::buffer(response), from);
+      serve();
+    });
+  };
+  serve();
+  const auto driver = OpenDriver();
+  PeerOptions options = testing::TestPeerOptions();
+  options.stun_servers = {{IpAddress::V4(127, 0, 0, 1), server.local_endpoint().port()}};
+  TestPeer a(*driver, options);
+  TestPeer b(*driver, options);
+  ASSERT_TRUE(RunUntil(io_, [&] { return !a.handle.peer().is_gathering() && !b.handle.peer().is_gathering(); }));
+  for (const TestPeer* peer : {&a, &b}) {
+    const auto candidates = peer->handle.peer().stats().local_candidates;
+    ASSERT_EQ(candidates.size(), 2u);
+    EXPECT_EQ(candidates[1].address.ToString(), "192.0.2.9:4660");
+  }
+}
+
+}  // namespace
+}  // namespace jsp::transport::io

@@ -1,0 +1,31 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "transport/local_address.h"
+namespace jsp::transport::io {
+
+// Resolves "….local" names by multicast DNS (RFC 6762 §5.1) on all interfaces, best effort.
+class MdnsDriver {
+ public:
+  using Done = std::function<void(std::optional<IpAddress>)>;
+  // nullptr when no multicast socket can be opened.
+  static std::unique_ptr<MdnsDriver> Open(const boost::asio::any_io_executor& executor,
+                                          const std::vector<LocalAddress>& interfaces, Rng& rng);
+  ~MdnsDriver();
+  // `done` is called once, later; not at all when the driver is destroyed before.
+  void Resolve(const std::string& name, Done done);
+
+ private:
+  struct Impl;
+  explicit MdnsDriver(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace jsp::transport::io

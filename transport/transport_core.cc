@@ -1,0 +1,240 @@
+#include "transport/transport_core.h"
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <utility>
+
+#include "base/overloaded.h"
+#include "transport/asio/resolver.h"
+#include "transport/asio/steady_clock.h"
+
+namespace jsp {
+namespace {
+
+// A shared driver decides where everything runs; otherwise a strand keeps several threads of one io_context apart.
+boost::asio::any_io_executor ChooseExecutor(boost::asio::any_io_executor executor, const WebRtcConfig& config) {
+  if (config.driver) return config.driver->executor();
+  return boost::asio::make_strand(std::move(executor));
+}
+
+}  // namespace
+
+TransportCore::TransportCore(boost::asio::any_io_executor ex, WebRtcConfig webrtc_config)
+    : executor(ChooseExecutor(std::move(ex), webrtc_config)),
+      config(std::move(webrtc_config)),
+      connect_timer(executor) {}
+
+void TransportCore::Initialize(Completion<error_code> done) {
+  if (phase == Phase::kDestroyed) return done.Complete(boost::asio::error::operation_aborted);
+  if (phase != Phase::kNew) return done.Complete(boost::asio::error::already_started);
+  if (const auto valid = config.Validate(); !valid) {
+    Fail(TransportErrc::kInvalidConfig, valid.error().ToString());
+    return done.Complete(TransportErrc::kInvalidConfig);
+  }
+  if (config.ice_transport_policy == IceTransportPolicy::kRelay) {
+    Fail(TransportErrc::kRelayUnavailable,
+         "ice_transport_policy: relay candidates are not available in this version; use kAll");
+    return done.Complete(TransportErrc::kRelayUnavailable);
+  }
+  phase = Phase::kInitializing;
+  AddWaiter(
+      [this]() -> std::optional<error_code> {
+        if (init_error) return init_error;
+        if (peer && !peer.peer().is_gathering()) return error_code();
+        return std::nullopt;
+      },
+      std::move(done));
+  OpenDriver();
+  CheckWaiters();
+}
+
+void TransportCore::OpenDriver() {
+  if (!config.certificate) {
+    auto certificate = dtls::Certificate::Generate();
+    if (!certificate) return Fail(TransportErrc::kInvalidConfig, "no certificate: " + certificate.error());
+    config.certificate = *certificate;
+  }
+  driver = config.driver;
+  if (!driver) {
+    auto opened = transport::io::Driver::Open(executor, config.driver_options);
+    if (!opened) {
+      return Fail(TransportErrc::kNoLocalAddress, "no UDP socket could be opened: " + opened.error().message());
+    }
+    driver = *opened;
+  }
+  std::vector<stun::Uri> servers;
+  for (const auto& text : config.stun_servers) servers.push_back(*stun::ParseUri(text));
+  const Duration deadline = config.peer_options.gathering_timeout;
+  transport::io::ResolveServers(executor, servers, deadline,
+                                [weak = weak_from_this()](std::vector<SocketAddress> addresses) {
+                                  const auto core = weak.lock();
+                                  if (core && core->phase == Phase::kInitializing) core->AddPeer(std::move(addresses));
+                                });
+}
+
+void TransportCore::AddPeer(std::vector<SocketAddress> stun_servers) {
+  transport::PeerOptions options = config.peer_options;
+  options.certificate = config.certificate;
+  options.stun_servers = std::move(stun_servers);
+  options.sctp.max_message_size = config.max_message_size;
+  options.sctp.max_send_buffer = config.send_queue_bytes;
+  options.channels.max_queued_bytes = config.send_queue_bytes;
+  peer = driver->AddPeer(options, *this);
+  phase = Phase::kReady;
+  if (config.negotiated_id) OpenOwnChannel();
+}
+
+void TransportCore::Fail(error_code code, std::string detail) {
+  init_error = code;
+  error_detail = std::move(detail);
+}
+
+void TransportCore::Connect(Completion<error_code> done) {
+  if (phase == Phase::kDestroyed) return done.Complete(boost::asio::error::operation_aborted);
+  if (phase != Phase::kReady) return done.Complete(TransportErrc::kNotInitialized);
+  AddWaiter(
+      [this]() -> std::optional<error_code> {
+        if (const auto error = FinalError()) return error;
+        if (own_channel && StateOf(*own_channel) == ChannelState::kOpen) return error_code();
+        return std::nullopt;
+      },
+      std::move(done));
+  connect_timer.expires_after(config.connect_timeout);
+  connect_timer.async_wait([weak = weak_from_this()](error_code error) {
+    const auto core = weak.lock();
+    if (error || !core || core->phase != Phase::kReady) return;
+    if (core->own_channel && core->StateOf(*core->own_channel) == ChannelState::kOpen) return;
+    core->error_detail = "not connected in time; the state is " + std::string(ToString(core->state()));
+    core->init_error = TransportErrc::kTimedOut;
+    core->CheckWaiters();
+  });
+  CheckWaiters();
+}
+
+void TransportCore::Close(Completion<error_code> done) {
+  if (phase != Phase::kReady) return done.Complete(error_code());
+  peer.Call([](transport::Peer& p, Timestamp now) { p.Close(now); });
+  AddWaiter(
+      [this]() -> std::optional<error_code> {
+        const bool is_final = state() == ConnectionState::kClosed || state() == ConnectionState::kFailed;
+        return is_final && sends.empty() ? std::optional(error_code()) : std::nullopt;
+      },
+      std::move(done));
+  FailSends([](const PendingSend&) { return true; }, TransportErrc::kConnectionClosed);
+  CheckWaiters();
+}
+
+void TransportCore::Destroy() {
+  if (phase == Phase::kDestroyed) return;
+  phase = Phase::kDestroyed;
+  const auto self = shared_from_this();
+  const Handlers dropped = std::exchange(handlers, {});  // what they capture may refer to this
+  connect_timer.cancel();
+  peer = {};
+  driver.reset();
+  config.driver.reset();
+  auto stopped = std::exchange(waiters, {});
+  for (auto& waiter : stopped) waiter.done.Complete(boost::asio::error::operation_aborted);
+  FailSends([](const PendingSend&) { return true; }, boost::asio::error::operation_aborted);
+  auto boxes = std::exchange(inboxes, {});
+  for (auto& [id, inbox] : boxes) FailReaders(inbox, boost::asio::error::operation_aborted);
+}
+
+void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
+  const auto self = shared_from_this();  // a handler may destroy the transport
+  namespace dc = datachannel::event;
+  std::visit(Overloaded{
+                 [&](transport::event::StateChanged& e) {
+                   if (e.state == ConnectionState::kFailed) error_detail = e.reason;
+                   if (const auto handler = handlers.state_change) handler(e.state, e.reason);
+                 },
+                 [&](transport::event::LocalCandidateGathered& e) {
+                   if (!handlers.local_candidate) return early_candidates.push_back(std::move(e.line));
+                   const auto handler = handlers.local_candidate;
+                   handler(e.line);
+                 },
+                 [&](transport::event::GatheringComplete&) {
+                   if (!handlers.local_candidate) return early_candidates.push_back({});
+                   const auto handler = handlers.local_candidate;
+                   handler({});
+                 },
+                 [](transport::event::ResolveName&) {},  // the driver's affair
+                 [](transport::event::SelectedPairChanged&) {},
+                 [&](dc::ChannelOpenedByPeer& e) { HandleOpenedByPeer(e.channel); },
+                 [](dc::ChannelOpen&) {},
+                 [&](dc::ChannelClosed& e) { HandleClosedChannel(e.channel); },
+                 [&](dc::MessagesWaiting& e) { PumpReceives(Key(e.channel)); },
+                 [](dc::BufferedAmountLow&) {},
+             },
+             peer_event);
+  if (phase != Phase::kDestroyed) CheckWaiters();
+}
+
+void TransportCore::HandleRoom() {
+  const auto self = shared_from_this();
+  PumpSends();
+}
+
+void TransportCore::AddWaiter(std::function<std::optional<error_code>()> check, Completion<error_code> done) {
+  const uint64_t id = next_id++;
+  done.OnCancel([weak = weak_from_this(), id] {
+    const auto core = weak.lock();
+    if (core) boost::asio::dispatch(core->executor, [core, id] { core->Cancel(id); });
+  });
+  waiters.push_back({id, std::move(check), std::move(done)});
+}
+
+void TransportCore::CheckWaiters() {
+  for (size_t i = 0; i < waiters.size();) {
+    const auto result = waiters[i].check();
+    if (!result) {
+      ++i;
+      continue;
+    }
+    auto done = std::move(waiters[i].done);
+    waiters.erase(waiters.begin() + static_cast<std::ptrdiff_t>(i));
+    done.Complete(*result);
+  }
+}
+
+void TransportCore::Cancel(uint64_t id) {
+  for (auto it = waiters.begin(); it != waiters.end(); ++it) {
+    if (it->id != id) continue;
+    auto done = std::move(it->done);
+    waiters.erase(it);
+    return done.Complete(boost::asio::error::operation_aborted);
+  }
+  FailSends([id](const PendingSend& send) { return send.id == id; }, boost::asio::error::operation_aborted);
+  for (auto& [channel, inbox] : inboxes) {
+    const auto found = std::ranges::find(inbox.readers, id, &PendingReceive::id);
+    if (found == inbox.readers.end()) continue;
+    PendingReceive reader = std::move(*found);
+    inbox.readers.erase(found);
+    return CompleteReader(reader, boost::asio::error::operation_aborted);
+  }
+}
+
+// Why nothing can be waited for any more; nullopt while there is hope.
+std::optional<boost::system::error_code> TransportCore::FinalError() const {
+  if (phase == Phase::kDestroyed) return boost::asio::error::operation_aborted;
+  if (state() == ConnectionState::kFailed) return TransportErrc::kConnectionFailed;
+  if (state() == ConnectionState::kClosed) return TransportErrc::kConnectionClosed;
+  if (init_error) return init_error;
+  return std::nullopt;
+}
+
+ConnectionState TransportCore::state() const {
+  if (phase == Phase::kDestroyed) return ConnectionState::kClosed;
+  return peer ? peer.peer().state() : ConnectionState::kNew;
+}
+
+Expected<void, DescriptionError> TransportCore::RequirePeer() const {
+  if (peer) return {};
+  return Unexpected<DescriptionError>(
+      {DescriptionError::Code::kWrongState, "async_initialize() has not completed; wait for it"});
+}
+
+}  // namespace jsp

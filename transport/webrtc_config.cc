@@ -1,0 +1,93 @@
+#include "transport/webrtc_config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "datachannel/message_codec.h"
+#include "stun/uri.h"
+
+namespace jsp {
+namespace {
+
+using Result = Expected<void, ConfigError>;
+
+constexpr size_t kMaxLabel = 65535;                            // RFC 8832 §5.1: a 16-bit length
+constexpr std::chrono::milliseconds kMaxLifetime(4294967295);  // RFC 8832 §5.1: a 32-bit parameter
+constexpr uint16_t kMaxChannelId = 65534;                      // RFC 8832 §6
+
+Result Refuse(std::string field, std::string message) {
+  return Unexpected<ConfigError>({std::move(field), std::move(message)});
+}
+
+Result CheckUri(const std::string& field, const std::string& text, bool turn) {
+  const auto uri = stun::ParseUri(text);
+  if (!uri) return Refuse(field, "\"" + text + "\": " + std::string(stun::Describe(uri.error().code)));
+  if (uri->IsTurn() != turn) {
+    return Refuse(field, "\"" + text + "\": " +
+                             (turn ? "a TURN server has a turn: or turns: URI" : "a STUN server has a stun: URI"));
+  }
+  if (uri->scheme == stun::UriScheme::kStuns) {
+    return Refuse(field, "\"" + text + "\": STUN over TLS finds no UDP address; use stun:");
+  }
+  return {};
+}
+
+Result CheckServers(const WebRtcConfig& config) {
+  for (size_t i = 0; i < config.stun_servers.size(); ++i) {
+    auto checked = CheckUri("stun_servers[" + std::to_string(i) + "]", config.stun_servers[i], false);
+    if (!checked) return checked;
+  }
+  for (size_t i = 0; i < config.turn_servers.size(); ++i) {
+    const std::string field = "turn_servers[" + std::to_string(i) + "]";
+    const TurnServer& server = config.turn_servers[i];
+    if (server.urls.empty()) return Refuse(field + ".urls", "a TURN server needs at least one URI");
+    for (const auto& url : server.urls) {
+      if (auto checked = CheckUri(field + ".urls", url, true); !checked) return checked;
+    }
+    // RFC 8656 §5: allocations are authenticated by long-term credentials.
+    if (server.username.empty()) return Refuse(field + ".username", "a TURN server needs a user name");
+    if (server.credential.empty()) return Refuse(field + ".credential", "a TURN server needs a credential");
+  }
+  if (config.ice_transport_policy == IceTransportPolicy::kRelay && config.turn_servers.empty()) {
+    return Refuse("ice_transport_policy", "kRelay needs a TURN server in turn_servers");
+  }
+  return {};
+}
+
+Result CheckChannel(const WebRtcConfig& config) {
+  if (config.data_channel_label.size() > kMaxLabel) return Refuse("data_channel_label", "longer than 65535 octets");
+  if (!datachannel::IsValidUtf8(config.data_channel_label)) return Refuse("data_channel_label", "not valid UTF-8");
+  if (config.data_channel_protocol.size() > kMaxLabel)
+    return Refuse("data_channel_protocol", "longer than 65535 octets");
+  if (!datachannel::IsValidUtf8(config.data_channel_protocol))
+    return Refuse("data_channel_protocol", "not valid UTF-8");
+  if (config.max_retransmits && config.max_lifetime) {
+    return Refuse("max_lifetime", "max_retransmits is set too; a channel has one of them (RFC 8832 §5.1)");
+  }
+  if (config.max_lifetime && (config.max_lifetime->count() < 0 || *config.max_lifetime > kMaxLifetime)) {
+    return Refuse("max_lifetime", "not between 0 and 4294967295 ms");
+  }
+  if (config.negotiated_id.value_or(0) > kMaxChannelId) return Refuse("negotiated_id", "above 65534");
+  return {};
+}
+
+}  // namespace
+
+WebRtcConfig WebRtcConfig::RelayOnly(TurnServer server) {
+  WebRtcConfig config;
+  config.turn_servers.push_back(std::move(server));
+  config.ice_transport_policy = IceTransportPolicy::kRelay;
+  return config;
+}
+
+Result WebRtcConfig::Validate() const {
+  if (auto checked = CheckServers(*this); !checked) return checked;
+  if (auto checked = CheckChannel(*this); !checked) return checked;
+  if (send_queue_bytes == 0) return Refuse("send_queue_bytes", "0 octets would hold no message");
+  if (connect_timeout.count() <= 0) return Refuse("connect_timeout", "must be positive");
+  const auto& ports = driver_options.mux.ports;
+  if (ports.high != 0 && ports.high < ports.low) return Refuse("driver_options.mux.ports", "high is below low");
+  return {};
+}
+
+}  // namespace jsp
