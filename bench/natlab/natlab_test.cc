@@ -1,0 +1,114 @@
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <string>
+
+#include "bench/natlab/cell_runner.h"
+#include "bench/natlab/matrix.h"
+#include "bench/natlab/oracle.h"
+#include "bench/natlab/report.h"
+
+namespace jsp::natlab {
+namespace {
+
+using netsim::NatType;
+
+TEST(OracleTest, KnowsTheMeasuredCells) {  // RFC 4787 §4.1, §5
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kPort, false), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetric, false), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPort, false), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, false), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kAddress, false), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPublic, false), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, true), Outcome::kRelay);
+}
+
+TEST(OracleTest, IsSymmetric) {
+  for (const auto a : netsim::AllNatTypes()) {
+    for (const auto b : netsim::AllNatTypes()) EXPECT_EQ(Expected(a, b, false), Expected(b, a, false));
+  }
+}
+
+TEST(MatrixTest, EveryCellOfTheQuickMatrixIsAsTheOracleSays) {
+  MatrixOptions options;
+  options.types = {NatType::kPublic, NatType::kPort, NatType::kSymmetric};
+  const Report report = RunMatrix(options);
+  ASSERT_EQ(report.cells.size(), 9u);
+  EXPECT_EQ(report.mismatches(), 0u);
+  for (const auto& cell : report.cells) EXPECT_EQ(cell.mismatches, 0u) << cell.why;
+}
+
+TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
+  MatrixOptions options;
+  options.types = {NatType::kPort, NatType::kSymmetric};
+  options.seed = 42;
+  EXPECT_EQ(ToJson(RunMatrix(options)), ToJson(RunMatrix(options)));
+}
+
+TEST(CellRunnerTest, SaysWhyThereIsNoConnection) {
+  const RunResult result = RunCell(NatType::kSymmetric, NatType::kSymmetric, 1);
+  EXPECT_EQ(result.outcome, Outcome::kNone);
+  EXPECT_NE(result.why.find("both sides map per destination"), std::string::npos) << result.why;
+}
+
+TEST(CellRunnerTest, NamesThePairThatWasSelected) {
+  const RunResult result = RunCell(NatType::kPort, NatType::kPort, 1);
+  ASSERT_EQ(result.outcome, Outcome::kDirect) << result.why;
+  EXPECT_TRUE(result.pair_type == "srflx-srflx" || result.pair_type == "host-srflx") << result.pair_type;
+  EXPECT_LT(result.to_first_message, std::chrono::seconds(2));
+}
+
+TEST(DistributionTest, TakesNearestRanks) {
+  const auto d = Distribution::Of({5, 1, 4, 2, 3});
+  EXPECT_EQ(d.p50, 3);
+  EXPECT_EQ(d.p95, 5);
+  EXPECT_EQ(d.max, 5);
+  EXPECT_EQ(Distribution::Of({}).count, 0u);
+}
+
+Report Sample() {
+  Report report;
+  report.types = {NatType::kPort, NatType::kSymmetric};
+  CellReport good;
+  good.a = good.b = NatType::kPort;
+  good.expected = Outcome::kDirect;
+  good.direct = 2;
+  good.pair_types["srflx-srflx"] = 2;
+  good.times_ms = {101.5, 120};
+  good.checks_sent = {8, 10};
+  CellReport bad;
+  bad.a = NatType::kPort;
+  bad.b = NatType::kSymmetric;
+  bad.none = 2;
+  bad.why = "<b maps & moves>";
+  report.cells = {good, bad};
+  report.paths = {{"host", Distribution::Of({12}), Distribution::Of({0.2}), 150}};
+  return report;
+}
+
+TEST(ReportTest, WritesTheDocumentOfTheContract) {
+  const auto document = boost::json::parse(ToJson(Sample())).as_object();
+  EXPECT_EQ(document.at("engine").as_string(), "sim");
+  EXPECT_EQ(document.at("mismatches").as_int64(), 0);
+  const auto& cell = document.at("cells").as_array().at(0).as_object();
+  EXPECT_EQ(cell.at("a").as_string(), "port");
+  EXPECT_EQ(cell.at("expected").as_string(), "direct");
+  EXPECT_EQ(cell.at("observed").at("direct").as_int64(), 2);
+  EXPECT_EQ(cell.at("pair_types").at("srflx-srflx").as_int64(), 2);
+  EXPECT_EQ(cell.at("time_to_first_message_ms").at("max").as_double(), 120);
+  EXPECT_TRUE(cell.at("why").is_null());
+  EXPECT_EQ(document.at("paths").as_array().at(0).at("path").as_string(), "host");
+}
+
+TEST(ReportTest, TheHtmlIsSelfContainedAndEscaped) {
+  const std::string html = ToHtml(Sample());
+  EXPECT_NE(html.find("&lt;b maps &amp; moves&gt;"), std::string::npos);
+  EXPECT_EQ(html.find("<b maps"), std::string::npos);
+  EXPECT_NE(html.find("<svg"), std::string::npos);
+  for (const char* outside : {"http://", "https://", "src=", "@import", "url("}) {
+    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  }
+}
+
+}  // namespace
+}  // namespace jsp::natlab
