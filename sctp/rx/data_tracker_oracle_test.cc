@@ -69,8 +69,9 @@ class Simulation {
     const uint64_t command = rng_.Below(100);
     if (command < 80) {
       const int64_t offset = oracle_.cumulative() - 3 + static_cast<int64_t>(rng_.Below(spread_));
-      ASSERT_EQ(tracker_.Classify(TsnAt(offset)), tracker_.Observe(TsnAt(offset)));
-      (void)oracle_.Observe(offset);
+      const Arrival classified = tracker_.Classify(TsnAt(offset));
+      ASSERT_EQ(classified, oracle_.Observe(offset));
+      ASSERT_EQ(tracker_.Observe(TsnAt(offset)), classified);
     } else if (command < 90) {
       const int64_t offset = oracle_.cumulative() + 1;
       ASSERT_EQ(tracker_.Observe(TsnAt(offset)), oracle_.Observe(offset));

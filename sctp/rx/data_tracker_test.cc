@@ -121,7 +121,7 @@ TEST_F(DataTrackerTest, C22_RefusesATsnThatNoSackCouldReport) {  // offsets of 1
   EXPECT_FALSE(tracker_.has_gaps());
   EXPECT_EQ(tracker_.Observe(TsnAt(0xfffe)), Arrival::kAhead);
   EXPECT_EQ(Gaps(tracker_.MakeSack(0, kRoom)), (std::vector<GapAckBlock>{{0xffff, 0xffff}}));
-  EXPECT_EQ(tracker_.Observe(tracker_.Unwrap(Tsn(0x7ffffffd))), Arrival::kTooFar);
+  EXPECT_EQ(tracker_.Observe(tracker_.Unwrap(Tsn(0x7ffffffc))), Arrival::kTooFar);
   EXPECT_TRUE(tracker_.IsConsistent());
 }
 

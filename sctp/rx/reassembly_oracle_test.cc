@@ -50,6 +50,7 @@ class Oracle {
       if (misses) message.dead = true;
     }
     for (const SkippedStream& skip : skipped) {
+      if (Ssn(next_ssn_[skip.stream.value]).IsNewerThan(skip.ssn)) continue;  // skipped or delivered before
       for (Sent& message : sent) {
         const bool listed = !message.unordered && message.stream == skip.stream.value && !message.delivered &&
                             !message.dead && message.missing.empty();

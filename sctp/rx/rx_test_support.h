@@ -13,7 +13,7 @@ namespace jsp::sctp {
 inline constexpr Tsn kInitialTsn{0xfffffffe};
 inline constexpr uint16_t kInitialSsn = 65534;
 // A stream begins with SSN 0. Skips up to these bring it to kInitialSsn; one skip goes half the number space at most.
-inline constexpr Ssn kSkipsToInitialSsn[] = {Ssn(32000), Ssn(kInitialSsn - 1)};
+inline constexpr Ssn kSkipsToInitialSsn[] = {Ssn(32767), Ssn(kInitialSsn - 1)};
 
 // The TSN that is `offset` after kInitialTsn, lifted as DataTracker lifts it.
 inline UnwrappedTsn TsnAt(int64_t offset) { return UnwrappedTsn((int64_t{1} << 32) + kInitialTsn.value + offset); }
