@@ -77,7 +77,7 @@ void ExpectExactlyOnce(const AssociationPair& pair, Side at, const Traffic& traf
 Options Patient() {
   Options options;
   options.association_max_retransmits = 30;
-  options.rto_max = 3s;
+  options.rto_max = 6s;
   return options;
 }
 
