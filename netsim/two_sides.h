@@ -9,9 +9,9 @@ namespace jsp::netsim {
 struct TwoSidesOptions {
   NatType a = NatType::kPublic;
   NatType z = NatType::kPublic;
-  LinkOptions a_access;  // of the NAT, or of the host when it is public
-  LinkOptions z_access;
-  LinkOptions server_access;
+  LinkOptions a_access{};  // of the NAT, or of the host when it is public
+  LinkOptions z_access{};
+  LinkOptions server_access{};
 };
 
 struct TwoSides {

@@ -1,0 +1,109 @@
+#include "netsim/link.h"
+
+#include <gtest/gtest.h>
+
+namespace jsp::netsim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const Timestamp kStart = Timestamp::FromEpoch(seconds(1));
+
+Link Make(const LinkOptions& options, uint64_t seed = 1) { return Link(options, Rng::FromNumber(seed)); }
+
+TEST(LinkTest, DelaysEachPacket) {
+  Link link = Make({.delay = milliseconds(20)});
+  std::vector<uint8_t> bytes(100);
+  const auto fate = link.Transmit(kStart, bytes);
+  ASSERT_EQ(fate.copies, 1u);
+  EXPECT_EQ(fate.arrival[0], kStart + milliseconds(20));
+}
+
+TEST(LinkTest, JitterStaysInItsRangeAndKeepsOrder) {
+  Link link = Make({.delay = milliseconds(20), .jitter = milliseconds(5)});
+  Timestamp last = kStart;
+  bool varied = false;
+  for (int i = 0; i < 1000; ++i) {
+    const Timestamp sent = kStart + milliseconds(i);
+    std::vector<uint8_t> bytes(100);
+    const auto fate = link.Transmit(sent, bytes);
+    EXPECT_GE(fate.arrival[0], last);
+    EXPECT_GE(fate.arrival[0] - sent, milliseconds(15));
+    EXPECT_LE(fate.arrival[0] - sent, milliseconds(25));
+    varied = varied || fate.arrival[0] - sent != milliseconds(20);
+    last = fate.arrival[0];
+  }
+  EXPECT_TRUE(varied);
+}
+
+TEST(LinkTest, ARateSpacesPacketsAndAFullQueueDropsThem) {
+  // 1000 octets and 28 of headers at 102,800 octets a second take 10 ms each.
+  Link link = Make({.delay = milliseconds(0), .bytes_per_second = 102'800, .queue_bytes = 3000});
+  std::vector<uint8_t> bytes(1000);
+  EXPECT_EQ(link.Transmit(kStart, bytes).arrival[0], kStart + milliseconds(10));
+  EXPECT_EQ(link.Transmit(kStart, bytes).arrival[0], kStart + milliseconds(20));
+  EXPECT_EQ(link.Transmit(kStart, bytes).copies, 0u) << "2,056 wait already, and 1,028 more do not fit";
+  EXPECT_EQ(link.stats().overflowed, 1u);
+  EXPECT_EQ(link.Transmit(kStart + milliseconds(20), bytes).copies, 1u);
+}
+
+TEST(LinkTest, UniformLossComesCloseToItsProbability) {
+  LinkOptions options;
+  options.loss = UniformLoss{0.1};
+  Link link = Make(options);
+  for (int i = 0; i < 10'000; ++i) {
+    std::vector<uint8_t> bytes(10);
+    (void)link.Transmit(kStart, bytes);
+  }
+  // Binomial, n = 10,000, p = 0.1: standard deviation 30; five of them.
+  EXPECT_NEAR(static_cast<double>(link.stats().lost), 1000, 150);
+}
+
+TEST(LinkTest, GilbertElliottLosesInBursts) {
+  LinkOptions options;
+  options.loss = GilbertElliottLoss{.good_to_bad = 0.01, .bad_to_good = 0.2};
+  Link link = Make(options);
+  int bursts = 0;
+  int lost = 0;
+  bool before = false;
+  for (int i = 0; i < 50'000; ++i) {
+    std::vector<uint8_t> bytes(10);
+    const bool gone = link.Transmit(kStart, bytes).copies == 0;
+    bursts += gone && !before ? 1 : 0;
+    lost += gone ? 1 : 0;
+    before = gone;
+  }
+  // Mean burst 1 / 0.2 = 5 packets; share of the bad state 0.01 / 0.21 = 4.8 %.
+  EXPECT_NEAR(static_cast<double>(lost) / bursts, 5.0, 1.0);
+  EXPECT_NEAR(lost / 50'000.0, 0.048, 0.015);
+}
+
+TEST(LinkTest, DuplicatesReordersAndCorrupts) {
+  LinkOptions options;
+  options.duplication = 1;
+  options.reordering = 1;
+  options.corruption = 1;
+  Link link = Make(options);
+  std::vector<uint8_t> bytes(100, 0);
+  const auto fate = link.Transmit(kStart, bytes);
+  EXPECT_EQ(fate.copies, 2u);
+  EXPECT_EQ(fate.arrival[0], kStart + milliseconds(5)) << "skipped half of 10 ms";
+  int changed = 0;
+  for (const uint8_t b : bytes) changed += b != 0 ? 1 : 0;
+  EXPECT_EQ(changed, 1);
+}
+
+TEST(LinkTest, TheSameSeedGivesTheSameFate) {
+  LinkOptions options;
+  options.loss = UniformLoss{0.5};
+  Link one = Make(options, 7);
+  Link two = Make(options, 7);
+  for (int i = 0; i < 100; ++i) {
+    std::vector<uint8_t> a(10), b(10);
+    EXPECT_EQ(one.Transmit(kStart, a).copies, two.Transmit(kStart, b).copies);
+  }
+}
+
+}  // namespace
+}  // namespace jsp::netsim

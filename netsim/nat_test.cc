@@ -1,0 +1,123 @@
+#include "netsim/nat.h"
+
+#include <gtest/gtest.h>
+
+#include "netsim/nat_type.h"
+
+namespace jsp::netsim {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const IpAddress kExternal = IpAddress::V4(203, 0, 113, 1);
+const SocketAddress kInside = *SocketAddress::Parse("10.0.0.2:5000");
+const SocketAddress kServer = *SocketAddress::Parse("198.51.100.1:3478");
+const SocketAddress kServerOtherPort = *SocketAddress::Parse("198.51.100.1:3479");
+const SocketAddress kStranger = *SocketAddress::Parse("192.0.2.9:9");
+const Timestamp kNow = Timestamp::FromEpoch(seconds(10));
+
+Nat Make(NatType type) { return Nat(OptionsFor(type), kExternal, Rng::FromNumber(1)); }
+
+TEST(NatTest, EndpointIndependentMappingIsOneForAllDestinations) {  // RFC 4787 §4.1 REQ-1
+  Nat nat = Make(NatType::kPort);
+  const auto first = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(first, nat.Outbound(kNow, kInside, kServerOtherPort));
+  EXPECT_EQ(first, nat.Outbound(kNow, kInside, kStranger));
+  EXPECT_EQ(first->ip, kExternal);
+  EXPECT_EQ(first->port, 5000) << "preserved, RFC 4787 §4.2.1";
+}
+
+TEST(NatTest, AddressDependentMappingChangesWithTheAddressOnly) {  // RFC 4787 §4.1
+  Nat nat = Make(NatType::kAddressMapping);
+  const auto first = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(first, nat.Outbound(kNow, kInside, kServerOtherPort));
+  EXPECT_NE(first, nat.Outbound(kNow, kInside, kStranger));
+}
+
+TEST(NatTest, AddressAndPortDependentMappingChangesWithEither) {  // RFC 4787 §4.1
+  Nat nat = Make(NatType::kSymmetric);
+  const auto first = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_NE(first, nat.Outbound(kNow, kInside, kServerOtherPort));
+  EXPECT_NE(first, nat.Outbound(kNow, kInside, kStranger));
+  EXPECT_EQ(first, nat.Outbound(kNow, kInside, kServer));
+}
+
+TEST(NatTest, SequentialPortsStepByOne) {
+  Nat nat = Make(NatType::kSymmetricSequential);
+  const auto first = nat.Outbound(kNow, kInside, kServer);
+  const auto second = nat.Outbound(kNow, kInside, kServerOtherPort);
+  EXPECT_EQ(second->port, first->port + 1);
+}
+
+TEST(NatTest, PreservationGivesWayToAnotherPortWhenTaken) {  // RFC 4787 §4.2.1 REQ-3
+  Nat nat = Make(NatType::kPort);
+  const SocketAddress other_host = *SocketAddress::Parse("10.0.0.3:5000");
+  const auto first = nat.Outbound(kNow, kInside, kServer);
+  const auto second = nat.Outbound(kNow, other_host, kServer);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(nat.Inbound(kNow, *second, kServer), other_host);
+}
+
+TEST(NatTest, EndpointIndependentFilteringAdmitsStrangers) {  // RFC 4787 §5
+  Nat nat = Make(NatType::kFullCone);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(nat.Inbound(kNow, *mapped, kStranger), kInside);
+}
+
+TEST(NatTest, AddressDependentFilteringAdmitsOtherPortsOfAKnownAddress) {  // RFC 4787 §5
+  Nat nat = Make(NatType::kAddress);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(nat.Inbound(kNow, *mapped, kServerOtherPort), kInside);
+  EXPECT_FALSE(nat.Inbound(kNow, *mapped, kStranger));
+  EXPECT_EQ(nat.stats().filtered, 1u);
+}
+
+TEST(NatTest, AddressAndPortDependentFilteringAdmitsOnlyWhomItWasSentTo) {  // RFC 4787 §5
+  Nat nat = Make(NatType::kPort);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(nat.Inbound(kNow, *mapped, kServer), kInside);
+  EXPECT_FALSE(nat.Inbound(kNow, *mapped, kServerOtherPort));
+  EXPECT_FALSE(nat.Inbound(kNow, *mapped, kStranger));
+}
+
+TEST(NatTest, MappingsExpireWithoutOutboundTraffic) {  // RFC 4787 §4.3 REQ-5, REQ-6
+  Nat nat = Make(NatType::kSymmetric);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_TRUE(nat.Inbound(kNow + minutes(1), *mapped, kServer));
+  EXPECT_FALSE(nat.Inbound(kNow + minutes(2), *mapped, kServer)) << "inbound traffic does not refresh";
+  EXPECT_NE(nat.Outbound(kNow + minutes(2), kInside, kServer), mapped);
+}
+
+TEST(NatTest, AFirewallKeepsAddressesAndFilters) {
+  Nat nat = Make(NatType::kFirewall);
+  EXPECT_EQ(nat.Outbound(kNow, kInside, kServer), kInside);
+  EXPECT_EQ(nat.Inbound(kNow, kInside, kServer), kInside);
+  EXPECT_FALSE(nat.Inbound(kNow, kInside, kStranger));
+}
+
+TEST(NatTest, RefusesNewMappingsWhenFullAndTakesThemBackWhenExpired) {
+  NatOptions options = OptionsFor(NatType::kSymmetric);
+  options.max_mappings = 2;
+  Nat nat(options, kExternal, Rng::FromNumber(1));
+  EXPECT_TRUE(nat.Outbound(kNow, kInside, kServer));
+  EXPECT_TRUE(nat.Outbound(kNow, kInside, kServerOtherPort));
+  EXPECT_FALSE(nat.Outbound(kNow, kInside, kStranger));
+  EXPECT_EQ(nat.stats().exhausted, 1u);
+  EXPECT_TRUE(nat.Outbound(kNow + minutes(3), kInside, kStranger));
+}
+
+TEST(NatTest, ARebootForgetsEverything) {
+  Nat nat = Make(NatType::kPort);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  nat.Reboot();
+  EXPECT_FALSE(nat.Inbound(kNow, *mapped, kServer));
+}
+
+TEST(NatTypeTest, NamesRoundTrip) {
+  for (const auto type : AllNatTypes()) EXPECT_EQ(ParseNatType(ToString(type)), type);
+  EXPECT_FALSE(ParseNatType("cone"));
+}
+
+}  // namespace
+}  // namespace jsp::netsim
