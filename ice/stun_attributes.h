@@ -14,7 +14,7 @@
 #include "stun/transaction_id.h"
 namespace jsp::ice {
 
-// Any message the agent writes fits: header, USERNAME of 2 × 256 + 1 octets, and the small attributes.
+// Any message the agent writes fits: header, USERNAME of at most 508 octets (RFC 8489 §14.3), and the small attributes.
 constexpr size_t kMaxMessageSize = 640;
 
 // USERNAME of a check, RFC 8445 §7.2.2: the receiver's ufrag, a colon, the sender's ufrag.

@@ -1,0 +1,94 @@
+#include "ice/consent.h"
+
+#include <gtest/gtest.h>
+
+#include "ice/agent_test_support.h"
+namespace jsp::ice {
+namespace {
+
+using Action = Consent::Action;
+
+class ConsentTest : public testing::Test {
+ protected:
+  Rng rng_ = Rng::FromNumber(1);
+};
+
+TEST_F(ConsentTest, DoesNothingUntilStartedAndAfterStopped) {
+  Consent consent{Options{}};
+  consent.HandleGranted(At(0s));
+  consent.HandleReceived(At(0s));
+  EXPECT_EQ(consent.NextTimeout(), Timestamp::Never());
+  consent.Start(At(0s), At(0s), rng_);
+  EXPECT_TRUE(consent.IsRunning());
+  consent.Stop();
+  EXPECT_EQ(consent.NextTimeout(), Timestamp::Never());
+  EXPECT_FALSE(consent.PopDue(At(100s), rng_));
+}
+
+TEST_F(ConsentTest, DrawsIntervalsFromFourToSixSeconds) {  // RFC 7675 §5.1
+  Consent consent{Options{}};
+  consent.Start(At(0s), At(0s), rng_);
+  Timestamp last = At(0s);
+  Duration sum{};
+  for (int i = 0; i < 1000; ++i) {
+    const Timestamp due = consent.NextTimeout();
+    ASSERT_EQ(consent.PopDue(due, rng_), Action::kSendRequest);
+    EXPECT_GE(due - last, 4s);
+    EXPECT_LE(due - last, 6s);
+    sum += due - last;
+    last = due;
+    consent.HandleGranted(due);
+    consent.HandleReceived(due);
+  }
+  // Uniform over 4 to 6 s: the mean of 1,000 has a standard deviation of 18 ms.
+  EXPECT_NEAR(static_cast<double>(sum.count()) / 1000, 5e6, 1e5);
+}
+
+TEST_F(ConsentTest, ExpiresThirtySecondsAfterTheLastGrant) {  // RFC 7675 §5.1
+  Consent consent{Options{}};
+  consent.Start(At(0s), At(0s), rng_);
+  consent.HandleGranted(At(7s));
+  Timestamp expired;
+  for (Timestamp now = At(0s); expired == Timestamp::Never(); now = consent.NextTimeout()) {
+    while (const auto action = consent.PopDue(now, rng_)) {
+      if (action == Action::kExpire) expired = now;
+    }
+    ASSERT_LT(now, At(60s));
+  }
+  EXPECT_EQ(expired, At(37s));
+}
+
+TEST_F(ConsentTest, CountsFromTheLastSuccessOfThePairNotFromItsSelection) {
+  Consent consent{Options{}};
+  consent.Start(At(10s), At(5s), rng_);
+  for (Timestamp now = consent.NextTimeout(); now < At(35s); now = consent.NextTimeout()) {
+    while (const auto action = consent.PopDue(now, rng_)) EXPECT_NE(action, Action::kExpire);
+  }
+  EXPECT_EQ(consent.NextTimeout(), At(35s));
+}
+
+TEST_F(ConsentTest, TellsSilenceOnceAndAgainAfterTraffic) {
+  Consent consent{Options{.consent_interval = 100s}};
+  consent.Start(At(0s), At(0s), rng_);
+  EXPECT_EQ(consent.NextTimeout(), At(10s));
+  EXPECT_EQ(consent.PopDue(At(10s), rng_), Action::kDisconnect);
+  EXPECT_FALSE(consent.PopDue(At(11s), rng_));
+  consent.HandleReceived(At(12s));
+  consent.HandleSent(At(12s));
+  EXPECT_EQ(consent.PopDue(At(22s), rng_), Action::kDisconnect);
+}
+
+TEST_F(ConsentTest, KeepsAliveAfterFifteenSecondsWithoutSending) {  // RFC 8445 §11
+  Consent consent{Options{.consent_interval = 0s}};
+  consent.Start(At(0s), At(0s), rng_);
+  EXPECT_EQ(consent.NextTimeout(), At(15s));
+  EXPECT_FALSE(consent.PopDue(At(14s), rng_));
+  consent.HandleSent(At(14s));
+  EXPECT_FALSE(consent.PopDue(At(28s), rng_));
+  EXPECT_EQ(consent.PopDue(At(29s), rng_), Action::kSendKeepalive);
+  EXPECT_FALSE(consent.PopDue(At(29s), rng_));
+  EXPECT_EQ(consent.NextTimeout(), At(44s));
+}
+
+}  // namespace
+}  // namespace jsp::ice
