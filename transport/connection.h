@@ -17,7 +17,7 @@ struct ConnectionConfig {
   std::function<void(WebRtcTransport&)> prepare;
 };
 
-// A connected WebRtcTransport whose offer and answer went over HTTP (the resource shape of WHIP, RFC 9725 §4.2). Owns
+// A connected WebRtcTransport whose offer and answer went over HTTP (the resource shape of WHIP, RFC 9725). Owns
 // the transport; closing deletes the session at the server, best effort.
 class Connection {
  public:

@@ -18,7 +18,7 @@ using ConnectionState = transport::ConnectionState;
 using DescriptionError = transport::DescriptionError;
 using SdpType = transport::SdpType;
 
-// A WebRTC data transport (RFC 8825 §2) on the caller's executor: ICE, DTLS, SCTP and data channels, with Asio
+// A WebRTC data transport (RFC 8825) on the caller's executor: ICE, DTLS, SCTP and data channels, with Asio
 // completion tokens (callbacks, use_future, use_awaitable, …). Owns its Peer and, unless the configuration shares one,
 // its sockets; owns no thread. Destroying it is legal at any moment, inside its own handlers too: pending operations
 // then complete with operation_aborted.

@@ -213,7 +213,7 @@ void PostOffer(const asio::any_io_executor& executor, const HttpUrl& url, std::s
     if (!response) return d(Unexpected<ClientError>(response.error()));
     if (response->status != 201) return d(Unexpected<ClientError>(RefusedBy(url, *response)));
     Answer answer{std::move(response->body), response->location};
-    // RFC 9725 §4.2 has a URI reference; ours and most are an absolute path.
+    // RFC 9725 has a URI reference; ours and most are an absolute path.
     if (answer.session_url.starts_with('/')) answer.session_url = "http://" + HostPort(url) + answer.session_url;
     d(std::move(answer));
   };

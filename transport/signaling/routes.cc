@@ -11,7 +11,7 @@ constexpr std::string_view kSession = "/session/";
 constexpr std::string_view kSdp = "application/sdp";                       // RFC 8866 §8.1
 constexpr std::string_view kFragment = "application/trickle-ice-sdpfrag";  // RFC 8840 §9
 
-// RFC 9110 §8.3.1: the type is case-insensitive, parameters follow a semicolon.
+// RFC 9110: the type is case-insensitive, parameters follow a semicolon.
 bool IsType(std::string_view content_type, std::string_view wanted) {
   content_type = content_type.substr(0, content_type.find(';'));
   while (!content_type.empty() && content_type.back() == ' ') content_type.remove_suffix(1);

@@ -9,7 +9,7 @@ namespace jsp::signaling {
 // One HTTP request, as far as the resources care.
 struct RequestView {
   std::string_view method;
-  std::string_view target;        // origin-form (RFC 9112 §3.2.1)
+  std::string_view target;        // origin-form (RFC 9112)
   std::string_view content_type;  // with parameters
   std::string_view body;
 };

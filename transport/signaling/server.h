@@ -51,7 +51,7 @@ struct ServerStats {
   uint64_t timeouts = 0;
 };
 
-// The signalling endpoint over HTTP/1.1 (the resource shape of WHIP, RFC 9725 §4.2): POST /offer, PATCH and DELETE
+// The signalling endpoint over HTTP/1.1 (the resource shape of WHIP, RFC 9725): POST /offer, PATCH and DELETE
 // /session/ID, GET / and GET /stats. Owns its acceptor and connections, not the Resources, which must outlive it.
 class Server {
  public:

@@ -19,7 +19,7 @@ using transport::io::Driver;
 
 namespace {
 
-// 128 random bits: who does not know the Location cannot guess it (RFC 9725 §4.2).
+// 128 random bits: who does not know the Location cannot guess it (RFC 9725).
 std::string MakeId(Rng& rng) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string id;
@@ -79,7 +79,7 @@ struct HostedSession final : Session, transport::io::PeerObserver, std::enable_s
     if (service) service->HandleRoom();
   }
 
-  // RFC 9725 §4.2: the answer carries all candidates, so it waits for the last one.
+  // RFC 9725: the answer carries all candidates, so it waits for the last one.
   void MaybeAnswer() {
     if (!answer_to || handle.peer().is_gathering()) return;
     const auto answer = handle.Call([](Peer& p, Timestamp now) { return p.CreateAnswer(now); });
