@@ -71,13 +71,13 @@ std::vector<CauseCode> CausesOf(const Chunk& chunk) {
 class ScriptedPeer {
  public:
   struct Config {
-    Options options;
+    Options options = {};
     uint64_t seed = 1;
     VerificationTag tag{0x5ca1ab1e};
     Tsn initial_tsn{1000};
     uint32_t a_rwnd = 1 << 20;
     uint16_t streams = 65535;
-    std::vector<uint8_t> parameters;  // of our INIT or INIT ACK
+    std::vector<uint8_t> parameters = {};  // of our INIT or INIT ACK
   };
   ScriptedPeer();
   explicit ScriptedPeer(Config config);
