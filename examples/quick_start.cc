@@ -21,6 +21,8 @@ boost::asio::awaitable<void> Run() {
 
 int main() {
   boost::asio::io_context io;
-  boost::asio::co_spawn(io, Run(), [](std::exception_ptr error) { if (error) std::rethrow_exception(error); });
+  boost::asio::co_spawn(io, Run(), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
   io.run();
 }

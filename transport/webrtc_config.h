@@ -43,7 +43,6 @@ struct WebRtcConfig {
 
   // Octets that async_send may have queued and unacknowledged before it waits.
   size_t send_queue_bytes = 4 * 1024 * 1024;
-  size_t max_message_size = 256 * 1024;  // that we accept, RFC 8841 §6.1
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(30);
 
   transport::io::DriverOptions driver_options;           // interfaces, ports; not used with `driver`

@@ -5,7 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "transport/transport_core.h"
+#include "transport/webrtc_core.h"
 
 namespace jsp {
 

@@ -6,11 +6,11 @@
 #include <string_view>
 #include <utility>
 
-#include "transport/completion.h"
-#include "transport/data_channel.h"
 #include "transport/description_error.h"
 #include "transport/peer_events.h"
 #include "transport/stats.h"
+#include "transport/webrtc_channel.h"
+#include "transport/webrtc_completion.h"
 #include "transport/webrtc_config.h"
 namespace jsp {
 
@@ -40,7 +40,7 @@ class WebRtcTransport {
     return Initiate<void()>(&WebRtcTransport::StartInitialize, std::forward<Token>(token));
   }
 
-  // Signalling (RFC 8829 §4.1), after async_initialize. Exactly one side offers; create_offer opens the own channel.
+  // Signalling (RFC 9429 §4.1), after async_initialize. Exactly one side offers; create_offer opens the own channel.
   Expected<std::string, DescriptionError> create_offer();
   Expected<std::string, DescriptionError> create_answer();
   Expected<void, DescriptionError> set_remote_description(SdpType type, std::string_view sdp);

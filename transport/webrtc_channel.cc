@@ -1,10 +1,10 @@
-#include "transport/data_channel.h"
+#include "transport/webrtc_channel.h"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <utility>
 
-#include "transport/transport_core.h"
+#include "transport/webrtc_core.h"
 
 namespace jsp {
 

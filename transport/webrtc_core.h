@@ -52,7 +52,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
 
   TransportCore(boost::asio::any_io_executor ex, WebRtcConfig webrtc_config);
 
-  // transport_core.cc: life.
+  // webrtc_core.cc: life.
   void Initialize(Completion<error_code> done);
   void OpenDriver();
   void AddPeer(std::vector<SocketAddress> stun_servers);
@@ -69,7 +69,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   Expected<void, DescriptionError> RequirePeer() const;
   void Fail(error_code code, std::string detail);
 
-  // transport_channels.cc: channels and messages.
+  // webrtc_core_channels.cc: channels and messages.
   Expected<DataChannel, error_code> OpenChannel(ChannelOptions options);
   void OpenOwnChannel();
   void HandleOpenedByPeer(ChannelId id);

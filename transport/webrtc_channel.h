@@ -13,7 +13,7 @@
 
 #include "datachannel/channel_set.h"
 #include "transport/asio/error_category.h"
-#include "transport/completion.h"
+#include "transport/webrtc_completion.h"
 namespace jsp {
 
 using ChannelOptions = datachannel::ChannelOptions;

@@ -1,4 +1,4 @@
-#include "transport/transport_core.h"
+#include "transport/webrtc_core.h"
 
 #include <algorithm>
 #include <boost/asio/dispatch.hpp>
@@ -79,7 +79,6 @@ void TransportCore::AddPeer(std::vector<SocketAddress> stun_servers) {
   transport::PeerOptions options = config.peer_options;
   options.certificate = config.certificate;
   options.stun_servers = std::move(stun_servers);
-  options.sctp.max_message_size = config.max_message_size;
   options.sctp.max_send_buffer = config.send_queue_bytes;
   options.channels.max_queued_bytes = config.send_queue_bytes;
   peer = driver->AddPeer(options, *this);

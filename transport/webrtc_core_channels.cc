@@ -3,7 +3,7 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
-#include "transport/transport_core.h"
+#include "transport/webrtc_core.h"
 
 namespace jsp {
 
