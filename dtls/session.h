@@ -29,7 +29,7 @@ struct Options {
   static constexpr size_t kMaxMaxDatagram = 4000;
   size_t max_datagram = 1200;
   Duration handshake_timeout = std::chrono::seconds(30);
-  // RFC 9147 §5.8.2 recommends 400 ms to real-time protocols; doubles at each retransmission, up to 60 s.
+  // RFC 9147 §5.8.2 recommends 400 ms to real-time protocols; doubles at each retransmission, up to 3 s.
   Duration initial_retransmission_timeout = std::chrono::milliseconds(400);
   // Records that may be sealed before the session ends: the 48-bit sequence number must not wrap (RFC 6347 §4.1).
   uint64_t max_records = (uint64_t{1} << 48) - (uint64_t{1} << 16);
