@@ -1,0 +1,88 @@
+#include "transport/asio/interface_list.h"
+
+#include <gtest/gtest.h>
+
+#include "transport/asio/error_category.h"
+#include "transport/asio/steady_clock.h"
+#include "transport/asio/system_rng.h"
+
+namespace jsp::transport::io {
+namespace {
+
+InterfaceAddress Interface(const char* name, const char* ip, bool is_up = true) {
+  return {name, 3, *IpAddress::Parse(ip), is_up};
+}
+
+std::vector<std::string> Select(const std::vector<InterfaceAddress>& interfaces, const InterfaceFilter& filter = {}) {
+  std::vector<std::string> texts;
+  for (const auto& local : SelectAddresses(interfaces, filter)) texts.push_back(local.address.ip.ToString());
+  return texts;
+}
+
+using Texts = std::vector<std::string>;
+
+const std::vector<InterfaceAddress> kHost{Interface("lo", "127.0.0.1"),         Interface("lo", "::1"),
+                                          Interface("eth0", "192.0.2.1"),       Interface("eth0", "2001:db8::1"),
+                                          Interface("eth0", "fe80::1"),         Interface("eth0", "169.254.1.1"),
+                                          Interface("docker0", "172.17.0.1"),   Interface("veth12", "172.17.0.2"),
+                                          Interface("br-1234", "172.18.0.1"),   Interface("wlan0", "198.51.100.1"),
+                                          Interface("eth1", "192.0.2.9", false)};
+
+TEST(InterfaceListTest, TakesAddressesThatPeersCanReach) {
+  EXPECT_EQ(Select(kHost), (Texts{"192.0.2.1", "2001:db8::1", "198.51.100.1"}));
+}
+
+TEST(InterfaceListTest, TakesLoopbackWhenAskedAndLast) {
+  EXPECT_EQ(Select(kHost, {.names = {}, .include_loopback = true}),
+            (Texts{"192.0.2.1", "2001:db8::1", "198.51.100.1", "127.0.0.1", "::1"}));
+}
+
+TEST(InterfaceListTest, TakesLoopbackWhenNothingElseExists) {
+  EXPECT_EQ(Select({kHost[0], kHost[4], kHost[6]}), (Texts{"127.0.0.1"}));
+}
+
+TEST(InterfaceListTest, NamesChooseInterfacesEvenVirtualOnes) {
+  EXPECT_EQ(Select(kHost, {.names = {"docker0"}}), (Texts{"172.17.0.1"}));
+  EXPECT_EQ(Select(kHost, {.names = {"lo"}}), (Texts{"127.0.0.1", "::1"}));
+  EXPECT_EQ(Select(kHost, {.names = {"none"}}), Texts{});
+}
+
+TEST(InterfaceListTest, Ipv6CanBeLeftOut) {
+  EXPECT_EQ(Select(kHost, {.names = {}, .include_loopback = false, .ipv6 = false}),
+            (Texts{"192.0.2.1", "198.51.100.1"}));
+}
+
+TEST(InterfaceListTest, ThisHostHasAtLeastOneUsableAddress) {
+  EXPECT_FALSE(SelectAddresses(ListInterfaces(), {}).empty());
+}
+
+TEST(SteadyClockTest, RunsForwardAndMapsToAsiosClock) {
+  const Timestamp first = Now();
+  const Timestamp second = Now();
+  EXPECT_LE(first, second);
+  const auto point = ToTimePoint(first);
+  EXPECT_LT(std::chrono::steady_clock::now() - point, std::chrono::seconds(60));
+  EXPECT_EQ(ToTimePoint(Timestamp::Never()), std::chrono::steady_clock::time_point::max());
+}
+
+TEST(SystemRngTest, TwoGeneratorsDiffer) {
+  Rng a = SystemRng();
+  Rng z = SystemRng();
+  EXPECT_NE(a.Random<uint64_t>(), z.Random<uint64_t>());
+}
+
+TEST(ErrorCategoryTest, EveryErrorHasItsOwnText) {
+  std::vector<std::string> texts;
+  for (int code = 1; code <= static_cast<int>(TransportErrc::kBadChannelOption); ++code) {
+    const boost::system::error_code error = static_cast<TransportErrc>(code);
+    EXPECT_STREQ(error.category().name(), "jsp.transport");
+    EXPECT_EQ(std::ranges::count(texts, error.message()), 0) << error.message();
+    texts.push_back(error.message());
+  }
+  EXPECT_EQ(ToErrorCode(datachannel::SendError::kTooLarge), TransportErrc::kMessageTooLarge);
+  EXPECT_EQ(ToErrorCode(datachannel::SendError::kNotOpen), TransportErrc::kChannelClosed);
+  EXPECT_EQ(ToErrorCode(datachannel::OpenError::kBothReliabilityLimits), TransportErrc::kBadChannelOption);
+}
+
+}  // namespace
+}  // namespace jsp::transport::io
