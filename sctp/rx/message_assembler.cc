@@ -153,12 +153,19 @@ MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, co
 }
 
 void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
-  auto& piece = run.more.empty() ? run.payload : run.more.back();
-  piece.insert(piece.end(), chunk.payload.begin(), chunk.payload.end());
+  const size_t size = chunk.payload.size();
+  auto* piece = run.more.empty() ? &run.payload : &run.more.back();
+  if (piece->capacity() - piece->size() < size) {
+    // Another piece, not a larger one: what is there stays where it is, and is copied once, into the whole message.
+    piece = &run.more.emplace_back();
+    piece->reserve(std::max(size, std::min(run.size, kMaxPieceReserve)));
+    buffered_bytes_ += kPieceOverhead;
+  }
+  piece->insert(piece->end(), chunk.payload.begin(), chunk.payload.end());
   run.last = run.last.Next();
   run.has_end = chunk.end;
-  run.size += chunk.payload.size();
-  buffered_bytes_ += chunk.payload.size();
+  run.size += size;
+  buffered_bytes_ += size;
 }
 
 MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, UnwrappedTsn tsn,

@@ -40,6 +40,9 @@ class MessageAssembler {
   // node and vector, list node and vector, with the allocator's own share (measured with glibc: 208 and 64 octets).
   static constexpr size_t kRunOverhead = 208;
   static constexpr size_t kPieceOverhead = 64;
+  // A further piece has room for as much as the run holds already, so that pieces are few and memory stays below twice
+  // the payload; and for no more than this.
+  static constexpr size_t kMaxPieceReserve = 64 * 1024;
 
   // Takes a chunk with payload whose TSN was not added before. Returns the message that it completes, if it does. On an
   // error nothing is kept of the chunk. `max_message_size` in octets, 0 for none.
@@ -68,7 +71,7 @@ class MessageAssembler {
     bool has_end;
     size_t size;                           // octets of payload in all pieces
     std::vector<uint8_t> payload;          // the first piece
-    std::list<std::vector<uint8_t>> more;  // pieces that came later and could not be appended in O(their size)
+    std::list<std::vector<uint8_t>> more;  // further pieces, in their order
   };
   using Runs = std::map<UnwrappedTsn, Run>;
   // The runs that a TSN touches; runs_.end() where there is none.

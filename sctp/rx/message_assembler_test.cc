@@ -195,17 +195,19 @@ TEST_F(MessageAssemblerTest, R5_CountsBothNeighboursAgainstTheLimit) {
 }
 
 TEST_F(MessageAssemblerTest, C6_ChargesEveryRunAndEveryPiece) {
+  constexpr size_t kRun = MessageAssembler::kRunOverhead;
+  constexpr size_t kPiece = MessageAssembler::kPieceOverhead;
   Hold(0, "aa", "B");
-  EXPECT_EQ(assembler_.buffered_bytes(), 2 + MessageAssembler::kRunOverhead);
+  EXPECT_EQ(assembler_.buffered_bytes(), 2 + kRun);
   Hold(1, "bb", "");
-  EXPECT_EQ(assembler_.buffered_bytes(), 4 + MessageAssembler::kRunOverhead);
+  EXPECT_EQ(assembler_.buffered_bytes(), 4 + kRun + kPiece);
   Hold(4, "ee", "");
-  EXPECT_EQ(assembler_.buffered_bytes(), 6 + 2 * MessageAssembler::kRunOverhead);
+  EXPECT_EQ(assembler_.buffered_bytes(), 6 + 2 * kRun + kPiece);
   Hold(3, "dd", "");
-  EXPECT_EQ(assembler_.buffered_bytes(), 8 + 2 * MessageAssembler::kRunOverhead + MessageAssembler::kPieceOverhead);
+  EXPECT_EQ(assembler_.buffered_bytes(), 8 + 2 * kRun + 2 * kPiece);
   Hold(2, "cc", "");
   EXPECT_EQ(assembler_.run_count(), 1u);
-  EXPECT_EQ(assembler_.buffered_bytes(), 10 + MessageAssembler::kRunOverhead + 2 * MessageAssembler::kPieceOverhead);
+  EXPECT_EQ(assembler_.buffered_bytes(), 10 + kRun + 4 * kPiece);
   EXPECT_EQ(Complete(5, "ff", "E"), "aabbccddeeff");
   EXPECT_EQ(assembler_.buffered_bytes(), 0u);
 }
@@ -223,6 +225,18 @@ TEST_F(MessageAssemblerTest, C8_OneOctetFragmentsInReverseCostLinearTime) {
   ASSERT_TRUE(whole && whole->has_value());
   EXPECT_EQ((*whole)->message.payload.size(), static_cast<size_t>(count));
   EXPECT_EQ(assembler_.buffered_bytes(), 0u);
+}
+
+TEST_F(MessageAssemblerTest, AGrowingMessageHasFewPieces) {
+  const size_t count = 20000;
+  for (size_t offset = 0; offset < count; ++offset) {
+    const auto at = static_cast<int64_t>(offset);
+    ASSERT_TRUE(assembler_.Add(TsnAt(at), Chunk(TsnAt(at), "0123456789", {.flags = offset == 0 ? "B" : ""}), 0));
+  }
+  // Doubling up to 64 KiB, then one per 64 KiB.
+  EXPECT_LE(assembler_.buffered_bytes(),
+            10 * count + MessageAssembler::kRunOverhead + 18 * MessageAssembler::kPieceOverhead);
+  EXPECT_TRUE(assembler_.IsConsistent());
 }
 
 TEST_F(MessageAssemblerTest, R5_DoesNotReserveByClaim) {
