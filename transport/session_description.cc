@@ -95,8 +95,8 @@ std::optional<SdpError> DescriptionParser::StartSection(const SdpLine& line) {
 // RFC 9429 §5.2.1: inside a BUNDLE group the transport of the first mid is the transport of all.
 const SdpSection* DescriptionParser::FindTagged() const {
   if (!IsBundled(sections_[*ours_])) return nullptr;
-  const auto tagged = std::ranges::find(sections_, session_.bundle.front(),
-                                        [](const SdpSection& s) { return std::string_view(s.mid ? *s.mid : ""); });
+  const auto tagged = std::ranges::find_if(
+      sections_, [&](const SdpSection& section) { return section.mid && *section.mid == session_.bundle.front(); });
   return tagged == sections_.end() ? nullptr : &*tagged;
 }
 
