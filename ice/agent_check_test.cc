@@ -32,9 +32,9 @@ TEST(AgentCheckTest, WritesACheckAsRfc8445Says) {
   // RFC 8445 §7.2.2: "remote ufrag : local ufrag", keyed with the remote password.
   EXPECT_EQ(view.FindText(AttributeType::kUsername), lone.peer().ufrag + ":" + lone.agent().local_credentials().ufrag);
   EXPECT_EQ(view.VerifyIntegrity(crypto::HmacSha1Key(crypto::AsBytes(lone.peer().pwd))), IntegrityStatus::kValid);
-  EXPECT_EQ(view.VerifyFingerprint(), IntegrityStatus::kValid);                            // §7.2.4
-  EXPECT_EQ(view.FindU32(AttributeType::kPriority), (110u << 24) | (65535u << 8) | 255u);  // §7.1.1
-  EXPECT_TRUE(view.FindU64(AttributeType::kIceControlling));                               // §7.1.3
+  EXPECT_EQ(view.VerifyFingerprint(), IntegrityStatus::kValid);                            // RFC 8445 §7.2.4
+  EXPECT_EQ(view.FindU32(AttributeType::kPriority), (110u << 24) | (65535u << 8) | 255u);  // RFC 8445 §7.1.1
+  EXPECT_TRUE(view.FindU64(AttributeType::kIceControlling));                               // RFC 8445 §7.1.3
   EXPECT_FALSE(view.Has(AttributeType::kIceControlled));
   EXPECT_FALSE(view.Has(AttributeType::kUseCandidate));
   EXPECT_EQ(checks[0].local, Address(LoneAgent::kLocal));

@@ -71,7 +71,7 @@ TEST(AgentNominationTest, RepeatsTheCheckOfTheValidPairWithUseCandidate) {
   const auto second = lone.TakeChecks();
   ASSERT_EQ(second.size(), 1u);
   EXPECT_TRUE(second[0].Nominates());
-  EXPECT_EQ(second[0].View().Find(stun::AttributeType::kUseCandidate)->size(), 0u);  // §16.1
+  EXPECT_EQ(second[0].View().Find(stun::AttributeType::kUseCandidate)->size(), 0u);  // RFC 8445 §16.1
   EXPECT_EQ(second[0].remote, first.remote);
   EXPECT_NE(second[0].View().transaction_id(), first.View().transaction_id());
   lone.Answer(second[0]);
@@ -79,7 +79,7 @@ TEST(AgentNominationTest, RepeatsTheCheckOfTheValidPairWithUseCandidate) {
 }
 
 TEST(AgentNominationTest, KeepsTaBeforeTheNominationWhenToldTo) {
-  LoneAgent lone({.nomination_pacing_interval = 50ms});
+  LoneAgent lone({.nomination = {.pacing_interval = 50ms}});
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
   lone.Advance(0ms);
@@ -193,7 +193,7 @@ TEST(AgentNominationTest, FailsWhenThePeerRejectsTheNomination) {  // RFC 8445 �
 }
 
 TEST(AgentNominationTest, StopsCheckingOtherPairsOnceOneIsNominated) {  // RFC 8445 §8.1.2
-  LoneAgent lone({.nomination_patience = 0ms});
+  LoneAgent lone({.nomination = {.patience = 0ms}});
   lone.Describe();
   for (int port = 1; port <= 10; ++port) {
     ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(port, 1000)));

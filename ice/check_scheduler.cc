@@ -5,7 +5,7 @@ namespace jsp::ice {
 
 CheckScheduler::CheckScheduler(const Options& options)
     : pacing_interval_(options.pacing_interval),
-      nomination_pacing_interval_(options.nomination_pacing_interval),
+      nomination_pacing_interval_(options.nomination.pacing_interval),
       max_triggered_(options.max_pairs) {}
 
 void CheckScheduler::EnqueueTriggered(const AddressPair& pair, const Checklist& checklist) {

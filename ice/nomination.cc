@@ -3,8 +3,8 @@ namespace jsp::ice {
 
 Nomination::Nomination(const Options& options)
     : delay_(options.nomination_delay),
-      patience_(options.nomination_patience),
-      patience_relayed_(options.nomination_patience_relayed) {}
+      patience_(options.nomination.patience),
+      patience_relayed_(options.nomination.patience_relayed) {}
 
 std::optional<AddressPair> Nomination::Choose(Timestamp now, const Checklist& checklist) {
   due_ = Timestamp::Never();

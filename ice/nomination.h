@@ -9,7 +9,7 @@ namespace jsp::ice {
 // nomination, once: the best valid pair,
 //  - at once when no better pair is waiting, frozen or in progress (after nomination_delay, 0 by default);
 //  - else when the better ones have all failed;
-//  - else after nomination_patience from the first valid pair, or nomination_patience_relayed while the best valid pair
+//  - else after patience from the first valid pair, or patience_relayed while the best valid pair
 //    is relayed: a better pair that did not answer by then is taken for hopeless.
 // Does not send; the agent asks it after every input and enqueues the check that it names.
 class Nomination {

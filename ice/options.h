@@ -8,6 +8,17 @@ namespace jsp::ice {
 
 enum class Role : uint8_t { kControlling, kControlled };
 
+// The controlling side's choice of moment, see nomination.h.
+struct NominationOptions {
+  // How much longer than nomination_delay a better pair that is still in progress may hold up the nomination of a valid
+  // one (RFC 8863 §4); the second one when the valid pair is relayed. Data flows meanwhile.
+  Duration patience = std::chrono::milliseconds(500);
+  Duration patience_relayed = std::chrono::milliseconds(2000);
+  // The nominating check repeats one that succeeded, so it opens no NAT binding, which is what Ta paces (RFC 8445
+  // §B.1); it may follow the previous check this closely, at least 5 ms (RFC 8445 §14.2).
+  Duration pacing_interval = std::chrono::milliseconds(5);
+};
+
 // Every timer and limit by its name; nothing is hidden in the code.
 struct Options {
   Role role = Role::kControlling;
@@ -22,13 +33,7 @@ struct Options {
   // Controlling side: how long to prefer a better pair over the first valid one before nominating (0 = at once when
   // no better pair is still in progress).
   Duration nomination_delay = std::chrono::milliseconds(0);
-  // Controlling side: how much longer a better pair that is still in progress may hold up the nomination of a valid one
-  // (RFC 8863 §4); the second one when the valid pair is relayed. Data flows meanwhile.
-  Duration nomination_patience = std::chrono::milliseconds(500);
-  Duration nomination_patience_relayed = std::chrono::milliseconds(2000);
-  // The nominating check repeats one that succeeded, so it opens no NAT binding, which is what Ta paces (RFC 8445
-  // §B.1); it may follow the previous check this closely, at least 5 ms (RFC 8445 §14.2).
-  Duration nomination_pacing_interval = std::chrono::milliseconds(5);
+  NominationOptions nomination = {};
   // RFC 7675 §5.1: consent checks every 5 s (randomised 0.8–1.2, never below 4 s), consent expires after 30 s. An
   // interval of 0 switches consent off, for usages that do not demand it: keepalives take its place.
   Duration consent_interval = std::chrono::seconds(5);
@@ -44,11 +49,11 @@ struct Options {
 };
 
 // The options with every value forced to what the RFCs allow: Ta and the spacing at least 5 ms (RFC 8445 §14.2), RTO at
-// least 500 ms (§14.3), Tr at least 15 s (§11).
+// least 500 ms (RFC 8445 §14.3), Tr at least 15 s (RFC 8445 §11).
 constexpr Options Sanitized(Options options) {
   options.pacing_interval = std::max<Duration>(options.pacing_interval, std::chrono::milliseconds(5));
-  options.nomination_pacing_interval =
-      std::max<Duration>(options.nomination_pacing_interval, std::chrono::milliseconds(5));
+  options.nomination.pacing_interval =
+      std::max<Duration>(options.nomination.pacing_interval, std::chrono::milliseconds(5));
   options.check_rto_min = std::max<Duration>(options.check_rto_min, std::chrono::milliseconds(500));
   options.check_max_transmissions = std::max<uint32_t>(options.check_max_transmissions, 1);
   options.keepalive_interval = std::max<Duration>(options.keepalive_interval, std::chrono::seconds(15));

@@ -95,10 +95,11 @@ TEST_F(SelectionTest, LeavesASilentPairForOneThatAnswers) {
 }
 
 TEST_F(SelectionTest, HearsOnlyTrafficOfTheSelectedPair) {
+  Valid(2, At(0s));
   selection_.HandleNominated(At(0s), Valid(3, At(0s)));
+  const AddressPair other = Pair(2).addresses;
   session_.Enter(State::kDisconnected, StateReason::kNoTrafficFromPeer);
-  selection_.HandleTraffic(At(11s),
-                           Pair(3).addresses.remote == Address("192.0.2.9:1") ? Pair(3).addresses : AddressPair{});
+  selection_.HandleTraffic(At(11s), other);
   EXPECT_TRUE(selection_.IsSilent());
   selection_.HandleTraffic(At(11s), Pair(3).addresses);
   EXPECT_FALSE(selection_.IsSilent());
