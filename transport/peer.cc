@@ -235,8 +235,7 @@ PeerStats Peer::stats() const {
   stats.ice = impl.agent.metrics();
   if (impl.secured) {
     stats.dtls = impl.secured->dtls.metrics();
-    stats.dtls_protocol = impl.secured->protocol;
-    stats.dtls_cipher = impl.secured->cipher;
+    stats.dtls_parameters = impl.secured->parameters;
     stats.sctp = impl.secured->sctp.metrics();
   }
   stats.channels_metrics = impl.channels.metrics();

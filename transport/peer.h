@@ -43,7 +43,7 @@ class Peer {
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
 
-  // Signalling (RFC 8829). A description carries the candidates gathered so far. Exactly one side offers.
+  // Signalling (RFC 9429). A description carries the candidates gathered so far. Exactly one side offers.
   Expected<std::string, DescriptionError> CreateOffer(Timestamp now);
   Expected<std::string, DescriptionError> CreateAnswer(Timestamp now);
   Expected<void, DescriptionError> SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp);

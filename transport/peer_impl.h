@@ -33,8 +33,7 @@ struct Peer::Impl {
     dtls::Session dtls;
     sctp::Association sctp;
     bool started = false;
-    std::string protocol;
-    std::string cipher;
+    DtlsParameters parameters;
     std::optional<datachannel::ChannelSet::Transmit> stalled;  // SCTP's send buffer was full
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.

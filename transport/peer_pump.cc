@@ -129,8 +129,7 @@ void Peer::Impl::PumpDtls(Timestamp now) {
   if (!secured) return;
   while (auto polled = secured->dtls.PollEvent()) {
     if (auto* connected = std::get_if<dtls::event::Connected>(&*polled)) {
-      secured->protocol = connected->protocol;
-      secured->cipher = connected->cipher;
+      secured->parameters = {connected->protocol, connected->cipher};
       progress.HandleDtlsConnected(now);
       secured->sctp.Connect(now);
     } else if (auto* failed = std::get_if<dtls::event::Failed>(&*polled)) {

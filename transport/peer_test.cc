@@ -52,7 +52,7 @@ TEST(PeerTest, ReportsTheStepsOfConnectingInOrder) {
   EXPECT_LE(*timings.first_check, *timings.ice_connected);
   EXPECT_LE(*timings.ice_connected, *timings.dtls_connected);
   EXPECT_LE(*timings.dtls_connected, *timings.sctp_connected);
-  EXPECT_EQ(pair.a.peer->stats().dtls_protocol, "DTLSv1.2");
+  EXPECT_EQ(pair.a.peer->stats().dtls_parameters.protocol, "DTLSv1.2");
 }
 
 TEST(PeerTest, ConnectsInAFewRoundTrips) {

@@ -31,6 +31,12 @@ struct DemuxMetrics {
   uint64_t dropped_stun = 0;           // nobody's transaction
 };
 
+// What the DTLS handshake agreed on; empty before.
+struct DtlsParameters {
+  std::string protocol;  // "DTLSv1.2"
+  std::string cipher;
+};
+
 // A snapshot of all layers.
 struct PeerStats {
   ConnectionState state = ConnectionState::kNew;
@@ -44,8 +50,7 @@ struct PeerStats {
   DemuxMetrics demux;
   ice::Metrics ice;
   dtls::Metrics dtls;
-  std::string dtls_protocol;
-  std::string dtls_cipher;
+  DtlsParameters dtls_parameters;
   sctp::Metrics sctp;
   datachannel::Metrics channels_metrics;
   std::vector<datachannel::ChannelStats> channels;

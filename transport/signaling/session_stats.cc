@@ -85,7 +85,7 @@ json::object Layers(const PeerStats& s) {
                                {"responses_received", s.ice.responses_received},
                                {"consent_requests_sent", s.ice.consent_requests_sent},
                                {"dropped", Sum(s.ice.dropped)}}},
-          {"dtls", json::object{{"protocol", s.dtls_protocol}, {"cipher", s.dtls_cipher}}},
+          {"dtls", json::object{{"protocol", s.dtls_parameters.protocol}, {"cipher", s.dtls_parameters.cipher}}},
           {"sctp", json::object{{"packets_sent", s.sctp.packets_sent},
                                 {"packets_received", s.sctp.packets_received},
                                 {"retransmitted_chunks", s.sctp.retransmitted_chunks},
