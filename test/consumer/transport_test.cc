@@ -1,7 +1,9 @@
-#include <string_view>
+#include <boost/asio/io_context.hpp>
 
-#include "transport/peer.h"
+#include "transport/webrtc_transport.h"
 
 int main() {
-  return std::string_view(jsp::transport::ToString(jsp::transport::ConnectionState::kNew)) == "new" ? 0 : 1;
+  boost::asio::io_context io;
+  const jsp::WebRtcTransport transport(io.get_executor(), jsp::WebRtcConfig{});
+  return transport.connection_state() == jsp::ConnectionState::kNew ? 0 : 1;
 }
