@@ -56,7 +56,7 @@ TEST(CertificateTest, RefusesANameThatX509CannotHave) {
 }
 
 TEST(CertificateTest, ImportsPem) {
-  const auto made = testing::MakeCertificate(PkeyPtr(EVP_RSA_gen(2048)));
+  const auto made = testing::MakeCertificate(testing::Rsa4096Key());
   const auto imported = Certificate::FromPem(made.CertificatePem(), made.KeyPem());
   ASSERT_TRUE(imported) << imported.error();
   EXPECT_TRUE(std::ranges::equal((*imported)->der(), EncodeDer(made.certificate.get())));

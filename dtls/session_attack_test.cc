@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
-#include <openssl/rand.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -454,7 +456,7 @@ TEST(SessionPeerTest, D13_CertificatesAboveTheLimitsAreRefused) {
 
 TEST(SessionPeerTest, D13_CertificatesAtTheLimitsAreAccepted) {
   const auto extended = testing::MakeCertificate(PkeyPtr(EVP_EC_gen("P-256")), kMaxCertificateExtensions);
-  const auto rsa = testing::MakeCertificate(PkeyPtr(EVP_RSA_gen(2048)));
+  const auto rsa = testing::MakeCertificate(testing::Rsa4096Key());
   for (const Role role : {Role::kClient, Role::kServer}) {
     RawPair with_extensions(role, Showing(extended, kMaxCertificateChain - 1));
     EXPECT_TRUE(with_extensions.session.is_connected());
@@ -486,6 +488,72 @@ TEST(SessionPeerTest, RenegotiationIsRejectedAndTheAssociationKept) {  // RFC 88
     EXPECT_EQ(failed->reason, FailureReason::kPeerAlert);
     EXPECT_NE(failed->detail.find("handshake failure"), std::string::npos) << failed->detail;
   }
+}
+
+// An application data record of our own making, as the client of `ssl` would protect it with AES-128-GCM: the keys are
+// those of RFC 5246 §6.3, the nonce and the tag those of RFC 5288 §3.
+Bytes ProtectAsClient(SSL* ssl, uint64_t sequence, std::span<const uint8_t> plaintext) {
+  Bytes seed(64);
+  SSL_get_server_random(ssl, seed.data(), 32);
+  SSL_get_client_random(ssl, seed.data() + 32, 32);
+  Bytes secret(48);
+  SSL_SESSION_get_master_key(SSL_get_session(ssl), secret.data(), secret.size());
+  Bytes keys(40);  // client key, server key, client salt, server salt
+  EVP_KDF* kdf = EVP_KDF_fetch(nullptr, "TLS1-PRF", nullptr);
+  EVP_KDF_CTX* kdf_context = EVP_KDF_CTX_new(kdf);
+  char digest[] = "SHA256";
+  char label[] = "key expansion";
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+                                   OSSL_PARAM_construct_octet_string("secret", secret.data(), secret.size()),
+                                   OSSL_PARAM_construct_octet_string("seed", label, sizeof(label) - 1),
+                                   OSSL_PARAM_construct_octet_string("seed", seed.data(), seed.size()),
+                                   OSSL_PARAM_construct_end()};
+  EXPECT_EQ(EVP_KDF_derive(kdf_context, keys.data(), keys.size(), parameters), 1);
+  EVP_KDF_CTX_free(kdf_context);
+  EVP_KDF_free(kdf);
+
+  const Bytes header = MakeRecord(23, 1, sequence, plaintext);
+  Bytes nonce(keys.begin() + 32, keys.begin() + 36);
+  nonce.insert(nonce.end(), header.begin() + 3, header.begin() + 11);
+  Bytes additional(header.begin() + 3, header.begin() + 11);
+  additional.insert(additional.end(), header.begin(), header.begin() + 3);
+  additional.insert(additional.end(), header.begin() + 11, header.begin() + 13);
+  Bytes content(nonce.begin() + 4, nonce.end());
+  content.resize(8 + plaintext.size() + 16);
+  EVP_CIPHER_CTX* cipher = EVP_CIPHER_CTX_new();
+  int size = 0;
+  EXPECT_EQ(EVP_EncryptInit_ex(cipher, EVP_aes_128_gcm(), nullptr, keys.data(), nonce.data()), 1);
+  EXPECT_EQ(EVP_EncryptUpdate(cipher, nullptr, &size, additional.data(), static_cast<int>(additional.size())), 1);
+  EXPECT_EQ(EVP_EncryptUpdate(cipher, &content[8], &size, plaintext.data(), static_cast<int>(plaintext.size())), 1);
+  EXPECT_EQ(EVP_EncryptFinal_ex(cipher, &content[8 + plaintext.size()], &size), 1);
+  EXPECT_EQ(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, 16, &content[8 + plaintext.size()]), 1);
+  EVP_CIPHER_CTX_free(cipher);
+  return MakeRecord(23, 1, sequence, content);
+}
+
+TEST(SessionPeerTest, RecordsWithoutContentArePassedOver) {  // RFC 5246 §6.2.1
+  RawPair pair(Role::kClient, WithCertificate([](SSL_CTX* context) {
+                 SSL_CTX_set_cipher_list(context, "ECDHE-ECDSA-AES128-GCM-SHA256");
+               }));
+  ASSERT_TRUE(pair.session.is_connected());
+  SSL* ssl = pair.peer.ssl();
+  Bytes buffer(kMaxPlaintext);
+  pair.session.HandleDatagram(pair.now, ProtectAsClient(ssl, 100, Bytes(5, 5)));
+  EXPECT_EQ(pair.session.PollPlaintext(pair.now, buffer), 5u);  // so the records of this test are right
+  for (uint64_t i = 1; i <= 40; ++i) pair.session.HandleDatagram(pair.now, ProtectAsClient(ssl, 100 + i, {}));
+  pair.session.HandleDatagram(pair.now, ProtectAsClient(ssl, 200, Bytes(6, 6)));
+  EXPECT_EQ(pair.session.PollPlaintext(pair.now, buffer), 6u);
+  EXPECT_EQ(pair.session.PollPlaintext(pair.now, buffer), std::nullopt);
+  // Behind a record that is not data, OpenSSL reads it inside HandleDatagram.
+  Bytes datagram = MakeRecord(22, 1, 300, Bytes(50));
+  const Bytes empty = ProtectAsClient(ssl, 301, {});
+  datagram.insert(datagram.end(), empty.begin(), empty.end());
+  pair.session.HandleDatagram(pair.now, datagram);
+  EXPECT_EQ(pair.session.PollPlaintext(pair.now, buffer), std::nullopt);
+  pair.session.HandleDatagram(pair.now, ProtectAsClient(ssl, 302, Bytes(7, 7)));
+  EXPECT_EQ(pair.session.PollPlaintext(pair.now, buffer), 7u);
+  EXPECT_TRUE(pair.session.is_connected());
+  EXPECT_FALSE(pair.Failure());
 }
 
 TEST(SessionPeerTest, AnswersTheCookieOfAServerThatAsksForOne) {  // RFC 6347 §4.2.1

@@ -195,7 +195,7 @@ TEST(SessionLossTest, CorruptedFinishedIsRepeated) {  // RFC 6347 §4.1.2.1
 }
 
 TEST(SessionLossTest, P12_NoDatagramOfAnRsa4096FlightExceedsTheLimit) {
-  const auto rsa = testing::MakeCertificate(PkeyPtr(EVP_RSA_gen(4096)));
+  const auto rsa = testing::MakeCertificate(testing::Rsa4096Key());
   const auto certificate = Certificate::FromPem(rsa.CertificatePem(), rsa.KeyPem());
   ASSERT_TRUE(certificate) << certificate.error();
   for (const size_t limit : {size_t{256}, size_t{300}, size_t{507}, size_t{1200}, size_t{1400}, size_t{4000}}) {

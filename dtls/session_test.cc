@@ -310,6 +310,20 @@ TEST(SessionTest, D11_VerifiesAFingerprintThatComesInTheMiddleOfTheHandshake) {
   }
 }
 
+TEST(SessionTest, D11_VerifiesAgainWhenTheFingerprintsOfAConnectedPeerChange) {  // RFC 8842 §5.1
+  SessionPair pair;
+  pair.MustConnect();
+  pair.a().SetRemoteFingerprints(pair.now(), {CertificateZ()->fingerprint(), CertificateA()->fingerprint()});
+  pair.RunFor(1s);
+  EXPECT_TRUE(pair.a().is_connected());
+  EXPECT_EQ(pair.events_a().size(), 1u);
+  pair.a().SetRemoteFingerprints(pair.now(), {CertificateA()->fingerprint()});
+  EXPECT_FALSE(pair.a().is_connected());
+  pair.RunFor(1s);
+  EXPECT_EQ(FailureOf(pair.events_a()), FailureReason::kFingerprintMismatch);
+  EXPECT_TRUE(HasClosed(pair.events_z()));
+}
+
 TEST(SessionTest, D11_EmptyListOfFingerprintsMatchesNobody) {
   auto a = OptionsA();
   a.remote_fingerprints.clear();

@@ -1,7 +1,9 @@
 #include "dtls/session_test_support.h"
 
 #include <gtest/gtest.h>
+#include <openssl/bn.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -245,6 +247,70 @@ std::string KeyAndCertificate::KeyPem() const {
 
 std::string KeyAndCertificate::CertificatePem() const {
   return WritePem([&](BIO* bio) { return PEM_write_bio_X509(bio, certificate.get()); });
+}
+
+namespace {
+
+// Two primes; to search for some costs seconds.
+constexpr const char* kRsaPrimeP =
+    "F7D203D7029D3208DAACE4811BEEE9C5FDDD8169B9E704ADA4899EA515E39BFBB0A92A8DB3FD058DC15DE581B6159E58C3B026770523"
+    "AFFE6B45DEC28EA7C3CB63C50E37562B0E1686CB57491CDEC520CB7C4AF9B4E6DA0914F2C4566BFA458F596A5CB9DC7CB3F030AD1539"
+    "68AF3920F2282526023B0FB9C676BF028F12968F074822B4343E48FF13AA8E38F6CD4434ECDF405147848CA18F85656021BC6D471D06"
+    "7D2EA33A9AC4747EAF4C1B7D08FBCC50DFD591216E45C5A96430649E05673497398840889AA9708C2E3B0F0621AF2DF22E6B8768C46D"
+    "6A4C458539E597A07E4F6CE92A6CD75ADBB53DA3448A9291DBBC0F7D989437695E8482881C910F8F";
+constexpr const char* kRsaPrimeQ =
+    "D6F710EE44BE17D350206C318414634524D59106ABD39CC6A35A29B223A94F78CC5C6DA52D23B0179E5400A61D4ABBE85DCA2F5552AA"
+    "B8E10822BD48BCE4BEA139AEC85D5C831AEE99651D6415A80DADF486074FD686DEA9A2AA40C844875F4D05D23B6F12D86E72A1172110"
+    "C4BFFF9086B92A9AE94FA660E4678A8B543E5593C5F463B66E4E9D8A62CC95A43468397CF965D20F97E411815A4EF61E77525DA2D5E3"
+    "4AFBB8E60AEBF15A7DCB3AD0F77BAB136594E81F7FAEC0F0F1E88B1756D26815FB07D7B33EBE1C4785DED04B23A4F834ED888718810D"
+    "B185421745DB172ABD4D985C5C0BC1E813585623C77C7F98CA3C4CF3AB1057E1B77F10DD6130DE13";
+
+using BignumPtr = std::unique_ptr<BIGNUM, OpenSslDeleter<BN_free>>;
+
+BignumPtr FromHex(const char* hex) {
+  BIGNUM* number = nullptr;
+  JSP_CHECK(BN_hex2bn(&number, hex) > 0);
+  return BignumPtr(number);
+}
+
+}  // namespace
+
+PkeyPtr Rsa4096Key() {
+  const BignumPtr p = FromHex(kRsaPrimeP);
+  const BignumPtr q = FromHex(kRsaPrimeQ);
+  const BignumPtr e = FromHex("010001");
+  const BignumPtr p1(BN_dup(p.get())), q1(BN_dup(q.get()));
+  const BignumPtr n(BN_new()), d(BN_new()), phi(BN_new()), dp(BN_new()), dq(BN_new()), inverse(BN_new());
+  BN_CTX* context = BN_CTX_new();
+  BN_sub_word(p1.get(), 1);
+  BN_sub_word(q1.get(), 1);
+  BN_mul(n.get(), p.get(), q.get(), context);
+  BN_mul(phi.get(), p1.get(), q1.get(), context);
+  JSP_CHECK(BN_mod_inverse(d.get(), e.get(), phi.get(), context) != nullptr);
+  JSP_CHECK(BN_mod_inverse(inverse.get(), q.get(), p.get(), context) != nullptr);
+  BN_mod(dp.get(), d.get(), p1.get(), context);
+  BN_mod(dq.get(), d.get(), q1.get(), context);
+  BN_CTX_free(context);
+
+  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+  const std::pair<const char*, const BignumPtr&> numbers[] = {{"n", n},
+                                                              {"e", e},
+                                                              {"d", d},
+                                                              {"rsa-factor1", p},
+                                                              {"rsa-factor2", q},
+                                                              {"rsa-exponent1", dp},
+                                                              {"rsa-exponent2", dq},
+                                                              {"rsa-coefficient1", inverse}};
+  for (const auto& [name, number] : numbers) OSSL_PARAM_BLD_push_BN(builder, name, number.get());
+  OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+  EVP_PKEY_CTX* key_context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr);
+  EVP_PKEY* key = nullptr;
+  JSP_CHECK(EVP_PKEY_fromdata_init(key_context) == 1);
+  JSP_CHECK(EVP_PKEY_fromdata(key_context, &key, EVP_PKEY_KEYPAIR, parameters) == 1);
+  EVP_PKEY_CTX_free(key_context);
+  OSSL_PARAM_free(parameters);
+  OSSL_PARAM_BLD_free(builder);
+  return PkeyPtr(key);
 }
 
 KeyAndCertificate MakeCertificate(PkeyPtr key, int extensions) {

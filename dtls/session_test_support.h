@@ -122,7 +122,9 @@ struct KeyAndCertificate {
   std::string KeyPem() const;
   std::string CertificatePem() const;
 };
-// Self-signed, valid for ever; `extensions` is a number of meaningless ones.
+// Always the same one.
+PkeyPtr Rsa4096Key();
+// Self-signed, expired long ago; `extensions` is a number of meaningless ones.
 KeyAndCertificate MakeCertificate(PkeyPtr key, int extensions = 0);
 
 // A plaintext record (RFC 6347 §4.1) and a handshake fragment (RFC 6347 §4.2.2), for forgers.
