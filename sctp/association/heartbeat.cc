@@ -39,9 +39,9 @@ void StartHeartbeats(Context& context, Tcb& tcb) {
 void HandleHeartbeatTimer(Context& context) {
   Tcb* tcb = context.tcb();
   if (tcb == nullptr || !IsHeartbeatState(context.state)) return;
-  if (tcb->heartbeat.outstanding) {
-    // One RTO without an answer.
-    tcb->heartbeat.outstanding.reset();
+  if (auto& outstanding = tcb->heartbeat.outstanding; outstanding && !outstanding->is_late) {
+    // RFC 9260 §8.3: one RTO without an answer.
+    outstanding->is_late = true;
     if (CountError(context, *tcb) == Flow::kContinue) ArmPeriod(context, *tcb);
     return;
   }

@@ -32,6 +32,7 @@ struct Heartbeat {
   struct Outstanding {
     uint64_t nonce;
     Timestamp sent_at;
+    bool is_late = false;  // counted as an error after one RTO; an answer still counts
   };
   std::optional<Outstanding> outstanding;
   uint64_t chunks_sent_before = 0;  // Metrics::chunks_sent when the period began: unchanged means idle

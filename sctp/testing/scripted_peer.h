@@ -81,6 +81,8 @@ class ScriptedPeer {
   };
   ScriptedPeer();
   explicit ScriptedPeer(Config config);
+  ScriptedPeer(const ScriptedPeer&) = delete;  // the core refers to `rng`
+  ScriptedPeer& operator=(const ScriptedPeer&) = delete;
 
   // Forward-TSN-Supported and Supported Extensions with RE-CONFIG.
   static std::vector<uint8_t> AllExtensions();
@@ -141,6 +143,13 @@ class ScriptedPeer {
   VerificationTag core_tag;
   Tsn core_initial_tsn;
   Tsn next_tsn;  // of ours
+};
+
+// The same, with the handshake done; by default the peer has all extensions.
+class EstablishedPeer : public ScriptedPeer {
+ public:
+  EstablishedPeer() : EstablishedPeer(Config{.parameters = AllExtensions()}) {}
+  explicit EstablishedPeer(Config given) : ScriptedPeer(std::move(given)) { EstablishAsServer(); }
 };
 
 // A chunk of any type and content, also such that no chunk struct can express.
