@@ -34,8 +34,8 @@ constexpr const char* kSignatureAlgorithms =
     "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 constexpr int kSecurityLevel = 2;  // OpenSSL's: 112 bits
 
-// RFC 6347 §4.2.4.1 declined: its maximum of 60 s leaves five sendings of a flight in the 30 s that a handshake has, and
-// 30 % loss then fails one handshake in forty. ICE has checked the path and bounds what is sent; see docs/dtls.md.
+// RFC 6347 §4.2.4.1 declined: its maximum of 60 s leaves five sendings of a flight in the 30 s that a handshake has,
+// and 30 % loss then fails one handshake in forty. ICE has checked the path and bounds what is sent; see docs/dtls.md.
 constexpr Duration kMaxRetransmissionTimeout = std::chrono::seconds(3);
 
 HandshakeRecord& RecordOf(const SSL* ssl) {

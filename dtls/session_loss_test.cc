@@ -88,11 +88,11 @@ TEST(SessionLossTest, RecoversFromRandomLossOfManySeeds) {
   for (const int percent : {1, 5, 10, 20, 30}) {
     for (uint64_t seed = 1; seed <= 60; ++seed) {
       Rng rng = Rng::FromNumber(seed * 100 + static_cast<uint64_t>(percent));
-      SessionPair pair(WithTimeout(OptionsA(), 300s), WithTimeout(OptionsZ(), 300s));
+      SessionPair pair;
       pair.set_network([&](const Sent& sent) {
         return rng.Below(100) < static_cast<uint64_t>(percent) ? Arrivals{} : SessionPair::Deliver(sent);
       });
-      const bool is_connected = pair.Connect(301s);
+      const bool is_connected = pair.Connect(31s);
       EXPECT_TRUE(is_connected) << percent << " %, seed " << seed << ": " << DetailOf(pair.events_a()) << " / "
                                 << DetailOf(pair.events_z());
       if (!is_connected) continue;
@@ -274,8 +274,12 @@ TEST(SessionLossTest, D14_RetransmitsInVirtualTimeAndGivesUpAtTheDeadline) {  //
   EXPECT_FALSE(pair.Connect(100s));
   std::vector<Duration> times;
   for (const auto& sent : pair.sent()) times.push_back(sent.at - Timestamp::FromEpoch(1000s));
-  EXPECT_EQ(times, (std::vector<Duration>{0ms, 400ms, 1200ms, 2800ms, 6000ms, 12400ms, 25200ms}));
-  EXPECT_EQ(pair.a().metrics().retransmissions, 6u);
+  ASSERT_GE(times.size(), 4u);
+  EXPECT_EQ((std::vector<Duration>(times.begin(), times.begin() + 4)),
+            (std::vector<Duration>{0ms, 400ms, 1200ms, 2800ms}));
+  for (size_t i = 4; i < times.size(); ++i) EXPECT_EQ(times[i] - times[i - 1], 3s);  // docs/dtls.md: not up to 60 s
+  EXPECT_EQ(times.back(), 29800ms);
+  EXPECT_EQ(pair.a().metrics().retransmissions, 12u);
   EXPECT_EQ(FailureOf(pair.events_a()), FailureReason::kHandshakeTimeout);
   EXPECT_EQ(FailureOf(pair.events_z()), FailureReason::kHandshakeTimeout);
   EXPECT_EQ(pair.events_a().size(), 1u);
@@ -301,6 +305,7 @@ TEST(SessionLossTest, RepeatsAFlightWithNewRecordNumbersAndTheSameMessage) {  //
       std::equal(first.begin() + kRecordHeaderSize, first.end(), second.begin() + kRecordHeaderSize, second.end()));
 }
 
+// OpenSSL's own limit: a handshake_timeout above 33 s changes nothing for a client that nobody answers.
 TEST(SessionLossTest, GivesUpAfterTheTwelfthRepetitionWhateverTheDeadline) {
   auto a = WithTimeout(OptionsA(), 24h);
   a.initial_retransmission_timeout = 10ms;
