@@ -104,7 +104,7 @@ TEST_F(DriverTest, R9_DestroyingTheObserverAndTheDriverInsideAHandlerIsSafe) {
   bool destroyed = false;
   a.Open();
   z->on_event = [&](PeerEvent& event) {
-    if (!std::holds_alternative<event::StateChanged>(event) || z->states.back() != ConnectionState::kConnected) return;
+    if (!std::holds_alternative<event::StateChanged>(event) || !z->IsUp()) return;
     destroyed = true;
     right.reset();
     auto doomed = std::move(z);
