@@ -273,6 +273,7 @@ Expected<void, SetRemoteError> Agent::SetRemoteDescription(Timestamp now, const 
   impl.runner.transactions().SetCredentials(impl.responder.credentials(), remote.credentials);
   // RFC 8445 §6.1.1: against a lite agent "the full agent MUST take the controlling role".
   if (remote.ice_lite && impl.role.Become(Role::kControlling)) impl.ApplyRole();
+  impl.runner.SetPacing(std::max(impl.options.pacing_interval, remote.pacing_interval));
   impl.session.Start(impl.now);
   impl.pairing.Start(impl.role.role());
   for (const EarlyCheck& check : impl.responder.TakeEarly()) impl.AcceptCheck(check);

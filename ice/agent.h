@@ -25,6 +25,9 @@ struct RemoteDescription {
   Credentials credentials;
   bool ice_lite = false;
   bool ice2 = false;
+  // a=ice-pacing (RFC 8839 §5.5). RFC 8445 §14.2: the higher Ta of both sides is used, and a side that does not say any
+  // counts as 50 ms; a lower Ta of ours takes effect only when the peer proposes one too.
+  Duration pacing_interval = kDefaultPacingInterval;
 };
 
 // The ICE agent of one component of one data stream (RFC 8445). Told its local candidates, the remote description and

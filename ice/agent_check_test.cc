@@ -124,7 +124,7 @@ TEST(AgentCheckTest, I9_PacesChecksWhateverThePeerTrickles) {  // RFC 8445 §14.
 
 TEST(AgentCheckTest, I9_NeverPacesFasterThanFiveMilliseconds) {  // RFC 8445 §14.2
   LoneAgent lone({.pacing_interval = 0ms});
-  lone.Describe();
+  lone.Describe(0ms);
   for (int port = 1; port <= 20; ++port) {
     ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host("192.0.2.9:" + std::to_string(port))));
   }
@@ -132,6 +132,23 @@ TEST(AgentCheckTest, I9_NeverPacesFasterThanFiveMilliseconds) {  // RFC 8445 §1
   const auto checks = lone.TakeChecks();
   EXPECT_EQ(checks.size(), 20u);
   for (size_t i = 1; i < checks.size(); ++i) EXPECT_EQ(checks[i].at - checks[i - 1].at, 5ms);
+}
+
+TEST(AgentCheckTest, PacesByTheSlowerOfBothSides) {  // RFC 8445 §14.2, RFC 8839 §5.5
+  struct Case {
+    Duration ours, theirs, used;
+  };
+  for (const Case& c :
+       {Case{50ms, 100ms, 100ms}, {100ms, 50ms, 100ms}, {20ms, kDefaultPacingInterval, 50ms}, {20ms, 30ms, 30ms}}) {
+    LoneAgent lone({.pacing_interval = c.ours});
+    lone.Describe(c.theirs);
+    ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host("192.0.2.9:1")));
+    ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host("192.0.2.9:2")));
+    lone.Advance(200ms);
+    const auto checks = lone.TakeChecks();
+    ASSERT_EQ(checks.size(), 2u);
+    EXPECT_EQ(checks[1].at - checks[0].at, c.used);
+  }
 }
 
 TEST(AgentCheckTest, ChecksTheBestPairFirst) {  // RFC 8445 §6.1.4.2

@@ -101,8 +101,8 @@ LoneAgent::LoneAgent(const Options& options, uint64_t seed)
   Drain();
 }
 
-void LoneAgent::Describe() {
-  JSP_CHECK(agent_->SetRemoteDescription(now_, {peer_, false, true}).has_value());
+void LoneAgent::Describe(Duration pacing_interval) {
+  JSP_CHECK(agent_->SetRemoteDescription(now_, {peer_, false, true, pacing_interval}).has_value());
   Drain();
 }
 

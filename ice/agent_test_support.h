@@ -74,7 +74,8 @@ class LoneAgent {
 
   Agent& agent() { return *agent_; }
   Timestamp now() const { return now_; }
-  void Describe();  // sets the remote description to peer()
+  // Sets the remote description to peer(), who proposes this Ta.
+  void Describe(Duration pacing_interval = kDefaultPacingInterval);
   const Credentials& peer() const { return peer_; }
   CheckDraft Draft() const;  // a good check from the peer, in the opposite role
   std::vector<uint8_t> Write(const CheckDraft& draft) { return WriteDraft(draft, rng_); }

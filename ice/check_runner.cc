@@ -11,6 +11,11 @@ CheckRunner::CheckRunner(const Options& options, Pairing& pairing, Metrics& metr
       scheduler_(options),
       transactions_(options, metrics) {}
 
+void CheckRunner::SetPacing(Duration pacing_interval) {
+  pacing_interval_ = pacing_interval;
+  scheduler_.SetPacing(pacing_interval);
+}
+
 void CheckRunner::Trigger(CandidatePair& pair) {
   if (pair.state == PairState::kInProgress) transactions_.Cancel(pair.addresses);
   if (pair.state != PairState::kSucceeded) pairing_.checklist().SetState(pair, PairState::kWaiting);

@@ -17,6 +17,8 @@ class CheckRunner {
  public:
   CheckRunner(const Options& options, Pairing& pairing, Metrics& metrics, Rng& rng);
 
+  // RFC 8445 §14.2: the Ta that both sides agree on.
+  void SetPacing(Duration pacing_interval);
   // RFC 8445 §7.3.1.4: a check was received on `pair`.
   void Trigger(CandidatePair& pair);
   void Nominate(const AddressPair& path) { scheduler_.EnqueueNomination(path); }

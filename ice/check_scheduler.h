@@ -14,6 +14,7 @@ class CheckScheduler {
  public:
   explicit CheckScheduler(const Options& options);
 
+  void SetPacing(Duration pacing_interval) { pacing_interval_ = pacing_interval; }
   // RFC 8445 §7.3.1.4: "enqueue the pair in the triggered checklist" if not already present.
   void EnqueueTriggered(const AddressPair& pair, const Checklist& checklist);
   // RFC 8445 §8.1.1: the check that nominates.

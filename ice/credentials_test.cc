@@ -21,7 +21,7 @@ TEST(CredentialsTest, DrawsEnoughRandomBitsAndNeverRepeats) {  // RFC 8445 §5.3
   EXPECT_EQ(seen.size(), 2000u);
 }
 
-TEST(CredentialsTest, AcceptsTheLengthsOfRfc8839AndNoOthers) {  // RFC 8839 §5.4
+TEST(CredentialsTest, I19_AcceptsTheLengthsOfRfc8839AndNoOthers) {  // RFC 8839 §5.4
   const auto is_valid = [](size_t ufrag, size_t pwd) {
     return Credentials{std::string(ufrag, 'a'), std::string(pwd, 'b')}.IsValid();
   };

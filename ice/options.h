@@ -8,6 +8,8 @@ namespace jsp::ice {
 
 enum class Role : uint8_t { kControlling, kControlled };
 
+constexpr Duration kDefaultPacingInterval = std::chrono::milliseconds(50);  // RFC 8445 §14.2
+
 // The controlling side's choice of moment, see nomination.h.
 struct NominationOptions {
   // How much longer than nomination_delay a better pair that is still in progress may hold up the nomination of a valid
@@ -22,8 +24,8 @@ struct NominationOptions {
 // Every timer and limit by its name; nothing is hidden in the code.
 struct Options {
   Role role = Role::kControlling;
-  // RFC 8445 §14.2: Ta between new checks; at least 5 ms.
-  Duration pacing_interval = std::chrono::milliseconds(50);
+  // RFC 8445 §14.2: Ta between new checks; at least 5 ms. The peer must be told (RFC 8839 §5.5) when it is not 50 ms.
+  Duration pacing_interval = kDefaultPacingInterval;
   // RFC 8445 §14.3: lower bound of a check's RTO, and how often a check is sent (Rc of RFC 8489 §6.2.1).
   Duration check_rto_min = std::chrono::milliseconds(500);
   uint32_t check_max_transmissions = 7;
