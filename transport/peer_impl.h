@@ -34,7 +34,6 @@ struct Peer::Impl {
     sctp::Association sctp;
     bool started = false;
     DtlsParameters parameters;
-    std::optional<datachannel::ChannelSet::Transmit> stalled;  // SCTP's send buffer was full
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {

@@ -196,15 +196,14 @@ void Peer::Impl::PumpChannels(Timestamp now) {
   }
 }
 
-// Messages wait in the channel set until SCTP has a stream and room for them; none that was accepted is lost.
+// Messages wait in the channel set until SCTP has a stream and room for them; none that was accepted is lost. A closing
+// channel asks for its reset only when its last message was polled (RFC 8831 §6.7), so none is polled without room.
 void Peer::Impl::HandOver(Timestamp now) {
-  while (true) {
-    if (!secured->stalled) secured->stalled = channels.PollTransmit(now, {});
-    if (!secured->stalled) return;
-    auto& next = *secured->stalled;
-    if (secured->sctp.send_buffer_room() < next.message.payload.size()) return;
-    (void)secured->sctp.Send(now, std::move(next.message), next.options);  // checked by the channel set already
-    secured->stalled.reset();
+  while (const size_t size = channels.NextTransmitSize(now)) {
+    if (secured->sctp.send_buffer_room() < size) return;
+    auto next = channels.PollTransmit(now, {});
+    if (!next) return;
+    if (!secured->sctp.Send(now, std::move(next->message), next->options)) channels.CloseChannel(now, next->channel);
   }
 }
 

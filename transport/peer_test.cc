@@ -140,6 +140,21 @@ TEST(PeerTest, R6_AnApplicationThatDoesNotReadStopsTheSenderAndLosesNothing) {
   EXPECT_TRUE(pair.RunUntil([&] { return pair.z.messages.size() == accepted; }));
 }
 
+TEST(PeerTest, R8_ClosingAChannelWhileTheSendBufferIsFullLosesNothing) {  // RFC 8831 §6.7
+  PeerOptions options;
+  options.sctp.max_send_buffer = 64 * 1024;
+  options.sctp.max_message_size = 64 * 1024;
+  PeerPair pair(5, options, options);
+  const auto channel = *pair.a.peer->OpenChannel(pair.now, {.label = "bulk"});
+  size_t accepted = 0;
+  while (pair.a.peer->Send(pair.now, channel, MessageKind::kBinary, std::vector<uint8_t>(16384))) ++accepted;
+  EXPECT_EQ(accepted, 4u) << "the whole buffer; the OPEN that goes before takes room of the last one";
+  pair.a.peer->CloseChannel(pair.now, channel);
+  ASSERT_TRUE(pair.Connect());
+  EXPECT_TRUE(pair.RunUntil([&] { return pair.z.messages.size() == accepted; }));
+  EXPECT_TRUE(pair.RunUntil([&] { return pair.a.peer->channel_state(channel) == datachannel::ChannelState::kClosed; }));
+}
+
 TEST(PeerTest, P28_MessagesWaitUntilAReaderAttaches) {
   PeerPair pair;
   pair.z.read = false;
