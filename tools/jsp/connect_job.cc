@@ -1,0 +1,264 @@
+#include "tools/jsp/connect_job.h"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "base/crypto.h"
+
+namespace jsp::tool {
+namespace {
+
+using boost::asio::awaitable;
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+namespace operators = boost::asio::experimental::awaitable_operators;
+
+constexpr uint64_t kEndless = 1'000'000'000'000'000;  // of a source; the benchmark ends by time
+
+struct FileCloser {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, FileCloser>;
+
+File Open(const std::string& path, const char* mode) {
+  File file(std::fopen(path.c_str(), mode));
+  if (!file) {
+    const char* what = mode[0] == 'r' ? "cannot read " : "cannot write ";
+    throw std::runtime_error(what + path + ": " + std::strerror(errno));
+  }
+  return file;
+}
+
+double Seconds(Clock::duration d) { return std::chrono::duration<double>(d).count(); }
+
+// One job at work: the transport, the result that others watch, and the line on the terminal.
+class Worker {
+ public:
+  Worker(WebRtcTransport& transport, const Job& job, JobResult& result, ProgressLine& progress)
+      : transport_(transport), job_(job), result_(result), progress_(progress) {}
+
+  awaitable<void> Messages();
+  awaitable<void> SendFile();
+  awaitable<void> BenchUp();
+  awaitable<void> BenchDown();
+
+ private:
+  awaitable<void> Send(Message message);
+  awaitable<Message> Receive();
+  awaitable<void> SendWholeFile();
+  awaitable<void> ReceiveEcho();
+  awaitable<void> FinishSink(uint64_t sent, std::string own_hash);
+  void NoteProgress(const char* verb, uint64_t bytes);
+
+  WebRtcTransport& transport_;
+  const Job& job_;
+  JobResult& result_;
+  ProgressLine& progress_;
+  std::string sent_hash_;
+  uint64_t sent_bytes_ = 0;
+  bool all_sent_ = false;
+};
+
+void Worker::NoteProgress(const char* verb, uint64_t bytes) {
+  const auto now = Clock::now();
+  // A terminal needs no more than ten lines a second.
+  if (now - result_.last_progress < std::chrono::milliseconds(100)) return;
+  result_.last_progress = now;
+  progress_.Show(Format("%s %.1f MB", verb, static_cast<double>(bytes) / 1e6));
+}
+
+awaitable<void> Worker::Send(Message message) {
+  error_code error;
+  co_await transport_.async_send(std::move(message), redirect_error(use_awaitable, error));
+  if (error) throw std::runtime_error("sending failed: " + error.message());
+}
+
+awaitable<Message> Worker::Receive() {
+  error_code error;
+  Message message = co_await transport_.async_receive(redirect_error(use_awaitable, error));
+  if (error) throw std::runtime_error("receiving failed: " + error.message());
+  if (!result_.first_message) result_.first_message = Clock::now();
+  co_return message;
+}
+
+awaitable<void> Worker::Messages() {
+  for (const auto& text : job_.messages) {
+    Message message{MessageKind::kString, {text.begin(), text.end()}};
+    co_await Send(std::move(message));
+    const Message echo = co_await Receive();
+    if (echo.kind != MessageKind::kString || echo.text() != text) {
+      throw std::runtime_error("the peer answered something else than the echo of \"" + text + "\"");
+    }
+    result_.last_progress = Clock::now();
+    result_.bytes += text.size();
+    ++result_.messages;
+  }
+}
+
+awaitable<void> Worker::SendWholeFile() {
+  const File file = Open(job_.send_file, "rb");
+  crypto::Sha256Hasher hasher;
+  for (;;) {
+    Message message;
+    message.payload.resize(job_.message_size);
+    const size_t size = std::fread(message.payload.data(), 1, message.payload.size(), file.get());
+    if (std::ferror(file.get()) != 0) throw std::runtime_error("cannot read " + job_.send_file);
+    if (size == 0) break;
+    message.payload.resize(size);
+    hasher.Update(message.payload);
+    sent_bytes_ += size;
+    ++result_.messages;
+    co_await Send(std::move(message));
+    NoteProgress("sent", sent_bytes_);
+  }
+  sent_hash_ = crypto::Hex(hasher.Finish());
+  all_sent_ = true;
+}
+
+// Runs beside SendWholeFile; what comes back is at most what was sent.
+awaitable<void> Worker::ReceiveEcho() {
+  const File file = Open(job_.receive_file, "wb");
+  crypto::Sha256Hasher hasher;
+  uint64_t received = 0;
+  while (!all_sent_ || received < sent_bytes_) {
+    const Message part = co_await Receive();
+    received += part.payload.size();
+    if (received > sent_bytes_) throw std::runtime_error("the peer sent more than it got");
+    hasher.Update(part.payload);
+    if (std::fwrite(part.payload.data(), 1, part.payload.size(), file.get()) != part.payload.size()) {
+      throw std::runtime_error("cannot write " + job_.receive_file + ": " + std::strerror(errno));
+    }
+    NoteProgress("received", received);
+  }
+  const std::string hash = crypto::Hex(hasher.Finish());
+  if (hash != sent_hash_) throw std::runtime_error("what came back differs from " + job_.send_file);
+}
+
+awaitable<void> Worker::SendFile() {
+  using operators::operator&&;
+  if (job_.kind == JobKind::kSend) {
+    co_await SendWholeFile();
+    co_await FinishSink(sent_bytes_, sent_hash_);
+  } else {
+    // An empty file brings no message back, so the receiver may not wait before it is known to be empty.
+    const File probe = Open(job_.send_file, "rb");
+    if (std::fgetc(probe.get()) == EOF) {
+      co_await SendWholeFile();
+      co_await ReceiveEcho();
+    } else {
+      co_await (SendWholeFile() && ReceiveEcho());
+    }
+  }
+  result_.bytes = sent_bytes_;
+  result_.sha256 = sent_hash_;
+}
+
+awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
+  constexpr std::string_view kDone = "done";
+  Message done{MessageKind::kString, {kDone.begin(), kDone.end()}};
+  co_await Send(std::move(done));
+  const Message answer = co_await Receive();
+  error_code error;
+  const auto report = boost::json::parse(answer.text(), error);
+  if (error || !report.is_object() || !report.as_object().contains("bytes")) {
+    throw std::runtime_error("the peer did not answer as a sink; is it jsp serve, and the label sink?");
+  }
+  const auto& object = report.as_object();
+  const auto bytes = object.at("bytes").to_number<uint64_t>();
+  const auto* hash = object.if_contains("sha256");
+  // Only a reliable channel promises that all arrived.
+  const auto options = transport_.channel().options();
+  const bool is_reliable = !options.max_retransmits && !options.max_lifetime;
+  if (is_reliable && bytes != sent) {
+    throw std::runtime_error(Format("the sink counted %llu of %llu octets", static_cast<unsigned long long>(bytes),
+                                    static_cast<unsigned long long>(sent)));
+  }
+  result_.bytes = bytes;
+  if (hash != nullptr && hash->is_string()) result_.sha256 = std::string(hash->as_string());
+  if (is_reliable && options.ordered && result_.sha256 != own_hash) {
+    throw std::runtime_error("the sink's SHA-256 differs from ours");
+  }
+}
+
+awaitable<void> Worker::BenchUp() {
+  const auto end = Clock::now() + job_.bench_time;
+  crypto::Sha256Hasher hasher;
+  uint64_t sent = 0;
+  const std::vector<uint8_t> payload(job_.message_size, 0x5a);
+  while (Clock::now() < end) {
+    hasher.Update(payload);
+    Message message{MessageKind::kBinary, payload};
+    co_await Send(std::move(message));
+    sent += payload.size();
+    ++result_.messages;
+    NoteProgress("sent", sent);
+  }
+  co_await FinishSink(sent, crypto::Hex(hasher.Finish()));
+}
+
+awaitable<void> Worker::BenchDown() {
+  Message first = co_await Receive();
+  const auto start = Clock::now();
+  while (Clock::now() - start < job_.bench_time) {
+    const Message message = co_await Receive();
+    if (message.kind == MessageKind::kString) throw std::runtime_error("the source ended before the time was over");
+    result_.bytes += message.payload.size();
+    ++result_.messages;
+    NoteProgress("received", result_.bytes);
+  }
+  result_.seconds = Seconds(Clock::now() - start);
+}
+
+}  // namespace
+
+std::string LabelFor(const Job& job) {
+  switch (job.kind) {
+    case JobKind::kNone:
+      return "jetstream_proto";
+    case JobKind::kMessages:
+    case JobKind::kSendAndReceive:
+      return "echo";
+    case JobKind::kSend:
+    case JobKind::kBenchUp:
+      return "sink";
+    case JobKind::kBenchDown:
+      return "source:" + std::to_string(kEndless) + ":" + std::to_string(job.message_size);
+  }
+  return "echo";
+}
+
+awaitable<void> RunJob(WebRtcTransport& transport, const Job& job, JobResult& result, ProgressLine& progress) {
+  Worker worker(transport, job, result, progress);
+  const auto start = Clock::now();
+  result.last_progress = start;
+  switch (job.kind) {
+    case JobKind::kNone:
+      co_return;
+    case JobKind::kMessages:
+      co_await worker.Messages();
+      break;
+    case JobKind::kSend:
+    case JobKind::kSendAndReceive:
+      co_await worker.SendFile();
+      break;
+    case JobKind::kBenchUp:
+      co_await worker.BenchUp();
+      break;
+    case JobKind::kBenchDown:
+      co_await worker.BenchDown();
+      co_return;
+  }
+  result.seconds = Seconds(Clock::now() - start);
+}
+
+}  // namespace jsp::tool

@@ -1,0 +1,94 @@
+#include "tools/jsp/ice_arguments.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "stun/uri.h"
+#include "transport/asio/interface_list.h"
+
+namespace jsp::tool {
+namespace {
+
+using Result = Expected<void, std::string>;
+
+std::optional<uint16_t> ParsePort(std::string_view text) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port == 0) return std::nullopt;
+  return port;
+}
+
+Result ApplyServers(const IceArguments& arguments, WebRtcConfig& config) {
+  for (const auto& text : arguments.servers) {
+    const auto uri = stun::ParseUri(text);
+    if (!uri) {
+      return Unexpected<std::string>("--ice-server " + text + ": " + std::string(stun::Describe(uri.error().code)));
+    }
+    if (!uri->IsTurn()) {
+      config.stun_servers.push_back(text);
+      continue;
+    }
+    if (arguments.username.empty() || arguments.credential.empty()) {
+      return Unexpected<std::string>("--ice-server " + text + ": a TURN server needs --username and --credential");
+    }
+    config.turn_servers.push_back({{text}, arguments.username, arguments.credential});
+  }
+  return {};
+}
+
+Result ApplyPortRange(const std::string& text, transport::io::PortRange& range) {
+  if (text.empty()) return {};
+  const size_t dash = text.find('-');
+  const auto low = ParsePort(std::string_view(text).substr(0, dash));
+  const auto high = dash == std::string::npos ? low : ParsePort(std::string_view(text).substr(dash + 1));
+  if (!low || !high || *low > *high) {
+    return Unexpected<std::string>("--port-range " + text + ": write LO-HI, both from 1 to 65535, such as 50000-50100");
+  }
+  range = {*low, *high};
+  return {};
+}
+
+Result CheckInterfaces(const std::vector<std::string>& names) {
+  const auto interfaces = transport::io::ListInterfaces();
+  for (const auto& name : names) {
+    if (std::ranges::any_of(interfaces, [&](const auto& i) { return i.name == name; })) continue;
+    std::string known;
+    for (const auto& i : interfaces) {
+      if (known.find(i.name) == std::string::npos) known += (known.empty() ? "" : ", ") + i.name;
+    }
+    return Unexpected<std::string>("--interface " + name + ": no such interface with an address; there are " + known);
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddIceOptions(CLI::App& command, IceArguments& arguments) {
+  command.add_option("--ice-server", arguments.servers, "stun:, turn: or turns: URI; repeatable");
+  command.add_option("--username", arguments.username, "user name for the TURN servers");
+  command.add_option("--credential", arguments.credential, "password for the TURN servers");
+  command.add_option("--policy", arguments.policy, "all candidates, or relayed ones only")
+      ->check(CLI::IsMember({"all", "relay"}))
+      ->capture_default_str();
+  command.add_option("--interface", arguments.interfaces, "gather on these network interfaces only");
+  command.add_option("--port-range", arguments.port_range, "LO-HI: UDP ports to use");
+}
+
+Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
+  if (const auto servers = ApplyServers(arguments, config); !servers) return servers;
+  if (arguments.policy == "relay") {
+    if (config.turn_servers.empty()) {
+      return Unexpected<std::string>("--policy relay: needs a TURN server; add --ice-server turn:HOST:PORT");
+    }
+    config.ice_transport_policy = IceTransportPolicy::kRelay;
+  }
+  if (const auto known = CheckInterfaces(arguments.interfaces); !known) return known;
+  config.driver_options.interfaces.names = arguments.interfaces;
+  if (const auto range = ApplyPortRange(arguments.port_range, config.driver_options.mux.ports); !range) return range;
+  if (const auto valid = config.Validate(); !valid) return Unexpected<std::string>(valid.error().ToString());
+  return {};
+}
+
+}  // namespace jsp::tool

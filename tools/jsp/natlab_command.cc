@@ -1,0 +1,114 @@
+#include <string>
+#include <vector>
+
+#include "bench/natlab/matrix.h"
+#include "tools/jsp/commands.h"
+#include "tools/jsp/host_path.h"
+#include "tools/jsp/natlab_table.h"
+#include "tools/jsp/output.h"
+
+namespace jsp::tool {
+namespace {
+
+constexpr size_t kQuickRuns = 1;
+constexpr size_t kFullRuns = 20;
+
+struct NatlabArguments {
+  bool quick = false;
+  bool full = false;
+  bool paths = false;
+  std::string engine = "sim";
+  std::vector<std::string> types;
+  size_t runs = 0;  // 0: as quick or full say
+  uint64_t seed = 1;
+  std::string json;
+  std::string html;
+};
+
+std::string AllTypeNames() {
+  std::string names;
+  for (const auto type : netsim::AllNatTypes()) {
+    names += (names.empty() ? "" : ", ") + std::string(netsim::ToString(type));
+  }
+  return names;
+}
+
+Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArguments& arguments) {
+  natlab::MatrixOptions options;
+  options.seed = arguments.seed;
+  options.runs = arguments.runs > 0 ? arguments.runs : (arguments.full ? kFullRuns : kQuickRuns);
+  for (const auto& name : arguments.types) {
+    const auto type = netsim::ParseNatType(name);
+    if (!type)
+      return Unexpected<std::string>("--types: unknown NAT type '" + name + "'; it is one of " + AllTypeNames());
+    options.types.push_back(*type);
+  }
+  if (options.types.empty()) options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
+  return options;
+}
+
+natlab::Report RunWithProgress(const natlab::MatrixOptions& options) {
+  ProgressLine line("natlab:");
+  natlab::Progress progress;
+  progress.context = &line;
+  progress.cell_done = [](void* context, const natlab::CellReport& cell, size_t done, size_t total) {
+    static_cast<ProgressLine*>(context)->Show(Format("%zu of %zu cells (%s - %s)", done, total,
+                                                     std::string(netsim::ToString(cell.a)).c_str(),
+                                                     std::string(netsim::ToString(cell.b)).c_str()));
+  };
+  return natlab::RunMatrix(options, progress);
+}
+
+Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const natlab::Report& report) {
+  if (!arguments.html.empty()) {
+    if (const auto written = WriteDocument(arguments.html, natlab::ToHtml(report)); !written) return written;
+  }
+  if (!arguments.json.empty()) return WriteDocument(arguments.json, natlab::ToJson(report));
+  return {};
+}
+
+int RunNatlab(const NatlabArguments& arguments) {
+  const auto options = ToMatrixOptions(arguments);
+  if (!options) return Fail(options.error(), kExitUsage);
+  for (const auto& path : {arguments.json, arguments.html}) {
+    if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
+  }
+  const HumanText human(arguments.json == "-" || arguments.html == "-");
+  natlab::Report report = RunWithProgress(*options);
+  human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
+  if (arguments.paths || arguments.quick || arguments.full) {
+    ProgressLine line("natlab:");
+    line.Show("measuring the host path");
+    auto path = MeasureHostPath();
+    if (!path) return Fail(path.error());
+    report.paths.push_back(std::move(*path));
+  }
+  human.Print(FormatPaths(report));
+  if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
+  if (!arguments.html.empty() && arguments.html != "-") human.Print("\nreport: " + arguments.html + "\n");
+  if (report.mismatches() == 0) return kExitDone;
+  return Fail(Format("%zu runs did not end as their NAT types demand; rerun one cell with --types A,B --seed %llu",
+                     report.mismatches(), static_cast<unsigned long long>(report.seed)));
+}
+
+}  // namespace
+
+void AddNatlabCommand(CLI::App& program, int& exit_code) {
+  auto arguments = std::make_shared<NatlabArguments>();
+  auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
+  auto* quick = command->add_flag("--quick", arguments->quick, "one run of each cell, and the host path");
+  command->add_flag("--full", arguments->full, "20 runs of each cell, and the host path")->excludes(quick);
+  command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
+      ->check(CLI::IsMember({"sim"}))
+      ->capture_default_str();
+  command->add_option("--types", arguments->types, "only these NAT types: " + AllTypeNames())->delimiter(',');
+  command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
+      ->check(CLI::Range(1, 100000));
+  command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
+  command->add_flag("--paths", arguments->paths, "measure the host path over real loopback sockets");
+  command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
+  command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");
+  command->callback([arguments, &exit_code] { exit_code = RunNatlab(*arguments); });
+}
+
+}  // namespace jsp::tool

@@ -1,0 +1,97 @@
+#include "tools/jsp/natlab_table.h"
+
+#include <algorithm>
+
+#include "tools/jsp/output.h"
+
+namespace jsp::tool {
+namespace {
+
+using natlab::CellReport;
+using natlab::Distribution;
+using natlab::Outcome;
+
+constexpr int kWidth = 9;
+constexpr const char* kGreen = "\033[32m";
+constexpr const char* kYellow = "\033[33m";
+constexpr const char* kGray = "\033[90m";
+constexpr const char* kMismatch = "\033[1;97;41m";
+constexpr const char* kReset = "\033[0m";
+
+Outcome MostFrequent(const CellReport& cell) {
+  const size_t best = std::max({cell.direct, cell.relayed, cell.none});
+  if (best == cell.direct) return Outcome::kDirect;
+  return best == cell.relayed ? Outcome::kRelay : Outcome::kNone;
+}
+
+std::string CellText(const CellReport& cell) {
+  const Outcome outcome = MostFrequent(cell);
+  const char* mark = cell.mismatches > 0 ? "!" : "";
+  if (outcome == Outcome::kNone) return std::string(mark) + "none";
+  return Format("%s%c %.0f", mark, outcome == Outcome::kDirect ? 'D' : 'R', Distribution::Of(cell.times_ms).p50);
+}
+
+const char* CellColor(const CellReport& cell) {
+  if (cell.mismatches > 0) return kMismatch;
+  switch (MostFrequent(cell)) {
+    case Outcome::kDirect:
+      return kGreen;
+    case Outcome::kRelay:
+      return kYellow;
+    case Outcome::kNone:
+      return kGray;
+  }
+  return kGray;
+}
+
+void AppendColored(std::string& text, const CellReport& cell, Color color) {
+  const std::string padded = Format("%*s", kWidth, CellText(cell).c_str());
+  if (color == Color::kOff) {
+    text += padded;
+  } else {
+    text += CellColor(cell) + padded + kReset;
+  }
+}
+
+std::string Name(netsim::NatType type) { return std::string(netsim::ToString(type)); }
+
+}  // namespace
+
+std::string FormatMatrix(const natlab::Report& report, Color color) {
+  std::string text =
+      Format("NAT matrix, engine %s, seed %llu, %zu run%s of each cell, virtual time\n\n", report.engine.c_str(),
+             static_cast<unsigned long long>(report.seed), report.runs, report.runs == 1 ? "" : "s");
+  text += Format("%-*s", kWidth, "a \\ b");
+  for (const auto type : report.types) text += Format("%*s", kWidth, Name(type).c_str());
+  text += '\n';
+  for (const auto a : report.types) {
+    text += Format("%-*s", kWidth, Name(a).c_str());
+    for (const auto b : report.types) {
+      const auto cell = std::ranges::find_if(report.cells, [&](const auto& c) { return c.a == a && c.b == b; });
+      if (cell != report.cells.end()) AppendColored(text, *cell, color);
+    }
+    text += '\n';
+  }
+  text += "\nD direct, R relayed, none no connection; the number is the median time to the first message in ms.\n";
+  for (const auto& cell : report.cells) {
+    if (cell.mismatches == 0) continue;
+    text += Format("! %s - %s: expected %s in every run, but %zu of %zu differ: %s\n", Name(cell.a).c_str(),
+                   Name(cell.b).c_str(), ToString(cell.expected), cell.mismatches, report.runs, cell.why.c_str());
+  }
+  text += Format("%zu cells, %zu mismatch%s with what the NAT types allow\n", report.cells.size(), report.mismatches(),
+                 report.mismatches() == 1 ? "" : "es");
+  return text;
+}
+
+std::string FormatPaths(const natlab::Report& report) {
+  if (report.paths.empty()) return {};
+  std::string text = "\nPaths over real sockets of this machine\n\n";
+  text += "path        connect ms p50     p95    round trip ms p50     p95      MB/s\n";
+  for (const auto& path : report.paths) {
+    text += Format("%-12s%14.1f %7.1f %20.3f %7.3f %9.1f\n", path.path.c_str(), path.connect_ms.p50,
+                   path.connect_ms.p95, path.rtt_ms.p50, path.rtt_ms.p95, path.mbytes_per_s);
+  }
+  return text;
+}
+
+}  // namespace jsp::tool

@@ -1,0 +1,64 @@
+#include "tools/jsp/natlab_table.h"
+
+#include <gtest/gtest.h>
+
+namespace jsp::tool {
+namespace {
+
+using natlab::CellReport;
+using natlab::Outcome;
+using netsim::NatType;
+
+natlab::Report ReportOf(CellReport cell) {
+  natlab::Report report;
+  report.types = {cell.a};
+  report.cells = {std::move(cell)};
+  return report;
+}
+
+CellReport DirectCell() {
+  CellReport cell;
+  cell.a = cell.b = NatType::kPort;
+  cell.expected = Outcome::kDirect;
+  cell.direct = 1;
+  cell.times_ms = {142.4};
+  return cell;
+}
+
+TEST(NatlabTableTest, ShowsOutcomeAndMedianTimeOfEachCell) {
+  const std::string text = FormatMatrix(ReportOf(DirectCell()), Color::kOff);
+  EXPECT_NE(text.find("port        D 142\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 cells, 0 mismatches"), std::string::npos) << text;
+  EXPECT_EQ(text.find('\033'), std::string::npos);
+}
+
+TEST(NatlabTableTest, ColorsOnlyWhenAsked) {
+  EXPECT_NE(FormatMatrix(ReportOf(DirectCell()), Color::kOn).find("\033[32m    D 142\033[0m"), std::string::npos);
+}
+
+TEST(NatlabTableTest, MarksAndExplainsMismatches) {
+  CellReport cell = DirectCell();
+  cell.direct = 0;
+  cell.none = 1;
+  cell.times_ms.clear();
+  cell.mismatches = 1;
+  cell.why = "every check timed out";
+  const std::string text = FormatMatrix(ReportOf(cell), Color::kOff);
+  EXPECT_NE(text.find("    !none\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("! port - port: expected direct in every run, but 1 of 1 differ: every check timed out"),
+            std::string::npos)
+      << text;
+}
+
+TEST(NatlabTableTest, ListsPathsOnlyWhenThereAreSome) {
+  natlab::Report report;
+  EXPECT_EQ(FormatPaths(report), "");
+  report.paths.push_back({"host", {.p50 = 12.5, .p95 = 20, .max = 21, .count = 20}, {}, 321.5});
+  const std::string text = FormatPaths(report);
+  EXPECT_NE(text.find("host"), std::string::npos);
+  EXPECT_NE(text.find("12.5"), std::string::npos);
+  EXPECT_NE(text.find("321.5"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace jsp::tool

@@ -1,0 +1,138 @@
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <charconv>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tools/jsp/channel_service.h"
+#include "tools/jsp/commands.h"
+#include "tools/jsp/ice_arguments.h"
+#include "tools/jsp/output.h"
+#include "tools/jsp/page.h"
+#include "transport/asio/resolver.h"
+#include "transport/signaling/server.h"
+
+namespace jsp::tool {
+namespace {
+
+constexpr size_t kQueueBytes = 4 * 1024 * 1024;  // per session: what a slow reader can make us hold
+constexpr auto kResolveDeadline = std::chrono::seconds(3);
+
+struct ServeArguments {
+  std::string http = "127.0.0.1:8080";
+  IceArguments ice;
+  std::optional<uint16_t> negotiated;
+  std::string negotiated_label = "echo";
+  size_t max_sessions = 1024;
+};
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+};
+
+std::optional<HostPort> ParseHostPort(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  HostPort parsed{.host = text.substr(0, colon)};
+  const char* end = text.data() + text.size();
+  const auto [last, error] = std::from_chars(text.data() + colon + 1, end, parsed.port);
+  if (error != std::errc() || last != end) return std::nullopt;
+  if (parsed.host.front() == '[' && parsed.host.back() == ']') {
+    parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+  } else if (parsed.host.find(':') != std::string::npos) {
+    return std::nullopt;  // an IPv6 address needs brackets
+  }
+  return parsed;
+}
+
+bool IsLoopback(const std::string& host) {
+  const auto ip = IpAddress::Parse(host);
+  return host == "localhost" || (ip && ip->IsLoopback());
+}
+
+signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
+  signaling::SessionHostOptions options;
+  options.peer.channels.max_queued_bytes = kQueueBytes;
+  options.max_sessions = arguments.max_sessions;
+  options.page = std::string(kPage);
+  options.make_service = [negotiated = arguments.negotiated,
+                          label = arguments.negotiated_label](signaling::Session& session) {
+    auto service = std::make_unique<ChannelService>(session);
+    if (negotiated) service->OpenNegotiated(*negotiated, label);
+    return service;
+  };
+  return options;
+}
+
+std::vector<SocketAddress> Resolve(boost::asio::io_context& loop, const std::vector<std::string>& texts) {
+  std::vector<stun::Uri> uris;
+  for (const auto& text : texts) {
+    if (const auto uri = stun::ParseUri(text)) uris.push_back(*uri);
+  }
+  std::optional<std::vector<SocketAddress>> found;
+  transport::io::ResolveServers(loop.get_executor(), uris, kResolveDeadline,
+                                [&](std::vector<SocketAddress> servers) { found = std::move(servers); });
+  while (!found && loop.run_one() > 0) {
+  }
+  loop.restart();
+  return found.value_or(std::vector<SocketAddress>());
+}
+
+int RunServe(const ServeArguments& arguments) {
+  const auto address = ParseHostPort(arguments.http);
+  if (!address) {
+    return Fail("--http " + arguments.http + ": write HOST:PORT, such as 127.0.0.1:8080 (port 0 picks a free one)",
+                kExitUsage);
+  }
+  WebRtcConfig config;
+  if (const auto applied = ApplyIceArguments(arguments.ice, config); !applied) {
+    return Fail(applied.error(), kExitUsage);
+  }
+  if (config.ice_transport_policy == IceTransportPolicy::kRelay) {
+    return Fail("--policy relay: this version gathers no relayed candidates; serve with --policy all");
+  }
+  config.driver_options.interfaces.include_loopback = IsLoopback(address->host);
+  boost::asio::io_context loop(1);
+  auto options = HostOptions(arguments);
+  options.peer.stun_servers = Resolve(loop, config.stun_servers);
+  if (options.peer.stun_servers.empty() && !config.stun_servers.empty()) {
+    return Fail("--ice-server " + config.stun_servers.front() + ": the host name does not resolve; check it");
+  }
+  auto driver = transport::io::Driver::Open(loop.get_executor(), config.driver_options);
+  if (!driver) {
+    return Fail("no UDP socket: " + driver.error().message() + "; check --interface and --port-range");
+  }
+  signaling::SessionHost host(*driver, std::move(options));
+  auto server = signaling::Server::Listen(loop.get_executor(), {.host = address->host, .port = address->port}, host);
+  if (!server) return Fail(server.error());
+  boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
+  signals.async_wait([&](boost::system::error_code error, int) {
+    if (!error) loop.stop();
+  });
+  HumanText(false).Print("listening on " + (*server)->url() + "\n");
+  loop.run();
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddServeCommand(CLI::App& program, int& exit_code) {
+  auto arguments = std::make_shared<ServeArguments>();
+  auto* command = program.add_subcommand("serve", "signalling over HTTP, a web page, and a peer that serves channels");
+  command->add_option("--http", arguments->http, "HOST:PORT to listen on; port 0 picks a free one")
+      ->capture_default_str();
+  AddIceOptions(*command, arguments->ice);
+  command->add_option("--negotiated", arguments->negotiated, "open this channel id in every session, without DCEP");
+  command->add_option("--negotiated-label", arguments->negotiated_label, "what that channel does: echo, sink, …")
+      ->capture_default_str();
+  command->add_option("--max-sessions", arguments->max_sessions, "more offers are answered 503")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command->callback([arguments, &exit_code] { exit_code = RunServe(*arguments); });
+}
+
+}  // namespace jsp::tool
