@@ -56,10 +56,16 @@ class Agent {
   // The owner has sent it to the peer, or is about to (RFC 8838 §10). A `base` with port 0 means the address itself;
   // priority 0 and foundation "" are computed (RFC 8445 §5.1.2, §5.1.1.3).
   Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);
+  // Gathering has ended (RFC 8838 §8); later candidates are refused.
   void EndOfLocalCandidates(Timestamp now);
+  // Starts checks, with the candidates of both sides so far, and the PAC timer (RFC 8863 §4). The same credentials
+  // again change nothing; others are kBadCredentials, because they are a restart: another agent (RFC 8445 §9).
   Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);
+  // Before or after the description (RFC 8838 §11). The owner has resolved names and dropped other generations.
   Expected<void, AddCandidateError> AddRemoteCandidate(Timestamp now, Candidate candidate);
+  // The peer's end-of-candidates indication (RFC 8838 §14).
   void EndOfRemoteCandidates(Timestamp now);
+  // Final: nothing is sent or answered any more.
   void Close(Timestamp now);
 
   // Inputs. Only STUN is for the agent; returns false when the datagram is none of its business (a response to
@@ -70,7 +76,7 @@ class Agent {
   // Data went out over the selected pair, so no keepalive is due for a while (RFC 8445 §11).
   void HandleDataSent(Timestamp now);
 
-  // Outputs.
+  // Outputs. `out` must hold 640 octets, or nothing is written.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;
