@@ -48,7 +48,7 @@ export async function runPageCases(runner, page, server) {
   });
 }
 
-const text = (page, selector) => page.evaluate(`document.querySelector('${selector}').textContent`);
+const text = (page, selector) => page.evaluate(`document.querySelector('${selector}')?.textContent ?? ''`);
 
 // What a person does with the page. `chooseFile(path)` fills the file field.
 export async function clickThrough(page, server, browserName, chooseFile) {

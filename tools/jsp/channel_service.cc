@@ -72,7 +72,8 @@ class ChannelWorker {
         SourcePayload(bytes_, static_cast<size_t>(std::min<uint64_t>(kind_.message_size, kind_.bytes - bytes_)));
     Count(payload);
     Send(peer, now, MessageKind::kBinary, std::move(payload));
-    if (peer.channel_state(channel_) != datachannel::ChannelState::kOpen) is_source_done_ = true;
+    const auto state = peer.channel_state(channel_);
+    is_source_done_ = state == datachannel::ChannelState::kClosing || state == datachannel::ChannelState::kClosed;
     return Progress::kDidWork;
   }
   void Count(std::span<const uint8_t> payload) {

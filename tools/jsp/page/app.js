@@ -2,7 +2,7 @@
 // The page of `jsp serve`: connects on a click, and uses the served peer's channels (echo, sink, source).
 
 const $ = (id) => document.getElementById(id);
-const HIGH_WATER = 4 * 1024 * 1024;
+const HIGH_WATER = 1024 * 1024;
 const CHUNK = 65536;
 const CONNECT_TIMEOUT_MS = 20000;
 
