@@ -24,11 +24,11 @@ void MessagePool::Release(MessageHandle handle) {
   octets_ -= slot.size();
   --live_;
   if (live_ == 0 && slots_.size() > kKeptSlots) {
-    slots_ = {};
+    slots_ = std::vector<OutgoingMessage>();  // "= {}" would keep the storage
     free_ = kNoMessage;
     return;
   }
-  slot.message.payload = {};
+  slot.message.payload = std::vector<uint8_t>();
   slot.next = free_;
   free_ = handle;
 }

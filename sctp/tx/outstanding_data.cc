@@ -114,6 +114,7 @@ void OutstandingData::SetState(Chunk& chunk, State state) {
 }
 
 void OutstandingData::Acknowledge(UnwrappedTsn tsn, AckResult& result) {
+  ++tsns_visited_;
   Chunk& chunk = ring_[Index(tsn)];
   if (chunk.state != State::kInFlight && chunk.state != State::kLost) return;
   SetState(chunk, State::kAcknowledged);
@@ -151,6 +152,7 @@ void OutstandingData::AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk
   // RFC 9260 §6.2.1 D iii: what was acknowledged by a gap block and is not any more may be missing.
   ForEachDifference(acknowledged_, reported_, [&](UnwrappedTsn first, UnwrappedTsn last) {
     for (UnwrappedTsn tsn = first; tsn <= last; tsn = tsn.Next()) {
+      ++tsns_visited_;
       Chunk& chunk = ring_[Index(tsn)];
       if (chunk.state != State::kAcknowledged) continue;
       SetState(chunk, State::kInFlight);
@@ -166,6 +168,7 @@ void OutstandingData::AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk
 void OutstandingData::CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& result) {
   bool settled = true;  // so far, nothing that can collect another miss indication
   for (UnwrappedTsn tsn = miss_floor_; tsn < limit; tsn = tsn.Next()) {
+    ++tsns_visited_;
     Chunk& chunk = ring_[Index(tsn)];
     if (chunk.state == State::kInFlight && !chunk.fast_retransmitted) {
       if (++chunk.misses >= kMissesToLose) {

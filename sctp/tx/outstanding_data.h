@@ -98,6 +98,8 @@ class OutstandingData {
   size_t flight_payload() const { return flight_payload_; }
   bool has_lost() const { return lost_ > 0; }
   bool IsAcknowledged(UnwrappedTsn tsn) const;
+  // TSNs that SACKs made us look at so far: their cost beyond their gap blocks.
+  uint64_t tsns_visited() const { return tsns_visited_; }
   // For tests and debug checks: the counters agree with the ring. O(n).
   bool IsConsistent() const;
 
@@ -130,6 +132,7 @@ class OutstandingData {
   size_t flight_octets_ = 0;
   size_t flight_payload_ = 0;
   size_t lost_ = 0;
+  uint64_t tsns_visited_ = 0;
   // No chunk below is lost; no chunk below can collect another miss indication.
   UnwrappedTsn lost_floor_;
   UnwrappedTsn miss_floor_;

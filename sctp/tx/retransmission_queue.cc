@@ -158,18 +158,27 @@ RetransmissionQueue::Expiry RetransmissionQueue::HandleTimeout(Timestamp now) {
   return is_probe ? Expiry::kWindowProbe : Expiry::kLoss;
 }
 
+std::optional<UnwrappedTsn> RetransmissionQueue::NextLost(Timestamp now) {
+  const uint64_t abandoned = metrics_.messages_abandoned;
+  const auto lost = outstanding_.NextLost(now);
+  // RFC 3758 §3.5 C3: what expired while it waited for its turn is forwarded now; no SACK and no timer may follow.
+  if (metrics_.messages_abandoned != abandoned) UpdateForwardTsn(now);
+  return lost;
+}
+
 bool RetransmissionQueue::BeginPacket(Timestamp now) {
   packet_ = {};
-  if (permission_.fast_retransmit && outstanding_.NextLost(now)) {
+  if (permission_.fast_retransmit && NextLost(now)) {
     packet_.only_lost = outstanding_.flight_octets() >= congestion_.cwnd();
     return true;
   }
   permission_.fast_retransmit = false;
   if (permission_.only_one_packet && outstanding_.flight_octets() > 0) return false;
-  if (outstanding_.NextLost(now)) return outstanding_.flight_octets() < congestion_.cwnd();
+  if (NextLost(now)) return outstanding_.flight_octets() < congestion_.cwnd();
   if (permission_.burst == 0) return false;
   if (!messages_.Front(now, reliability_)) {
-    permission_.burst = 0;
+    // An opportunity that is not used is gone, except for the first flight.
+    if (last_sent_ != Timestamp::Never()) permission_.burst = 0;
     return false;
   }
   DecayWhenIdle(now);
@@ -186,7 +195,7 @@ void RetransmissionQueue::DecayWhenIdle(Timestamp now) {
 std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t room) {
   if (room <= DataChunk::kHeaderSize) return std::nullopt;
   // RFC 9260 §6.1 C: what is lost goes before what is new.
-  if (const auto lost = outstanding_.NextLost(now)) {
+  if (const auto lost = NextLost(now)) {
     if (outstanding_.at(*lost).size() > room) return std::nullopt;
     outstanding_.MarkRetransmitted(*lost);
     // RFC 9260 §6.3.1 C5.

@@ -103,6 +103,7 @@ class RetransmissionQueue {
   void UpdateRoundTrip(Timestamp now);
   void UpdateProbe(Timestamp now);
   void UpdateForwardTsn(Timestamp now);
+  std::optional<UnwrappedTsn> NextLost(Timestamp now);
   std::optional<DataChunk> NextNewChunk(Timestamp now, size_t room);
   bool WindowAllows(Timestamp now, size_t length);
   DataChunk Compose(UnwrappedTsn tsn) const;

@@ -57,7 +57,7 @@ std::optional<MessageHandle> SendQueue::Front(Timestamp now, Reliability reliabi
     }
     const MessageHandle head = current_->head;
     const OutgoingMessage& message = pool_[head];
-    if (message.fragments > 0) return head;
+    if (message.fragmented > 0) return head;
     if (reliability == Reliability::kPartial && message.expires_at <= now) {
       Stream& stream = *current_;
       TakeFromBuffered(stream, message, message.size());
