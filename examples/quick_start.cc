@@ -11,8 +11,8 @@ boost::asio::awaitable<void> Run() {
   jsp::WebRtcTransport a(executor, {}), z(executor, {});
   co_await a.async_initialize(use_awaitable);
   co_await z.async_initialize(use_awaitable);
-  z.set_remote_description(jsp::SdpType::kOffer, a.create_offer().value()).value();
-  a.set_remote_description(jsp::SdpType::kAnswer, z.create_answer().value()).value();
+  (void)z.set_remote_description(jsp::SdpType::kOffer, a.create_offer().value());
+  (void)a.set_remote_description(jsp::SdpType::kAnswer, z.create_answer().value());
   co_await a.async_connect(use_awaitable);
   co_await a.async_send(boost::asio::buffer("hello, world", 12), use_awaitable);
   const jsp::Message message = co_await z.async_receive(use_awaitable);

@@ -1,7 +1,6 @@
 #include "transport/webrtc_core.h"
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -181,7 +180,7 @@ void TransportCore::AddWaiter(std::function<std::optional<error_code>()> check, 
   const uint64_t id = next_id++;
   done.OnCancel([weak = weak_from_this(), id] {
     const auto core = weak.lock();
-    if (core) boost::asio::dispatch(core->executor, [core, id] { core->Cancel(id); });
+    if (core) boost::asio::post(core->executor, [core, id] { core->Cancel(id); });
   });
   waiters.push_back({id, std::move(check), std::move(done)});
 }

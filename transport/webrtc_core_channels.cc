@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "transport/webrtc_core.h"
@@ -79,7 +79,7 @@ void TransportCore::Send(ChannelId id, Message message, Completion<error_code, s
   const uint64_t op = next_id++;
   done.OnCancel([weak = weak_from_this(), op] {
     const auto core = weak.lock();
-    if (core) boost::asio::dispatch(core->executor, [core, op] { core->Cancel(op); });
+    if (core) boost::asio::post(core->executor, [core, op] { core->Cancel(op); });
   });
   sends.push_back({op, id, std::move(message), std::move(done)});
   if (sends.size() == 1) peer.WaitForRoom(size);
@@ -116,7 +116,7 @@ void TransportCore::Receive(ChannelId id, PendingReceive reader) {
   reader.id = next_id++;
   const auto on_cancel = [weak = weak_from_this(), op = reader.id] {
     const auto core = weak.lock();
-    if (core) boost::asio::dispatch(core->executor, [core, op] { core->Cancel(op); });
+    if (core) boost::asio::post(core->executor, [core, op] { core->Cancel(op); });
   };
   std::visit([&](auto& done) { done.OnCancel(on_cancel); }, reader.done);
   Inbox& inbox = inboxes[Key(id)];

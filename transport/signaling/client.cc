@@ -7,6 +7,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -197,8 +198,9 @@ Expected<HttpUrl, std::string> ParseHttpUrl(std::string_view text) {
   if (url.host.empty()) return refuse("no host");
   if (parsed->has_userinfo()) return refuse("user names are not supported");
   if (parsed->has_port() && !parsed->port().empty()) {
-    if (parsed->port_number() == 0) return refuse("the port is not between 1 and 65535");
-    url.port = parsed->port_number();
+    const std::string port(parsed->port().data(), parsed->port().size());
+    const auto read = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (read.ec != std::errc() || url.port == 0) return refuse("the port is not between 1 and 65535");
   }
   const std::string path(parsed->encoded_path().data(), parsed->encoded_path().size());
   if (!path.empty() && path != "/") url.path = path;
