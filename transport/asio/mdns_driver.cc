@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/multicast.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <variant>
@@ -17,15 +18,19 @@ namespace jsp::transport::io {
 
 using boost::system::error_code;
 
-// RFC 6762 §5.1: one-shot queries from an ephemeral port of each interface; answers come to that port by unicast, so
-// that no group is joined and no responder of this host is in the way.
+// RFC 6762 §17: no message is longer.
+constexpr size_t kMaxPacket = 9000;
+
+// RFC 6762 §5.1: one-shot queries from an ephemeral port of each interface; answers come to that port by unicast. But
+// Chromium answers such queries to the group all the same, so the group is heard too, where the system allows it.
 struct MdnsDriver::Impl : std::enable_shared_from_this<Impl> {
   struct Waiting {
     std::string name;
     Done done;
   };
 
-  Impl(const boost::asio::any_io_executor& ex, Rng& rng) : executor(ex), resolver(MdnsOptions{}, rng), timer(ex) {}
+  Impl(const boost::asio::any_io_executor& ex, Rng& rng)
+      : executor(ex), resolver(MdnsOptions{}, rng), timer(ex), listener(ex) {}
 
   bool OpenSockets(const std::vector<LocalAddress>& interfaces) {
     for (const auto& interface : interfaces) {
@@ -42,6 +47,34 @@ struct MdnsDriver::Impl : std::enable_shared_from_this<Impl> {
       sockets.push_back(std::move(*opened));
     }
     return !sockets.empty();
+  }
+  // RFC 6762 §15.1: the port is shared with the responders of this host. Bound to the group, so that no unicast answer
+  // to one of those comes here. Failing is harmless: the unicast answers remain.
+  void OpenListener(const std::vector<LocalAddress>& interfaces) {
+    error_code error;
+    const auto group = ToAsioAddress(kMdnsGroup.ip).to_v4();
+    listener.open(boost::asio::ip::udp::v4(), error);
+    if (!error) listener.set_option(boost::asio::socket_base::reuse_address(true), error);
+    if (!error) listener.bind({group, kMdnsPort}, error);
+    if (error) return;
+    for (const auto& interface : interfaces) {
+      if (!interface.address.ip.is_v4()) continue;
+      error_code ignored;
+      const auto address = ToAsioAddress(interface.address.ip).to_v4();
+      listener.set_option(boost::asio::ip::multicast::join_group(group, address), ignored);
+    }
+    Listen();
+  }
+  void Listen() {
+    listener.async_receive_from(boost::asio::buffer(heard), speaker,
+                                [weak = weak_from_this()](error_code error, size_t size) {
+                                  const auto self = weak.lock();
+                                  if (!self || error) return;
+                                  const auto packet = std::span<const uint8_t>(self->heard).first(size);
+                                  self->resolver.HandlePacket(Now(), FromEndpoint(self->speaker), packet);
+                                  self->Pump();
+                                  self->Listen();
+                                });
   }
   void WaitReadable(size_t index) {
     sockets[index]->socket().async_wait(UdpSocket::Native::wait_read,
@@ -101,12 +134,16 @@ struct MdnsDriver::Impl : std::enable_shared_from_this<Impl> {
   boost::asio::steady_timer timer;
   std::vector<std::unique_ptr<UdpSocket>> sockets;
   std::vector<Waiting> waiting;
+  boost::asio::ip::udp::socket listener;
+  boost::asio::ip::udp::endpoint speaker;
+  std::vector<uint8_t> heard = std::vector<uint8_t>(kMaxPacket);
 };
 
 std::unique_ptr<MdnsDriver> MdnsDriver::Open(const boost::asio::any_io_executor& executor,
                                              const std::vector<LocalAddress>& interfaces, Rng& rng) {
   auto impl = std::make_shared<Impl>(executor, rng);
   if (!impl->OpenSockets(interfaces)) return nullptr;
+  impl->OpenListener(interfaces);
   for (size_t i = 0; i < impl->sockets.size(); ++i) impl->WaitReadable(i);
   return std::unique_ptr<MdnsDriver>(new MdnsDriver(std::move(impl)));
 }
