@@ -21,6 +21,9 @@ TEST(OracleTest, KnowsTheMeasuredCells) {  // RFC 4787 §4.1, §5
   EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kAddress, false), Outcome::kDirect);
   EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPublic, false), Outcome::kDirect);
   EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, true), Outcome::kRelay);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetricOpen, false), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kAddress, NatType::kSymmetricOpen, false), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetricOpen, NatType::kSymmetricOpen, false), Outcome::kNone);
 }
 
 TEST(OracleTest, IsSymmetric) {
@@ -31,9 +34,9 @@ TEST(OracleTest, IsSymmetric) {
 
 TEST(MatrixTest, EveryCellOfTheQuickMatrixIsAsTheOracleSays) {
   MatrixOptions options;
-  options.types = {NatType::kPublic, NatType::kPort, NatType::kSymmetric};
+  options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
   const Report report = RunMatrix(options);
-  ASSERT_EQ(report.cells.size(), 9u);
+  ASSERT_EQ(report.cells.size(), 100u);
   EXPECT_EQ(report.mismatches(), 0u);
   for (const auto& cell : report.cells) EXPECT_EQ(cell.mismatches, 0u) << cell.why;
 }
