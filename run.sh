@@ -10,8 +10,11 @@ source "$root/third_party/environment.sh"
 
 "$root/third_party/install_debian_packages.sh" run
 # Standard output belongs to jsp (`--json -`), so the build writes to standard error only.
-(cd "$root" && bazel build "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --compilation_mode=opt //tools/jsp:jsp >&2) ||
+bazel_in_root() { (cd "$root" && bazel "$1" "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --compilation_mode=opt "${@:2}"); }
+bazel_in_root build --show_result=0 //tools/jsp:jsp >&2 ||
   { echo "error: jsp could not be built (the compiler's message is above)" >&2 && exit 1; }
+# Not the link bazel-bin: a test of another configuration that runs meanwhile points it elsewhere.
+jsp="$(bazel_in_root info bazel-bin 2>/dev/null)/tools/jsp/jsp"
 
 if [[ $# -eq 0 ]]; then set -- natlab --quick --html natlab.html; fi
-exec "$root/bazel-bin/tools/jsp/jsp" "$@"
+exec "$jsp" "$@"
