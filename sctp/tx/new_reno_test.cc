@@ -2,317 +2,194 @@
 
 #include <gtest/gtest.h>
 
-#include <vector>
+#include <chrono>
 
-#include "base/rng.h"
+#include "sctp/tx/rto_estimator.h"
 namespace jsp::sctp {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
+using namespace std::chrono_literals;
 
-constexpr size_t kPmdcs = 1000;
-constexpr size_t kInitialCwnd = 10 * kPmdcs;
-constexpr size_t kPeerWindow = 100 * kPmdcs;
-constexpr UnwrappedTsn kExit{5000};
+constexpr size_t kMtu = 1000;
 
-NewReno Fresh() { return NewReno(kPmdcs, kInitialCwnd, kPeerWindow); }
-
-// A SACK for `octets` that came while the window was full.
-AckSample FullAck(const NewReno& reno, size_t octets) {
-  return {.octets_acknowledged = octets, .flight_before = reno.cwnd(), .cumulative_tsn = UnwrappedTsn(1)};
+AckSample Full(const NewReno& cc, size_t octets, int64_t cumulative = 1) {
+  return {.octets_acknowledged = octets, .flight_before = cc.cwnd(), .cumulative_tsn = UnwrappedTsn(cumulative)};
 }
 
-// A window in congestion avoidance: ssthresh 10 packets, cwnd one more.
-NewReno Avoiding() {
-  NewReno reno(kPmdcs, 2 * kInitialCwnd, kPeerWindow);
-  reno.HandleLoss(kExit);
-  reno.HandleAck({.flight_before = 0, .cumulative_tsn = kExit});
-  reno.HandleAck(FullAck(reno, kPmdcs));
-  return reno;
+TEST(NewRenoTest, StartsWithTheInitialWindowAndAnArbitrarilyHighThreshold) {  // RFC 9260 §7.2.1
+  const NewReno cc(kMtu, 4 * kMtu, 100 * kMtu);
+  EXPECT_EQ(cc.cwnd(), 4 * kMtu);
+  EXPECT_EQ(cc.ssthresh(), 100 * kMtu);
+  EXPECT_FALSE(cc.in_fast_recovery());
 }
 
-TEST(NewRenoTest, BeginsInSlowStartWithTheInitialWindow) {
-  const NewReno reno = Fresh();
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd);
-  EXPECT_EQ(reno.ssthresh(), kPeerWindow);
-  EXPECT_FALSE(reno.in_fast_recovery());
+TEST(NewRenoTest, P37_AWindowSmallerThanTheFirstFlightDoesNotEndSlowStart) {
+  NewReno cc(kMtu, 10 * kMtu, 1500);
+  EXPECT_EQ(cc.ssthresh(), 10 * kMtu);
+  cc.HandleAck(Full(cc, kMtu));
+  EXPECT_EQ(cc.cwnd(), 11 * kMtu);
 }
 
-// RFC 9260 §7.2.1: "The initial value of ssthresh SHOULD be arbitrarily high", also for a peer with a small window.
-TEST(NewRenoTest, ASmallPeerWindowDoesNotEndSlowStartBeforeItBegan) {
-  NewReno reno(kPmdcs, kInitialCwnd, 1500);
-  EXPECT_EQ(reno.ssthresh(), kInitialCwnd);
-  reno.HandleAck(FullAck(reno, 2 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd + 2 * kPmdcs);
+TEST(NewRenoTest, GrowsInSlowStartByWhatWasAcknowledgedUpToL) {  // RFC 9260 §7.2.1
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleAck(Full(cc, 300));
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu + 300);
+  cc.HandleAck(Full(cc, 2 * kMtu));
+  EXPECT_EQ(cc.cwnd(), 22 * kMtu + 300);
+  cc.HandleAck(Full(cc, 20 * kMtu));
+  EXPECT_EQ(cc.cwnd(), 30 * kMtu + 300);
 }
 
-// The initiator has the peer's window from INIT ACK, the responder from INIT: the same transfer opens the same windows.
-TEST(NewRenoTest, P37_BothRolesOpenTheWindowAlike) {
-  for (const size_t peer_window : {size_t{4} << 20, size_t{128} << 10}) {
-    SCOPED_TRACE(peer_window);
-    NewReno reno(kPmdcs, kInitialCwnd, peer_window);
-    EXPECT_EQ(reno.ssthresh(), peer_window);
-    // Every SACK acknowledges two packets while the window is full: doubles each round trip.
-    for (const size_t expected : {20u, 40u, 80u}) {
-      const size_t sacks = reno.cwnd() / (2 * kPmdcs);
-      for (size_t i = 0; i < sacks; ++i) reno.HandleAck(FullAck(reno, 2 * kPmdcs));
-      EXPECT_EQ(reno.cwnd(), expected * kPmdcs);
-    }
-    // A loss halves, recovery keeps, then one packet per window.
-    reno.HandleLoss(kExit);
-    EXPECT_EQ(reno.cwnd(), 40 * kPmdcs);
-    EXPECT_EQ(reno.ssthresh(), 40 * kPmdcs);
-    reno.HandleAck({.octets_acknowledged = kPmdcs, .flight_before = reno.cwnd(), .cumulative_tsn = kExit});
-    EXPECT_EQ(reno.cwnd(), 40 * kPmdcs);
-    reno.HandleAck(FullAck(reno, kPmdcs));
-    EXPECT_EQ(reno.cwnd(), 41 * kPmdcs);
-    for (int i = 0; i < 41; ++i) reno.HandleAck(FullAck(reno, kPmdcs));
-    EXPECT_EQ(reno.cwnd(), 42 * kPmdcs);
+TEST(NewRenoTest, DoesNotGrowAnIdleWindow) {  // RFC 9260 §7.2.1: only if fully utilized
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleAck({.octets_acknowledged = kMtu, .flight_before = 19 * kMtu});
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu);
+  cc.HandleAck({.octets_acknowledged = kMtu, .flight_before = 19 * kMtu + 1});
+  EXPECT_EQ(cc.cwnd(), 21 * kMtu);
+}
+
+TEST(NewRenoTest, C5_GrowsNotFromWhatWasAcknowledgedBefore) {
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleAck(Full(cc, 0));
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu);
+}
+
+TEST(NewRenoTest, GrowsByOneChunkPerRoundTripAboveTheThreshold) {  // RFC 9260 §7.2.2
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(10));
+  cc.HandleAck(Full(cc, kMtu, 10));
+  EXPECT_FALSE(cc.in_fast_recovery());
+  ASSERT_EQ(cc.cwnd(), 10 * kMtu);
+  cc.HandleAck(Full(cc, kMtu, 11));  // at the threshold it is still slow start
+  ASSERT_EQ(cc.cwnd(), 11 * kMtu);
+  for (int i = 0; i < 10; ++i) {
+    cc.HandleAck(Full(cc, kMtu, 12 + i));
+    EXPECT_EQ(cc.cwnd(), 11 * kMtu);
   }
+  cc.HandleAck(Full(cc, kMtu, 30));
+  EXPECT_EQ(cc.cwnd(), 12 * kMtu);
 }
 
-TEST(NewRenoTest, SlowStartAddsWhatWasAcknowledged) {
-  NewReno reno = Fresh();
-  reno.HandleAck(FullAck(reno, 1));
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd + 1);
-  reno.HandleAck(FullAck(reno, 2345));
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd + 2346);
+TEST(NewRenoTest, ForgetsPartialOctetsWhenEverythingIsAcknowledged) {  // RFC 9260 §7.2.2
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(1));
+  cc.HandleAck(Full(cc, kMtu, 1));
+  cc.HandleAck(Full(cc, kMtu, 2));  // above the threshold now
+  const size_t cwnd = cc.cwnd();
+  AckSample all = Full(cc, cwnd - 1, 3);
+  all.all_acknowledged = true;
+  cc.HandleAck(all);
+  cc.HandleAck(Full(cc, cwnd / 2, 4));
+  EXPECT_EQ(cc.cwnd(), cwnd);
+  cc.HandleAck(Full(cc, cwnd / 2, 5));
+  EXPECT_EQ(cc.cwnd(), cwnd + kMtu);
 }
 
-// RFC 9260 §7.2.1: at most L × PMDCS, which bounds what one SACK for very much can do.
-TEST(NewRenoTest, OneSackOpensTheWindowByAtMostEightPackets) {
-  NewReno reno = Fresh();
-  reno.HandleAck(FullAck(reno, 500 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd + 8 * kPmdcs);
+TEST(NewRenoTest, HalvesOncePerEpisodeAndRecoversAtTheExitPoint) {  // RFC 9260 §7.2.3, §7.2.4
+  NewReno cc(kMtu, 40 * kMtu, 1000 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(100));
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu);
+  EXPECT_EQ(cc.ssthresh(), 20 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(120));
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu);
+  cc.HandleAck(Full(cc, 10 * kMtu, 99));
+  EXPECT_TRUE(cc.in_fast_recovery());
+  EXPECT_EQ(cc.cwnd(), 20 * kMtu);
+  cc.HandleAck(Full(cc, kMtu, 100));
+  EXPECT_FALSE(cc.in_fast_recovery());
+  cc.HandleLoss(UnwrappedTsn(200));
+  EXPECT_EQ(cc.cwnd(), 10 * kMtu);
 }
 
-// ACK splitting: many SACKs for little open the window no further than one for all of it.
-TEST(NewRenoTest, SplittingAcknowledgementsGainsNothing) {
-  NewReno split = Fresh();
-  NewReno whole = Fresh();
-  for (int i = 0; i < 40; ++i) split.HandleAck(FullAck(split, 50));
-  whole.HandleAck(FullAck(whole, 2000));
-  EXPECT_EQ(split.cwnd(), whole.cwnd());
+TEST(NewRenoTest, NeverHalvesBelowFourChunks) {  // RFC 9260 §7.2.3
+  NewReno cc(kMtu, 5 * kMtu, 1000 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(1));
+  EXPECT_EQ(cc.cwnd(), 4 * kMtu);
 }
 
-TEST(NewRenoTest, AWindowThatIsNotFullDoesNotGrow) {
-  NewReno reno = Fresh();
-  reno.HandleAck({.octets_acknowledged = kPmdcs, .flight_before = kInitialCwnd - kPmdcs, .cumulative_tsn = kExit});
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd);
-  // Less than a packet was free: it counts as full.
-  reno.HandleAck({.octets_acknowledged = kPmdcs, .flight_before = kInitialCwnd - kPmdcs + 1, .cumulative_tsn = kExit});
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd + kPmdcs);
-}
-
-TEST(NewRenoTest, ASackThatAcknowledgesNothingNewDoesNotGrowTheWindow) {
-  NewReno reno = Fresh();
-  for (int i = 0; i < 100; ++i) reno.HandleAck(FullAck(reno, 0));
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd);
-}
-
-// RFC 9260 §7.2.3.
-TEST(NewRenoTest, ALossHalvesTheWindow) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  EXPECT_EQ(reno.ssthresh(), 10 * kPmdcs);
-  EXPECT_EQ(reno.cwnd(), 10 * kPmdcs);
-  EXPECT_TRUE(reno.in_fast_recovery());
-}
-
-TEST(NewRenoTest, ALossLeavesAtLeastFourPackets) {
-  NewReno reno(kPmdcs, 5 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  EXPECT_EQ(reno.cwnd(), 4 * kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 4 * kPmdcs);
-}
-
-// RFC 9260 §7.2.4 item 6.
-TEST(NewRenoTest, FastRecoveryReducesOnce) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  reno.HandleLoss(UnwrappedTsn(6000));
-  reno.HandleLoss(UnwrappedTsn(7000));
-  EXPECT_EQ(reno.cwnd(), 10 * kPmdcs);
-  // The exit point is still the first one.
-  reno.HandleAck({.cumulative_tsn = kExit});
-  EXPECT_FALSE(reno.in_fast_recovery());
-}
-
-TEST(NewRenoTest, FastRecoveryLastsUntilTheExitPointIsAcknowledged) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  reno.HandleAck({.octets_acknowledged = kPmdcs, .cumulative_tsn = UnwrappedTsn(4999)});
-  EXPECT_TRUE(reno.in_fast_recovery());
-  reno.HandleAck({.octets_acknowledged = kPmdcs, .cumulative_tsn = kExit});
-  EXPECT_FALSE(reno.in_fast_recovery());
-}
-
-TEST(NewRenoTest, TheWindowDoesNotGrowInFastRecovery) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  for (int i = 0; i < 50; ++i) reno.HandleAck(FullAck(reno, 8 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 10 * kPmdcs);
-}
-
-TEST(NewRenoTest, ANewEpisodeReducesAgain) {
-  NewReno reno(kPmdcs, 40 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  reno.HandleAck({.cumulative_tsn = kExit});
-  reno.HandleLoss(UnwrappedTsn(6000));
-  EXPECT_EQ(reno.cwnd(), 10 * kPmdcs);
-}
-
-// RFC 9260 §7.2.2.
-TEST(NewRenoTest, CongestionAvoidanceAddsOnePacketPerWindow) {
-  NewReno reno = Avoiding();
-  ASSERT_EQ(reno.cwnd(), 11 * kPmdcs);
-  ASSERT_EQ(reno.ssthresh(), 10 * kPmdcs);
-  for (int i = 0; i < 10; ++i) reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 11 * kPmdcs);
-  reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 12 * kPmdcs);
-  // What exceeded the window counts for the next round.
-  reno.HandleAck(FullAck(reno, 13 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 13 * kPmdcs);
-  reno.HandleAck(FullAck(reno, 12 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 14 * kPmdcs);
-}
-
-// RFC 9260 §7.2.2: "MUST NOT increment cwnd by more than PMDCS per RTT".
-TEST(NewRenoTest, CongestionAvoidanceAddsAtMostOnePacketPerSack) {
-  NewReno reno = Avoiding();
-  reno.HandleAck(FullAck(reno, 1000 * kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 12 * kPmdcs);
-}
-
-TEST(NewRenoTest, CongestionAvoidanceSavesNoMoreThanAWindowWhileItIsNotFull) {
-  NewReno reno = Avoiding();
-  for (int i = 0; i < 100; ++i) {
-    reno.HandleAck({.octets_acknowledged = kPmdcs, .flight_before = 2 * kPmdcs, .cumulative_tsn = kExit});
-  }
-  EXPECT_EQ(reno.cwnd(), 11 * kPmdcs);
-  // One full window later the window grows by one packet, and not by a hundred.
-  for (int i = 0; i < 11; ++i) reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 12 * kPmdcs);
-}
-
-TEST(NewRenoTest, CongestionAvoidanceForgetsItsCountWhenAllIsAcknowledged) {
-  NewReno reno = Avoiding();
-  for (int i = 0; i < 10; ++i) reno.HandleAck(FullAck(reno, kPmdcs));
-  reno.HandleAck({.flight_before = 0, .cumulative_tsn = kExit, .all_acknowledged = true});
-  for (int i = 0; i < 10; ++i) reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 11 * kPmdcs);
-  reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 12 * kPmdcs);
-}
-
-// RFC 9260 §7.2.1, §7.2.3.
-TEST(NewRenoTest, ATimeoutLeavesOnePacket) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleTimeout();
-  EXPECT_EQ(reno.cwnd(), kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 10 * kPmdcs);
-}
-
-TEST(NewRenoTest, TimeoutsInARowKeepTheThresholdAtItsFloor) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  for (int i = 0; i < 5; ++i) reno.HandleTimeout();
-  EXPECT_EQ(reno.cwnd(), kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 4 * kPmdcs);
+TEST(NewRenoTest, CollapsesToOneChunkOnTimeoutAndStartsSlowly) {  // RFC 9260 §7.2.3, §6.3.3 E1
+  NewReno cc(kMtu, 40 * kMtu, 1000 * kMtu);
+  cc.HandleTimeout();
+  EXPECT_EQ(cc.cwnd(), kMtu);
+  EXPECT_EQ(cc.ssthresh(), 20 * kMtu);
+  // L is 1 until the threshold is reached: a SACK may cover what left the network long ago.
+  cc.HandleAck(Full(cc, 8 * kMtu));
+  EXPECT_EQ(cc.cwnd(), 2 * kMtu);
+  cc.HandleTimeout();
+  EXPECT_EQ(cc.ssthresh(), 4 * kMtu);
 }
 
 TEST(NewRenoTest, ATimeoutEndsFastRecovery) {
-  NewReno reno(kPmdcs, 20 * kPmdcs, kPeerWindow);
-  reno.HandleLoss(kExit);
-  reno.HandleTimeout();
-  EXPECT_FALSE(reno.in_fast_recovery());
-  reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 2 * kPmdcs);
+  NewReno cc(kMtu, 40 * kMtu, 1000 * kMtu);
+  cc.HandleLoss(UnwrappedTsn(100));
+  cc.HandleTimeout();
+  EXPECT_FALSE(cc.in_fast_recovery());
 }
 
-// RFC 9260 §7.2.1: what a SACK covers after a timeout left the network long ago; L is 1 until slow start is over.
-TEST(NewRenoTest, SlowStartAfterATimeoutOpensByOnePacketPerSack) {
-  NewReno reno(kPmdcs, 8 * kPmdcs, kPeerWindow);
-  reno.HandleTimeout();
-  ASSERT_EQ(reno.ssthresh(), 4 * kPmdcs);
-  for (const size_t expected : {2u, 3u, 4u, 5u}) {
-    reno.HandleAck(FullAck(reno, 8 * kPmdcs));
-    EXPECT_EQ(reno.cwnd(), expected * kPmdcs);
-  }
-  // Above ssthresh: congestion avoidance.
-  reno.HandleAck(FullAck(reno, kPmdcs));
-  EXPECT_EQ(reno.cwnd(), 5 * kPmdcs);
+TEST(NewRenoTest, DecaysOncePerRtoWhileIdleAndRemembersTheThreshold) {  // RFC 9260 §7.2.1
+  NewReno cc(kMtu, 64 * kMtu, 1000 * kMtu);
+  cc.HandleIdle(99ms, 100ms);
+  EXPECT_EQ(cc.cwnd(), 64 * kMtu);
+  cc.HandleIdle(250ms, 100ms);
+  EXPECT_EQ(cc.cwnd(), 16 * kMtu);
+  EXPECT_EQ(cc.ssthresh(), 64 * kMtu);
+  cc.HandleIdle(24h, 100ms);
+  EXPECT_EQ(cc.cwnd(), 4 * kMtu);
 }
 
-// RFC 9260 §7.2.1.
-TEST(NewRenoTest, AnIdleWindowHalvesOncePerRto) {
-  NewReno reno(kPmdcs, 40 * kPmdcs, kPeerWindow);
-  reno.HandleIdle(milliseconds(999), seconds(1));
-  EXPECT_EQ(reno.cwnd(), 40 * kPmdcs);
-  reno.HandleIdle(seconds(1), seconds(1));
-  EXPECT_EQ(reno.cwnd(), 20 * kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 40 * kPmdcs);
-  reno.HandleIdle(milliseconds(2900), seconds(1));
-  EXPECT_EQ(reno.cwnd(), 5 * kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 20 * kPmdcs);
+TEST(NewRenoTest, AWindowAfterATimeoutIsNotRaisedByIdling) {  // RFC 9260 §7.2.1
+  NewReno cc(kMtu, 64 * kMtu, 1000 * kMtu);
+  cc.HandleTimeout();
+  cc.HandleIdle(10s, 100ms);
+  EXPECT_EQ(cc.cwnd(), kMtu);
 }
 
-TEST(NewRenoTest, AnIdleWindowKeepsFourPackets) {
-  NewReno reno(kPmdcs, 40 * kPmdcs, kPeerWindow);
-  reno.HandleIdle(seconds(3600), milliseconds(220));
-  EXPECT_EQ(reno.cwnd(), 4 * kPmdcs);
-  EXPECT_EQ(reno.ssthresh(), 40 * kPmdcs);
-  // It is there already: the threshold stays.
-  reno.HandleIdle(seconds(3600), milliseconds(220));
-  EXPECT_EQ(reno.ssthresh(), 40 * kPmdcs);
+RtoEstimator::Limits Limits() { return {500ms, 220ms, 10s}; }
+
+TEST(RtoEstimatorTest, BeginsWithRtoInitial) {  // RFC 9260 §6.3.1 C1
+  const RtoEstimator rto(Limits());
+  EXPECT_EQ(rto.rto(), 500ms);
+  EXPECT_EQ(rto.srtt(), 0ms);
 }
 
-TEST(NewRenoTest, IdlingDoesNotRaiseAWindowThatATimeoutClosed) {
-  NewReno reno = Fresh();
-  reno.HandleTimeout();
-  reno.HandleIdle(seconds(100), seconds(1));
-  EXPECT_EQ(reno.cwnd(), kPmdcs);
+TEST(RtoEstimatorTest, TakesTheFirstMeasurementWhole) {  // RFC 9260 §6.3.1 C2
+  RtoEstimator rto(Limits());
+  rto.Measure(200ms);
+  EXPECT_EQ(rto.srtt(), 200ms);
+  EXPECT_EQ(rto.rto(), 600ms);  // 200 + 4 * 100
 }
 
-TEST(NewRenoTest, SurvivesAnRtoOfZero) {
-  NewReno reno = Fresh();
-  reno.HandleIdle(seconds(1), Duration::zero());
-  EXPECT_EQ(reno.cwnd(), kInitialCwnd);
+TEST(RtoEstimatorTest, SmoothsTheOthers) {  // RFC 9260 §6.3.1 C3
+  RtoEstimator rto(Limits());
+  rto.Measure(200ms);
+  rto.Measure(280ms);
+  // RTTVAR = 3/4 * 100 + 1/4 * 80 = 95; SRTT = 7/8 * 200 + 1/8 * 280 = 210.
+  EXPECT_EQ(rto.srtt(), 210ms);
+  EXPECT_EQ(rto.rto(), 590ms);
 }
 
-// Whatever happens, the window is at least one packet, and one event raises it by at most L packets.
-TEST(NewRenoTest, KeepsItsBoundsUnderRandomEvents) {
-  for (uint64_t seed = 1; seed <= 10; ++seed) {
-    Rng rng = Rng::FromNumber(seed);
-    NewReno reno = Fresh();
-    UnwrappedTsn cumulative(1);
-    for (int step = 0; step < 3000; ++step) {
-      const size_t before = reno.cwnd();
-      const uint64_t event = rng.Below(100);
-      if (event < 80) {
-        cumulative = UnwrappedTsn(cumulative.DistanceFrom(UnwrappedTsn(0)) + static_cast<int64_t>(rng.Below(20)));
-        const size_t acknowledged = rng.Below(20 * kPmdcs);
-        reno.HandleAck({.octets_acknowledged = acknowledged,
-                        .flight_before = rng.Below(before + kPmdcs),
-                        .cumulative_tsn = cumulative,
-                        .all_acknowledged = rng.Below(10) == 0});
-        ASSERT_LE(reno.cwnd(), before + std::min(acknowledged + kPmdcs, 8 * kPmdcs));
-        ASSERT_GE(reno.cwnd(), before);
-      } else if (event < 90) {
-        reno.HandleLoss(UnwrappedTsn(cumulative.DistanceFrom(UnwrappedTsn(0)) + 50));
-        ASSERT_TRUE(reno.in_fast_recovery());
-      } else if (event < 95) {
-        reno.HandleTimeout();
-        ASSERT_EQ(reno.cwnd(), kPmdcs);
-      } else {
-        reno.HandleIdle(milliseconds(rng.Below(5000)), milliseconds(500));
-        ASSERT_LE(reno.cwnd(), before);
-      }
-      ASSERT_GE(reno.cwnd(), kPmdcs);
-      ASSERT_GE(reno.ssthresh(), 4 * kPmdcs);
-    }
-  }
+TEST(RtoEstimatorTest, StaysWithinItsLimits) {  // RFC 9260 §6.3.1 C6, C7
+  RtoEstimator rto(Limits());
+  rto.Measure(1ms);
+  EXPECT_EQ(rto.rto(), 220ms);
+  rto.Measure(3600s);
+  EXPECT_EQ(rto.rto(), 10s);
+}
+
+TEST(RtoEstimatorTest, AConstantRoundTripKeepsTheGranularity) {  // RFC 9260 §6.3.1 G1
+  RtoEstimator rto({500ms, 1us, 10s});
+  for (int i = 0; i < 200; ++i) rto.Measure(10ms);
+  EXPECT_EQ(rto.rto(), 10ms + 4 * 1ms);
+}
+
+TEST(RtoEstimatorTest, DoublesOnT3ExpiryUpToRtoMax) {  // RFC 9260 §6.3.3 E2
+  RtoEstimator rto(Limits());
+  rto.BackOff();
+  EXPECT_EQ(rto.rto(), 1s);
+  for (int i = 0; i < 10; ++i) rto.BackOff();
+  EXPECT_EQ(rto.rto(), 10s);
+  rto.Measure(300ms);
+  EXPECT_EQ(rto.rto(), 900ms);
 }
 
 }  // namespace

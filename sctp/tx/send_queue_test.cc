@@ -2,478 +2,371 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
+#include "base/rng.h"
 #include "sctp/tx/tx_test_support.h"
 namespace jsp::sctp {
 namespace {
 
-using Policy = StreamScheduler::Policy;
-using ResetResult = SendQueue::ResetResult;
+using namespace std::chrono_literals;
 
-constexpr StreamId kA{1};
-constexpr StreamId kB{2};
+struct Queue {
+  explicit Queue(StreamScheduler::Policy policy = StreamScheduler::Policy::kRoundRobin, size_t max_octets = 1 << 20)
+      : queue(max_octets, policy, metrics) {}
 
-class SendQueueTest : public testing::Test {
- protected:
-  void Add(StreamId stream, size_t octets, const SendOptions& options = {}) {
-    queue_.Add(At(0), MakeMessage(stream.value, octets), options);
+  void Add(uint16_t stream, size_t size, const SendOptions& options = {}) {
+    queue.Add(now, MessageOf(stream, size), options);
   }
-  std::optional<MessageHandle> Front(int64_t at = 0) { return queue_.Front(At(at), Reliability::kPartial); }
-  // All that is left of the next message, as one fragment.
-  Fragment TakeMessage() {
-    const auto handle = Front();
-    const OutgoingMessage& message = queue_.message(handle.value());
-    return queue_.Take(message.size() - message.fragmented);
-  }
-  // As the retransmission queue does when the peer has it.
-  void Deliver() { queue_.Release(TakeMessage().message); }
-  Ssn NextSsn(StreamId stream) {
-    Add(stream, 1);
-    const Fragment fragment = TakeMessage();
-    const Ssn ssn = queue_.message(fragment.message).ssn;
-    queue_.Release(fragment.message);
-    return ssn;
-  }
-  // Gives `count` SSNs of the stream away.
-  void Consume(StreamId stream, int count) {
-    for (int i = 0; i < count; ++i) NextSsn(stream);
-  }
-  std::vector<uint16_t> LowStreams() {
-    std::vector<uint16_t> low;
-    while (const auto stream = queue_.PopLowStream()) low.push_back(stream->value);
-    return low;
+  // Sends the next message whole and releases it; its stream, or nullopt.
+  std::optional<uint16_t> SendNext(Reliability reliability = Reliability::kPartial) {
+    const auto handle = queue.Front(now, reliability);
+    if (!handle) return std::nullopt;
+    const uint16_t stream = queue.message(*handle).message.stream.value;
+    last_ssn = queue.message(*handle).ssn;
+    while (!queue.message(*handle).IsFragmentedWhole()) {
+      const auto& message = queue.message(*handle);
+      last_fragment = queue.Take(std::min<size_t>(1000, message.size() - message.fragmented));
+      last_ssn = queue.message(*handle).ssn;
+    }
+    queue.Release(*handle);
+    return stream;
   }
 
-  Metrics metrics_;
-  SendQueue queue_{10000, Policy::kRoundRobin, metrics_};
+  Metrics metrics;
+  SendQueue queue;
+  Timestamp now = At(0ms);
+  Ssn last_ssn;
+  Fragment last_fragment;
 };
 
-using Low = std::vector<uint16_t>;
-
-TEST_F(SendQueueTest, BeginsEmptyAndIdle) {
-  EXPECT_TRUE(queue_.empty());
-  EXPECT_TRUE(queue_.is_idle());
-  EXPECT_EQ(queue_.room(), 10000u);
-  EXPECT_FALSE(Front());
-  EXPECT_EQ(queue_.buffered_amount(kA), 0u);
-}
-
-TEST_F(SendQueueTest, CutsAMessageIntoConsecutivePieces) {
-  Add(kA, 100);
-  const MessageHandle handle = Front().value();
-  const Fragment first = queue_.Take(40);
-  EXPECT_EQ(Front(), handle);
-  const Fragment middle = queue_.Take(40);
-  EXPECT_EQ(Front(), handle);
-  const Fragment last = queue_.Take(20);
-  EXPECT_FALSE(Front());
+TEST(SendQueueTest, GivesFragmentsThatReferToTheMessage) {  // RFC 9260 §6.9
+  Queue q;
+  q.Add(3, 2500);
+  const auto handle = q.queue.Front(q.now, Reliability::kFull);
+  ASSERT_TRUE(handle);
+  const Fragment first = q.queue.Take(1000);
+  const Fragment middle = q.queue.Take(1000);
+  const Fragment last = q.queue.Take(500);
   EXPECT_EQ(first.offset, 0u);
-  EXPECT_EQ(middle.offset, 40u);
-  EXPECT_EQ(last.offset, 80u);
-  EXPECT_EQ(last.length, 20u);
   EXPECT_TRUE(first.begins && !first.ends);
+  EXPECT_EQ(middle.offset, 1000u);
   EXPECT_TRUE(!middle.begins && !middle.ends);
+  EXPECT_EQ(last.offset, 2000u);
+  EXPECT_EQ(last.length, 500u);
   EXPECT_TRUE(!last.begins && last.ends);
+  EXPECT_TRUE(q.queue.empty());
+  EXPECT_FALSE(q.queue.is_idle());
+  q.queue.Release(*handle);
+  EXPECT_TRUE(q.queue.is_idle());
 }
 
-TEST_F(SendQueueTest, AMessageInOnePieceBeginsAndEnds) {
-  Add(kA, 100);
-  const Fragment fragment = TakeMessage();
-  EXPECT_TRUE(fragment.begins && fragment.ends);
+TEST(SendQueueTest, NumbersOrderedMessagesPerStreamAndLeavesUnorderedOnesOut) {  // RFC 9260 §6.5
+  Queue q;
+  for (int i = 0; i < 3; ++i) q.Add(1, 10);
+  q.Add(1, 10, UnorderedOptions());
+  q.Add(1, 10);
+  std::vector<uint16_t> ssns;
+  while (q.SendNext()) ssns.push_back(q.last_ssn.value);
+  EXPECT_EQ(ssns[0], 0);
+  EXPECT_EQ(ssns[1], 1);
+  EXPECT_EQ(ssns[2], 2);
+  EXPECT_EQ(ssns[4], 3);
 }
 
-TEST_F(SendQueueTest, IsEmptyWhenAllIsInFragmentsAndIdleWhenAllIsReleased) {
-  Add(kA, 100);
-  EXPECT_FALSE(queue_.empty());
-  const Fragment fragment = TakeMessage();
-  EXPECT_TRUE(queue_.empty());
-  EXPECT_FALSE(queue_.is_idle());
-  queue_.Release(fragment.message);
-  EXPECT_TRUE(queue_.is_idle());
-}
-
-// The limit counts what is queued and what is outstanding together.
-TEST_F(SendQueueTest, RoomReturnsWithTheReleaseAndNotWithTheSending) {
-  Add(kA, 4000);
-  EXPECT_EQ(queue_.room(), 6000u);
-  Add(kB, 7000);
-  EXPECT_EQ(queue_.room(), 0u);
-  const Fragment fragment = TakeMessage();
-  EXPECT_EQ(queue_.room(), 0u);
-  queue_.Release(fragment.message);
-  EXPECT_EQ(queue_.room(), 3000u);
-}
-
-TEST_F(SendQueueTest, TurnsGoRoundTheStreams) {
-  Add(kA, 1);
-  Add(kA, 2);
-  Add(kB, 3);
-  EXPECT_EQ(TakeMessage().length, 1u);
-  EXPECT_EQ(TakeMessage().length, 3u);
-  EXPECT_EQ(TakeMessage().length, 2u);
-}
-
-TEST_F(SendQueueTest, AMessageThatHasBegunIsFinishedBeforeAnother) {
-  Add(kA, 100);
-  const MessageHandle begun = Front().value();
-  queue_.Take(10);
-  Add(kB, 1);
-  Add(kA, 1);
-  EXPECT_EQ(Front(), begun);
-  queue_.Take(90);
-  EXPECT_NE(Front(), begun);
-}
-
-// ---- buffered amount
-
-TEST_F(SendQueueTest, CountsTheBufferedAmountOfEachStreamExactly) {
-  Add(kA, 100);
-  Add(kA, 50);
-  Add(kB, 7);
-  EXPECT_EQ(queue_.buffered_amount(kA), 150u);
-  EXPECT_EQ(queue_.buffered_amount(kB), 7u);
-  EXPECT_EQ(queue_.total_buffered_amount(), 157u);
-  Front();
-  queue_.Take(30);
-  EXPECT_EQ(queue_.buffered_amount(kA), 120u);
-  queue_.Take(70);
-  EXPECT_EQ(queue_.buffered_amount(kA), 50u);
-  EXPECT_EQ(queue_.total_buffered_amount(), 57u);
-  TakeMessage();
-  TakeMessage();
-  EXPECT_EQ(queue_.buffered_amount(kA), 0u);
-  EXPECT_EQ(queue_.total_buffered_amount(), 0u);
-}
-
-TEST_F(SendQueueTest, ReleasingDoesNotChangeTheBufferedAmount) {
-  Add(kA, 100);
-  const Fragment fragment = TakeMessage();
-  Add(kA, 20);
-  queue_.Release(fragment.message);
-  EXPECT_EQ(queue_.buffered_amount(kA), 20u);
-}
-
-TEST_F(SendQueueTest, ControlMessagesAreNotBufferedAmount) {
-  Add(kA, 100, Control());
-  EXPECT_EQ(queue_.buffered_amount(kA), 0u);
-  EXPECT_EQ(queue_.total_buffered_amount(), 0u);
-  // They do take room.
-  EXPECT_EQ(queue_.room(), 9900u);
-  Deliver();
-  EXPECT_EQ(queue_.buffered_amount(kA), 0u);
-  EXPECT_EQ(LowStreams(), Low{});
-}
-
-TEST_F(SendQueueTest, TellsWhenTheBufferedAmountFallsToItsThreshold) {
-  queue_.SetLowThreshold(kA, 60);
-  Add(kA, 100);
-  EXPECT_EQ(LowStreams(), Low{});
-  Front();
-  queue_.Take(39);
-  EXPECT_EQ(LowStreams(), Low{});
-  queue_.Take(1);
-  EXPECT_EQ(queue_.buffered_amount(kA), 60u);
-  EXPECT_EQ(LowStreams(), Low{1});
-}
-
-TEST_F(SendQueueTest, TellsOncePerCrossing) {
-  queue_.SetLowThreshold(kA, 60);
-  Add(kA, 100);
-  Front();
-  queue_.Take(50);
-  queue_.Take(50);
-  EXPECT_EQ(LowStreams(), Low{1});
-  Add(kA, 61);
-  TakeMessage();
-  EXPECT_EQ(LowStreams(), Low{1});
-}
-
-TEST_F(SendQueueTest, NeverAboveTheThresholdIsNoCrossing) {
-  queue_.SetLowThreshold(kA, 60);
-  Add(kA, 60);
-  TakeMessage();
-  EXPECT_EQ(LowStreams(), Low{});
-}
-
-TEST_F(SendQueueTest, TheThresholdIsZeroUntilItIsSet) {
-  Add(kA, 10);
-  Add(kB, 10);
-  Front();
-  queue_.Take(9);
-  EXPECT_EQ(LowStreams(), Low{});
-  queue_.Take(1);
-  TakeMessage();
-  EXPECT_EQ(LowStreams(), (Low{1, 2}));
-}
-
-// ---- lifetime
-
-// P34, RFC 3758 §4.1: stale data is not even sent once.
-TEST_F(SendQueueTest, P34_DropsAMessagePastItsLifetimeBeforeItsFirstTransmission) {
-  Add(kA, 100, Lifetime(50));
-  EXPECT_TRUE(Front(49));
-  EXPECT_FALSE(Front(50));
-  EXPECT_TRUE(queue_.is_idle());
-  EXPECT_EQ(queue_.buffered_amount(kA), 0u);
-  EXPECT_EQ(queue_.total_buffered_amount(), 0u);
-  EXPECT_EQ(queue_.room(), 10000u);
-  EXPECT_EQ(metrics_.messages_abandoned, 1u);
-}
-
-TEST_F(SendQueueTest, P34_DroppingTellsThatTheBufferedAmountIsLow) {
-  Add(kA, 100, Lifetime(50));
-  EXPECT_FALSE(Front(60));
-  EXPECT_EQ(LowStreams(), Low{1});
-}
-
-TEST_F(SendQueueTest, P34_DropsAllStaleMessagesOnTheWayToAFreshOne) {
-  for (int i = 0; i < 20; ++i) Add(kA, 10, Lifetime(50));
-  Add(kB, 10, Lifetime(50));
-  Add(kA, 77);
-  const auto front = Front(60);
-  ASSERT_TRUE(front);
-  EXPECT_EQ(queue_.message(*front).size(), 77u);
-  EXPECT_EQ(metrics_.messages_abandoned, 21u);
-  EXPECT_EQ(queue_.buffered_amount(kA), 77u);
-}
-
-// A message that never had a TSN has no SSN either: the receiver waits for nothing.
-TEST_F(SendQueueTest, P34_ADroppedMessageLeavesNoHoleInTheSequence) {
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
-  Add(kA, 10, Lifetime(50));
-  EXPECT_FALSE(Front(60));
-  EXPECT_EQ(NextSsn(kA), Ssn(1));
-}
-
-TEST_F(SendQueueTest, AMessageThatHasBegunIsNotDroppedHere) {
-  Add(kA, 100, Lifetime(50));
-  Front();
-  queue_.Take(10);
-  EXPECT_TRUE(Front(60));
-  EXPECT_EQ(metrics_.messages_abandoned, 0u);
-}
-
-// RFC 3758 §3.3.1: a peer without FORWARD TSN gets everything.
-TEST_F(SendQueueTest, FullReliabilityIgnoresLifetimes) {
-  Add(kA, 100, Lifetime(50));
-  EXPECT_TRUE(queue_.Front(At(1000000), Reliability::kFull));
-}
-
-TEST_F(SendQueueTest, ALifetimeOfZeroIsOverAtOnce) {
-  Add(kA, 100, Lifetime(0));
-  EXPECT_FALSE(Front(0));
-}
-
-// RFC 3758 §3.5 A3.
-TEST_F(SendQueueTest, DropsTheRestOfAMessageThatHasBegun) {
-  Add(kA, 100);
-  Add(kA, 5);
-  const Fragment fragment = (Front(), queue_.Take(30));
-  queue_.DropRest(fragment.message);
-  EXPECT_EQ(queue_.buffered_amount(kA), 5u);
-  const auto next = Front();
-  ASSERT_TRUE(next);
-  EXPECT_EQ(queue_.message(*next).size(), 5u);
-  // The message itself stays until it is released.
-  EXPECT_EQ(queue_.room(), 10000u - 105);
-  queue_.Release(fragment.message);
-  EXPECT_EQ(queue_.room(), 10000u - 5);
-}
-
-TEST_F(SendQueueTest, HasNoRestToDropOfAMessageThatIsInFragmentsWhole) {
-  Add(kA, 100);
-  const Fragment fragment = TakeMessage();
-  Add(kA, 5);
-  Front();
-  queue_.DropRest(fragment.message);
-  EXPECT_EQ(queue_.buffered_amount(kA), 5u);
-  EXPECT_TRUE(Front());
-}
-
-// ---- stream sequence numbers
-
-TEST_F(SendQueueTest, CountsSsnsPerStream) {
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
-  EXPECT_EQ(NextSsn(kA), Ssn(1));
-  EXPECT_EQ(NextSsn(kB), Ssn(0));
-  EXPECT_EQ(NextSsn(kA), Ssn(2));
-}
-
-TEST_F(SendQueueTest, UnorderedMessagesTakeNoSsn) {
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
-  Add(kA, 1, Unordered());
-  Deliver();
-  EXPECT_EQ(NextSsn(kA), Ssn(1));
-}
-
-TEST_F(SendQueueTest, AMessageInPiecesTakesOneSsn) {
-  Add(kA, 10);
-  const Fragment fragment = (Front(), queue_.Take(5));
-  queue_.Take(5);
-  EXPECT_EQ(queue_.message(fragment.message).ssn, Ssn(0));
-  EXPECT_EQ(NextSsn(kA), Ssn(1));
-}
-
-TEST_F(SendQueueTest, C19_SsnsWrap) {
-  Consume(kA, 65534);
-  EXPECT_EQ(NextSsn(kA), Ssn(65534));
-  EXPECT_EQ(NextSsn(kA), Ssn(65535));
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
-  EXPECT_EQ(NextSsn(kA), Ssn(1));
-}
-
-// RFC 9260 §6.1: two messages with the same SSN are never outstanding together.
-TEST_F(SendQueueTest, WaitsBeforeAnSsnWouldBeOutstandingTwice) {
-  SendQueue large(1 << 20, Policy::kRoundRobin, metrics_);
-  std::vector<MessageHandle> outstanding;
-  const auto send = [&](const SendOptions& options) {
-    large.Add(At(0), MakeMessage(1, 1), options);
-    const auto front = large.Front(At(0), Reliability::kFull);
-    if (front) outstanding.push_back(large.Take(1).message);
-    return front.has_value();
-  };
-  for (int i = 0; i < 65535; ++i) ASSERT_TRUE(send({}));
-  EXPECT_FALSE(send({}));
-  large.Release(outstanding.front());
-  ASSERT_TRUE(large.Front(At(0), Reliability::kFull));
-  EXPECT_EQ(large.message(large.Take(1).message).ssn, Ssn(65535));
-  // An unordered message has no SSN to be mistaken.
-  EXPECT_TRUE(send(Unordered()));
-}
-
-// ---- reset
-
-TEST_F(SendQueueTest, AnIdleStreamIsDrainedAtOnce) {
-  queue_.BeginReset(kA);
-  EXPECT_TRUE(queue_.is_resetting(kA));
-  EXPECT_FALSE(queue_.is_resetting(kB));
-  EXPECT_EQ(queue_.PopDrained(), kA);
-  EXPECT_FALSE(queue_.PopDrained());
-}
-
-TEST_F(SendQueueTest, AStreamIsDrainedWhenItsLastMessageIsReleased) {
-  Add(kA, 10);
-  Add(kA, 10);
-  queue_.BeginReset(kA);
-  EXPECT_FALSE(queue_.PopDrained());
-  const Fragment first = TakeMessage();
-  const Fragment second = TakeMessage();
-  EXPECT_FALSE(queue_.PopDrained());
-  queue_.Release(second.message);
-  EXPECT_FALSE(queue_.PopDrained());
-  queue_.Release(first.message);
-  EXPECT_EQ(queue_.PopDrained(), kA);
-  EXPECT_FALSE(queue_.PopDrained());
-}
-
-TEST_F(SendQueueTest, AStreamIsDrainedWhenItsLastMessageExpires) {
-  Add(kA, 10, Lifetime(50));
-  queue_.BeginReset(kA);
-  EXPECT_FALSE(Front(60));
-  EXPECT_EQ(queue_.PopDrained(), kA);
-}
-
-TEST_F(SendQueueTest, BeginningAResetTwiceDrainsOnce) {
-  queue_.BeginReset(kA);
-  queue_.BeginReset(kA);
-  EXPECT_EQ(queue_.PopDrained(), kA);
-  EXPECT_FALSE(queue_.PopDrained());
-}
-
-// RFC 6525 §5.2.7 H4.
-TEST_F(SendQueueTest, APerformedResetBeginsAtSsnZero) {
-  Consume(kA, 5);
-  Consume(kB, 3);
-  queue_.BeginReset(kA);
-  queue_.EndReset(kA, ResetResult::kPerformed);
-  EXPECT_FALSE(queue_.is_resetting(kA));
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
-  EXPECT_EQ(NextSsn(kB), Ssn(3));
-}
-
-TEST_F(SendQueueTest, AFailedResetGoesOnCounting) {
-  Consume(kA, 5);
-  queue_.BeginReset(kA);
-  queue_.EndReset(kA, ResetResult::kFailed);
-  EXPECT_FALSE(queue_.is_resetting(kA));
-  EXPECT_EQ(NextSsn(kA), Ssn(5));
-}
-
-TEST_F(SendQueueTest, AResetKeepsTheLowThreshold) {
-  queue_.SetLowThreshold(kA, 60);
-  queue_.BeginReset(kA);
-  queue_.EndReset(kA, ResetResult::kPerformed);
-  Add(kA, 100);
-  Front();
-  queue_.Take(50);
-  EXPECT_EQ(LowStreams(), Low{1});
-}
-
-TEST_F(SendQueueTest, EndingAResetThatNeverBeganChangesNothing) {
-  Consume(kA, 2);
-  queue_.EndReset(kA, ResetResult::kPerformed);
-  queue_.EndReset(kB, ResetResult::kPerformed);
-  EXPECT_EQ(NextSsn(kA), Ssn(2));
-}
-
-TEST_F(SendQueueTest, AStreamCanBeResetAgain) {
-  for (int round = 0; round < 3; ++round) {
-    Consume(kA, 4);
-    queue_.BeginReset(kA);
-    EXPECT_EQ(queue_.PopDrained(), kA);
-    queue_.EndReset(kA, ResetResult::kPerformed);
+TEST(SendQueueTest, C19_StreamSequenceNumbersWrap) {  // RFC 9260 §6.5
+  Queue q;
+  for (uint32_t i = 0; i < 70000; ++i) {
+    q.Add(1, 1);
+    ASSERT_TRUE(q.SendNext());
+    ASSERT_EQ(q.last_ssn.value, i % 65536);
   }
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
 }
 
-// ---- fewer streams, and starting anew
-
-// RFC 9260 §5.1.1.
-TEST_F(SendQueueTest, DropsTheStreamsThatThePeerDoesNotAllow) {
-  Add(StreamId(0), 10);
-  Add(StreamId(5), 100);
-  Add(StreamId(5), 100);
-  Add(StreamId(4), 7);
-  Add(StreamId(65534), 100);
-  queue_.DropStreamsFrom(5);
-  EXPECT_EQ(queue_.total_buffered_amount(), 17u);
-  EXPECT_EQ(queue_.buffered_amount(StreamId(5)), 0u);
-  EXPECT_EQ(metrics_.messages_abandoned, 3u);
-  EXPECT_EQ(queue_.room(), 10000u - 17);
-  EXPECT_EQ(TakeMessage().length, 10u);
-  EXPECT_EQ(TakeMessage().length, 7u);
-  EXPECT_FALSE(Front());
-  EXPECT_TRUE(queue_.empty());
+TEST(SendQueueTest, TakesTurnsByMessage) {
+  Queue q;
+  for (int i = 0; i < 3; ++i) q.Add(1, 5000);
+  for (int i = 0; i < 2; ++i) q.Add(2, 10);
+  q.Add(3, 10);
+  std::vector<uint16_t> order;
+  while (const auto stream = q.SendNext()) order.push_back(*stream);
+  EXPECT_EQ(order, (std::vector<uint16_t>{1, 2, 3, 1, 2, 1}));
 }
 
-TEST_F(SendQueueTest, DroppingNoStreamChangesNothing) {
-  Add(kA, 10);
-  Front();
-  queue_.DropStreamsFrom(65535);
-  EXPECT_EQ(queue_.buffered_amount(kA), 10u);
-  EXPECT_EQ(TakeMessage().length, 10u);
+TEST(SendQueueTest, ServesInOrderOfArrivalWhenAskedTo) {
+  Queue q(StreamScheduler::Policy::kFirstComeFirstServed);
+  for (const uint16_t stream : std::initializer_list<uint16_t>{1, 1, 2, 1, 3, 2}) q.Add(stream, 10);
+  std::vector<uint16_t> order;
+  while (const auto stream = q.SendNext()) order.push_back(*stream);
+  EXPECT_EQ(order, (std::vector<uint16_t>{1, 1, 2, 1, 3, 2}));
 }
 
-TEST_F(SendQueueTest, ClearingForgetsEverything) {
-  queue_.SetLowThreshold(kA, 5);
-  Consume(kA, 3);
-  Add(kA, 10);
-  TakeMessage();
-  Add(kB, 10);
-  Front();
-  queue_.BeginReset(StreamId(9));
-  queue_.Clear();
-  EXPECT_TRUE(queue_.empty());
-  EXPECT_TRUE(queue_.is_idle());
-  EXPECT_EQ(queue_.total_buffered_amount(), 0u);
-  EXPECT_FALSE(Front());
-  EXPECT_FALSE(queue_.PopLowStream());
-  EXPECT_FALSE(queue_.PopDrained());
-  EXPECT_FALSE(queue_.is_resetting(StreamId(9)));
-  // A restarted association counts from zero.
-  EXPECT_EQ(NextSsn(kA), Ssn(0));
+TEST(SendQueueTest, FinishesAMessageBeforeAnotherBegins) {  // RFC 9260 §6.9: consecutive TSNs
+  Queue q;
+  q.Add(1, 3000);
+  ASSERT_TRUE(q.queue.Front(q.now, Reliability::kFull));
+  const MessageHandle begun = q.queue.Take(1000).message;
+  // As the owner of TSNs does.
+  q.queue.message(begun).fragments = 1;
+  q.Add(2, 10);
+  EXPECT_EQ(q.queue.Front(q.now, Reliability::kFull), begun);
+  q.queue.Take(2000);
+  EXPECT_NE(q.queue.Front(q.now, Reliability::kFull), begun);
+}
+
+TEST(SendQueueTest, CountsBufferedAmountsExactly) {
+  Queue q;
+  q.Add(1, 1000);
+  q.Add(1, 500);
+  q.Add(2, 70);
+  SendOptions control;
+  control.control = true;
+  q.Add(2, 999, control);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(1)), 1500u);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(2)), 70u);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(3)), 0u);
+  EXPECT_EQ(q.queue.total_buffered_amount(), 1570u);
+  ASSERT_TRUE(q.queue.Front(q.now, Reliability::kFull));
+  q.queue.Take(300);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(1)), 1200u);
+  EXPECT_EQ(q.queue.total_buffered_amount(), 1270u);
+}
+
+TEST(SendQueueTest, KeepsRoomForWhatIsOutstandingToo) {
+  Queue q(StreamScheduler::Policy::kRoundRobin, 10000);
+  q.Add(1, 4000);
+  EXPECT_EQ(q.queue.room(), 6000u);
+  const auto handle = q.queue.Front(q.now, Reliability::kFull);
+  q.queue.Take(4000);
+  EXPECT_EQ(q.queue.room(), 6000u);
+  q.queue.Release(*handle);
+  EXPECT_EQ(q.queue.room(), 10000u);
+}
+
+TEST(SendQueueTest, TellsOnceWhenAThresholdIsCrossedFromAbove) {
+  Queue q;
+  q.queue.SetLowThreshold(StreamId(1), 1000);
+  q.Add(1, 900);
+  EXPECT_TRUE(q.SendNext());
+  EXPECT_FALSE(q.queue.PopLowStream());  // was never above
+  q.Add(1, 2000);
+  q.Add(1, 500);
+  ASSERT_TRUE(q.queue.Front(q.now, Reliability::kFull));
+  q.queue.Take(1499);
+  EXPECT_FALSE(q.queue.PopLowStream());
+  q.queue.Take(1);
+  EXPECT_EQ(q.queue.PopLowStream(), StreamId(1));
+  q.queue.Take(500);
+  EXPECT_FALSE(q.queue.PopLowStream());
+}
+
+TEST(SendQueueTest, ZeroThresholdTellsWhenTheStreamIsEmpty) {
+  Queue q;
+  q.Add(1, 10);
+  q.Add(1, 10);
+  q.SendNext();
+  EXPECT_FALSE(q.queue.PopLowStream());
+  q.SendNext();
+  EXPECT_EQ(q.queue.PopLowStream(), StreamId(1));
+}
+
+TEST(SendQueueTest, P34_DropsExpiredMessagesBeforeTheirFirstTransmission) {  // RFC 3758 §4.1
+  Queue q;
+  q.Add(1, 10, Lifetime(100ms));
+  q.Add(1, 20, Lifetime(500ms));
+  q.Add(1, 30);
+  q.now = At(100ms);
+  const auto front = q.queue.Front(q.now, Reliability::kPartial);
+  ASSERT_TRUE(front);
+  EXPECT_EQ(q.queue.message(*front).size(), 20u);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(1)), 50u);
+  EXPECT_EQ(q.metrics.messages_abandoned, 1u);
+  q.now = At(10s);
+  EXPECT_EQ(q.queue.message(*q.queue.Front(q.now, Reliability::kPartial)).size(), 30u);
+  q.SendNext();
+  EXPECT_EQ(q.last_ssn, Ssn(0));  // what was dropped has no number
+  EXPECT_TRUE(q.queue.is_idle());
+}
+
+TEST(SendQueueTest, ExpiredMessagesAreReliableWithoutThePeersConsent) {  // RFC 3758 §3.3.2
+  Queue q;
+  q.Add(1, 10, Lifetime(100ms));
+  q.now = At(10s);
+  EXPECT_TRUE(q.queue.Front(q.now, Reliability::kFull));
+}
+
+TEST(SendQueueTest, HoldsBackWhenSsnsWouldBecomeAmbiguous) {  // RFC 9260 §6.1
+  Queue q;
+  for (int i = 0; i < 65536; ++i) q.Add(1, 1);
+  std::vector<MessageHandle> outstanding;
+  while (const auto handle = q.queue.Front(q.now, Reliability::kFull)) {
+    q.queue.Take(1);
+    outstanding.push_back(*handle);
+  }
+  EXPECT_EQ(outstanding.size(), 65535u);
+  q.queue.Release(outstanding.front());
+  EXPECT_TRUE(q.queue.Front(q.now, Reliability::kFull));
+}
+
+TEST(SendQueueTest, DropsTheRestOfAMessageThatHasBegun) {  // RFC 3758 §3.5 A3
+  Queue q;
+  q.Add(1, 3000);
+  q.Add(1, 10);
+  const auto begun = q.queue.Front(q.now, Reliability::kFull);
+  q.queue.Take(1000);
+  q.queue.DropRest(*begun);
+  EXPECT_EQ(q.queue.buffered_amount(StreamId(1)), 10u);
+  EXPECT_NE(q.queue.Front(q.now, Reliability::kFull), begun);
+}
+
+TEST(SendQueueTest, AStreamIsDrainedWhenItsLastMessageIsReleased) {  // RFC 6525 §5.1.2
+  Queue q;
+  q.Add(1, 10);
+  q.queue.BeginReset(StreamId(1));
+  q.queue.BeginReset(StreamId(2));
+  q.queue.BeginReset(StreamId(2));
+  EXPECT_TRUE(q.queue.is_resetting(StreamId(1)));
+  EXPECT_EQ(q.queue.PopDrained(), StreamId(2));
+  EXPECT_FALSE(q.queue.PopDrained());
+  q.SendNext();
+  EXPECT_EQ(q.queue.PopDrained(), StreamId(1));
+  q.queue.EndReset(StreamId(1), SendQueue::ResetResult::kPerformed);
+  EXPECT_FALSE(q.queue.is_resetting(StreamId(1)));
+  q.Add(1, 10);
+  q.SendNext();
+  EXPECT_EQ(q.last_ssn, Ssn(0));
+}
+
+TEST(SendQueueTest, AFailedResetGoesOnNumbering) {  // RFC 6525 §5.2.7 H3
+  Queue q;
+  q.Add(1, 10);
+  q.SendNext();
+  q.queue.BeginReset(StreamId(1));
+  q.queue.EndReset(StreamId(1), SendQueue::ResetResult::kFailed);
+  q.Add(1, 10);
+  q.SendNext();
+  EXPECT_EQ(q.last_ssn, Ssn(1));
+}
+
+TEST(SendQueueTest, DropsStreamsThatTheHandshakeDidNotAllow) {  // RFC 9260 §5.1.1
+  for (const auto policy : {StreamScheduler::Policy::kRoundRobin, StreamScheduler::Policy::kFirstComeFirstServed}) {
+    Queue q(policy);
+    for (uint16_t stream = 0; stream < 10; ++stream) {
+      q.Add(stream, 100);
+      q.Add(stream, 100);
+    }
+    (void)q.queue.Front(q.now, Reliability::kFull);
+    q.queue.DropStreamsFrom(5);
+    EXPECT_EQ(q.queue.total_buffered_amount(), 1000u);
+    size_t sent = 0;
+    while (const auto stream = q.SendNext()) {
+      EXPECT_LT(*stream, 5);
+      ++sent;
+    }
+    EXPECT_EQ(sent, 10u);
+    EXPECT_TRUE(q.queue.is_idle());
+  }
+}
+
+TEST(SendQueueTest, ForgetsEverythingOnClear) {
+  Queue q;
+  for (uint16_t stream = 0; stream < 10; ++stream) q.Add(stream, 100);
+  (void)q.queue.Front(q.now, Reliability::kFull);
+  q.queue.Take(50);
+  q.queue.Clear();
+  EXPECT_TRUE(q.queue.is_idle());
+  EXPECT_EQ(q.queue.total_buffered_amount(), 0u);
+  EXPECT_FALSE(q.queue.Front(q.now, Reliability::kFull));
+  q.Add(1, 10);
+  EXPECT_EQ(q.SendNext(), 1);
+}
+
+TEST(MessagePoolTest, ReusesSlotsAndCountsOctets) {
+  MessagePool pool;
+  const auto add = [&](size_t size) {
+    OutgoingMessage message;
+    message.message = MessageOf(0, size);
+    return pool.Add(std::move(message));
+  };
+  const MessageHandle first = add(10);
+  const MessageHandle second = add(20);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(pool.octets(), 30u);
+  pool.Release(first);
+  EXPECT_EQ(pool.octets(), 20u);
+  EXPECT_EQ(add(5), first);
+  EXPECT_EQ(pool.size(), 2u);
+  EXPECT_EQ(pool[second].size(), 20u);
+}
+
+TEST(MessagePoolTest, GivesALargeSlabBackOnceItIsEmpty) {
+  MessagePool pool;
+  std::vector<MessageHandle> handles;
+  for (size_t i = 0; i < 10000; ++i) {
+    OutgoingMessage message;
+    message.message = MessageOf(0, 1);
+    handles.push_back(pool.Add(std::move(message)));
+  }
+  for (const MessageHandle handle : handles) pool.Release(handle);
+  EXPECT_EQ(pool.size(), 0u);
+  EXPECT_EQ(pool.octets(), 0u);
+  OutgoingMessage message;
+  message.message = MessageOf(0, 3);
+  EXPECT_EQ(pool.Add(std::move(message)), MessageHandle(0));
+}
+
+TEST(FragmenterTest, TakesWholeWhatFits) {  // RFC 9260 §6.9
+  EXPECT_EQ(NextFragmentLength(1, 1160, 1160), 1u);
+  EXPECT_EQ(NextFragmentLength(1160, 1160, 1160), 1160u);
+  EXPECT_EQ(NextFragmentLength(57, 57, 1160), 57u);
+}
+
+TEST(FragmenterTest, FillsThePacketButNotWithCrumbs) {
+  EXPECT_EQ(NextFragmentLength(65536, 1160, 1160), 1160u);
+  EXPECT_EQ(NextFragmentLength(65536, 603, 1160), 600u);
+  EXPECT_EQ(NextFragmentLength(65536, 290, 1160), 288u);
+  EXPECT_EQ(NextFragmentLength(65536, 289, 1160), 0u);
+  EXPECT_EQ(NextFragmentLength(300, 289, 1160), 0u);
+}
+
+TEST(FragmenterTest, NeverExceedsRoomOrRemainderOrLimit) {
+  for (size_t remaining = 1; remaining < 2600; remaining += 7) {
+    for (size_t room = 1; room <= 1200; room += 3) {
+      const size_t length = NextFragmentLength(remaining, room, 1160);
+      ASSERT_LE(length, std::min({remaining, room, size_t{1160}}));
+      ASSERT_TRUE(room < 1160 || length > 0);
+    }
+  }
+}
+
+TEST(StreamSchedulerTest, RemovesAStreamWithAllItsTurns) {
+  StreamScheduler scheduler(StreamScheduler::Policy::kFirstComeFirstServed);
+  for (const uint16_t stream : std::initializer_list<uint16_t>{1, 2, 1, 3}) {
+    scheduler.MessageQueued(StreamId(stream), 1);
+  }
+  scheduler.Remove(StreamId(1));
+  EXPECT_EQ(scheduler.Next(), StreamId(2));
+  scheduler.MessageDone(0);
+  EXPECT_EQ(scheduler.Next(), StreamId(3));
+  scheduler.MessageDone(0);
+  EXPECT_FALSE(scheduler.Next());
+}
+
+TEST(StreamSchedulerTest, GivesEachOfManyStreamsOneTurnPerRound) {
+  StreamScheduler scheduler(StreamScheduler::Policy::kRoundRobin);
+  for (uint16_t stream = 0; stream < 1000; ++stream) {
+    scheduler.MessageQueued(StreamId(stream), 1);
+    scheduler.MessageQueued(StreamId(stream), 2);
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (uint16_t stream = 0; stream < 1000; ++stream) {
+      ASSERT_EQ(scheduler.Next(), StreamId(stream));
+      scheduler.MessageDone(round == 0 ? 1 : 0);
+    }
+  }
+  EXPECT_FALSE(scheduler.Next());
 }
 
 }  // namespace

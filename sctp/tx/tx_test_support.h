@@ -1,78 +1,133 @@
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <initializer_list>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include "base/time.h"
 #include "sctp/message.h"
+#include "sctp/metrics.h"
+#include "sctp/options.h"
+#include "sctp/packet/chunk/data.h"
+#include "sctp/packet/chunk/forward_tsn.h"
 #include "sctp/packet/chunk/sack.h"
-#include "sctp/types.h"
+#include "sctp/tx/retransmission_queue.h"
+#include "sctp/tx/send_queue.h"
 namespace jsp::sctp {
 
-// C19: the TSNs of tests begin just before they wrap.
-inline constexpr Tsn kFirstTsn{0xfffffffe};
+inline Timestamp At(Duration d) { return Timestamp::FromEpoch(std::chrono::seconds(1) + d); }
 
-// The TSN that is `offset` after kFirstTsn, lifted as OutstandingData lifts it.
-inline UnwrappedTsn TsnAt(int64_t offset) { return UnwrappedTsn((int64_t{1} << 32) + kFirstTsn.value + offset); }
-
-// Virtual time: milliseconds since the test began.
-inline Timestamp At(int64_t milliseconds) {
-  return Timestamp::FromEpoch(std::chrono::seconds(1000) + std::chrono::milliseconds(milliseconds));
+inline Message MessageOf(uint16_t stream, size_t size, uint8_t fill = 1) {
+  Message message;
+  message.stream = StreamId(stream);
+  message.ppid = Ppid(53);
+  message.payload.assign(size, fill);
+  return message;
 }
-
-inline Message MakeMessage(uint16_t stream, size_t octets, uint8_t fill = 0) {
-  return {StreamId(stream), Ppid(53), std::vector<uint8_t>(octets, fill)};
+inline SendOptions MaxRetransmits(uint16_t n) {
+  SendOptions options;
+  options.max_retransmits = n;
+  return options;
 }
-
-inline SendOptions Unordered() {
+inline SendOptions Lifetime(Duration lifetime) {
+  SendOptions options;
+  options.lifetime = lifetime;
+  return options;
+}
+inline SendOptions UnorderedOptions() {
   SendOptions options;
   options.unordered = true;
   return options;
 }
-inline SendOptions Control() {
-  SendOptions options;
-  options.control = true;
-  return options;
-}
-inline SendOptions Retransmits(uint16_t count) {
-  SendOptions options;
-  options.max_retransmits = count;
-  return options;
-}
-inline SendOptions Lifetime(int64_t milliseconds) {
-  SendOptions options;
-  options.lifetime = std::chrono::milliseconds(milliseconds);
-  return options;
-}
 
-// A SACK that keeps its gap blocks: cumulative up to `offset` after kFirstTsn, blocks as offsets from that.
-class Sack {
+// What a packet of DATA looked like; payloads are gone.
+struct SentChunk {
+  uint32_t tsn;
+  uint16_t stream;
+  uint16_t ssn;
+  size_t size;
+  bool begins;
+  bool ends;
+};
+using SentChunks = std::vector<SentChunk>;
+
+// A sender with nobody on the other side but the test. TSNs are counted from 0 at `initial_tsn`.
+class Sender {
  public:
-  using Blocks = std::initializer_list<std::pair<uint16_t, uint16_t>>;
-  explicit Sack(int64_t offset, Blocks blocks = {}, uint32_t a_rwnd = 1 << 20) : Sack(offset, a_rwnd) {
-    for (const auto& [start, end] : blocks) blocks_.push_back({start, end});
-  }
-  // For blocks that a loop makes.
-  Sack(int64_t offset, std::vector<GapAckBlock> blocks) : Sack(offset, 1 << 20) { blocks_ = std::move(blocks); }
+  struct Config {
+    Options options = {};
+    uint32_t initial_tsn = 0xfffffffe;
+    uint32_t peer_a_rwnd = 1 << 20;
+    Reliability reliability = Reliability::kPartial;
+  };
+  Sender() : Sender(Config{}) {}
+  explicit Sender(const Config& given)
+      : config(given),
+        messages(given.options.max_send_buffer, StreamScheduler::Policy::kRoundRobin, metrics),
+        queue(
+            given.options,
+            {.initial_tsn = Tsn(given.initial_tsn), .peer_a_rwnd = given.peer_a_rwnd, .reliability = given.reliability},
+            messages, metrics) {}
 
-  // Lives as long as this.
-  SackChunk chunk() const {
+  void Send(size_t size, const SendOptions& options = {}, uint16_t stream = 0) {
+    messages.Add(now, MessageOf(stream, size), options);
+    queue.AllowBurst();
+  }
+  // One entry per packet.
+  std::vector<SentChunks> Drain() {
+    std::vector<SentChunks> packets;
+    while (queue.BeginPacket(now)) {
+      SentChunks chunks;
+      size_t room = kRoom;
+      while (const auto data = queue.NextChunk(now, room)) {
+        chunks.push_back({data->tsn.value - config.initial_tsn, data->stream.value, data->ssn.value,
+                          data->payload.size(), data->beginning, data->end});
+        room -= PaddedSize(data->Size());
+      }
+      queue.EndPacket(now);
+      if (chunks.empty()) break;
+      packets.push_back(std::move(chunks));
+    }
+    return packets;
+  }
+  // All TSNs of Drain(), in order.
+  std::vector<uint32_t> DrainTsns() {
+    std::vector<uint32_t> tsns;
+    for (const SentChunks& packet : Drain()) {
+      for (const SentChunk& chunk : packet) tsns.push_back(chunk.tsn);
+    }
+    return tsns;
+  }
+  // Acknowledges the first `count` TSNs, and gap blocks given as TSNs.
+  using Blocks = std::vector<std::pair<uint32_t, uint32_t>>;
+  RetransmissionQueue::SackOutcome Sack(uint32_t count, const Blocks& blocks = {}) {
+    std::vector<GapAckBlock> gaps;
+    for (const auto& [first, last] : blocks) {
+      gaps.push_back({static_cast<uint16_t>(first - count + 1), static_cast<uint16_t>(last - count + 1)});
+    }
     SackChunk sack;
-    sack.cumulative_tsn_ack = TsnAt(offset_).Wrap();
-    sack.a_rwnd = a_rwnd_;
-    sack.gap_ack_blocks = std::span<const GapAckBlock>(blocks_);
-    return sack;
+    sack.cumulative_tsn_ack = Tsn(config.initial_tsn + count - 1);
+    sack.a_rwnd = a_rwnd;
+    sack.gap_ack_blocks = std::span<const GapAckBlock>(gaps);
+    return queue.HandleSack(now, sack);
+  }
+  // Lets T3-rtx run out.
+  RetransmissionQueue::Expiry ExpireT3() {
+    now = queue.NextTimeout();
+    return queue.HandleTimeout(now);
   }
 
- private:
-  Sack(int64_t offset, uint32_t a_rwnd) : offset_(offset), a_rwnd_(a_rwnd) {}
+  // Octets for chunks in a packet of 1191, and of user data in the largest chunk.
+  static constexpr size_t kRoom = 1176;
+  static constexpr size_t kFull = 1160;
 
-  int64_t offset_;
-  uint32_t a_rwnd_;
-  std::vector<GapAckBlock> blocks_;
+  Config config;
+  Metrics metrics;
+  SendQueue messages;
+  RetransmissionQueue queue;
+  Timestamp now = At(Duration::zero());
+  uint32_t a_rwnd = 1 << 20;
 };
 
 }  // namespace jsp::sctp
