@@ -41,7 +41,9 @@ std::string Sha256Of(const std::string& path) {
   return crypto::Hex(crypto::Sha256(crypto::AsBytes(content)));
 }
 
-ChildProcess::Result Run(std::vector<std::string> arguments) {
+std::string Text(const json::value& value) { return std::string(value.as_string()); }
+
+ChildProcess::Result RunJsp(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), Jsp());
   return ChildProcess::Run(arguments);
 }
@@ -49,7 +51,7 @@ ChildProcess::Result Run(std::vector<std::string> arguments) {
 // Connects to `server` with `options`; the JSON document of standard output.
 json::object Connect(const ServeProcess& server, std::vector<std::string> options, int exit_code = 0) {
   options.insert(options.begin(), {"connect", server.url(), "--json", "-"});
-  const auto result = Run(options);
+  const auto result = RunJsp(options);
   EXPECT_EQ(result.exit_code, exit_code) << result.out << result.err;
   boost::system::error_code error;
   const auto document = json::parse(result.out, error);
@@ -62,7 +64,7 @@ TEST(CliTest, ConnectEchoesMessagesAndReportsEverythingAsJson) {
   ASSERT_TRUE(server.url().starts_with("http://127.0.0.1:")) << server.url();
   const auto report = Connect(server, {"--message", "hello", "--message", "grüße"});
   EXPECT_TRUE(report.at("ok").as_bool());
-  EXPECT_EQ(report.at("state"), "completed");
+  EXPECT_EQ(Text(report.at("state")), "completed");
   EXPECT_TRUE(report.at("error").is_null());
   const auto& timings = report.at("timings_ms").as_object();
   double last = 0;
@@ -74,11 +76,11 @@ TEST(CliTest, ConnectEchoesMessagesAndReportsEverythingAsJson) {
   EXPECT_GT(timings.at("first_message").to_number<double>(), last);
   EXPECT_GE(timings.at("gathered").to_number<double>(), 0);
   const auto& local = report.at("selected_pair").at("local").as_object();
-  EXPECT_EQ(local.at("type"), "host");
-  EXPECT_EQ(local.at("protocol"), "udp");
+  EXPECT_EQ(Text(local.at("type")), "host");
+  EXPECT_EQ(Text(local.at("protocol")), "udp");
   EXPECT_TRUE(local.at("relay_protocol").is_null());
   EXPECT_GT(local.at("port").to_number<int>(), 0);
-  EXPECT_EQ(report.at("selected_pair").at("remote").at("type"), "host");
+  EXPECT_EQ(Text(report.at("selected_pair").at("remote").at("type")), "host");
   EXPECT_GT(report.at("selected_pair").at("rtt_ms").to_number<double>(), 0);
   EXPECT_EQ(report.at("job").at("messages").to_number<int>(), 2);
   EXPECT_EQ(report.at("job").at("bytes").to_number<int>(), 12);
@@ -91,11 +93,11 @@ TEST(CliTest, SentFilesComeBackEqualOrAreCountedBySink) {
     const std::string back = TemporaryFile("back.bin");
     const auto echoed = Connect(server, {"--send", file, "--receive", back});
     EXPECT_EQ(echoed.at("job").at("bytes").to_number<size_t>(), size);
-    EXPECT_EQ(echoed.at("job").at("sha256"), Sha256Of(file));
+    EXPECT_EQ(Text(echoed.at("job").at("sha256")), Sha256Of(file));
     EXPECT_EQ(Content(back), Content(file)) << size;
     const auto sunk = Connect(server, {"--send", file});
     EXPECT_EQ(sunk.at("job").at("bytes").to_number<size_t>(), size);
-    EXPECT_EQ(sunk.at("job").at("sha256"), Sha256Of(file));
+    EXPECT_EQ(Text(sunk.at("job").at("sha256")), Sha256Of(file));
   }
 }
 
@@ -166,7 +168,7 @@ TEST(CliTest, ErrorsAreOneLineThatNamesTheThing) {
       {{"natlab", "--quick", "--html", missing}, 1, missing},
   };
   for (const auto& c : kCases) {
-    const auto result = Run(c.arguments);
+    const auto result = RunJsp(c.arguments);
     const std::string name = c.arguments.empty() ? "(nothing)" : c.arguments.back();
     EXPECT_EQ(result.exit_code, c.exit_code) << name << ": " << result.err;
     EXPECT_NE(result.err.find(c.says), std::string::npos) << name << ": " << result.err;
@@ -176,7 +178,7 @@ TEST(CliTest, ErrorsAreOneLineThatNamesTheThing) {
 }
 
 TEST(CliTest, FailedConnectStillWritesItsJson) {
-  const auto result = Run({"connect", "http://127.0.0.1:1", "--json", "-"});
+  const auto result = RunJsp({"connect", "http://127.0.0.1:1", "--json", "-"});
   EXPECT_EQ(result.exit_code, 1);
   const auto report = json::parse(result.out).as_object();
   EXPECT_FALSE(report.at("ok").as_bool());
@@ -185,11 +187,11 @@ TEST(CliTest, FailedConnectStillWritesItsJson) {
 }
 
 TEST(CliTest, HelpListsExactlyTheCommandsThatExist) {
-  const auto result = Run({"--help"});
+  const auto result = RunJsp({"--help"});
   EXPECT_EQ(result.exit_code, 0);
   for (const char* command : {"serve", "connect", "stun", "natlab"}) {
     EXPECT_NE(result.out.find(command), std::string::npos);
-    EXPECT_EQ(Run({command, "--help"}).exit_code, 0);
+    EXPECT_EQ(RunJsp({command, "--help"}).exit_code, 0);
   }
   EXPECT_EQ(result.out.find("turn-server"), std::string::npos);
 }
@@ -198,11 +200,11 @@ TEST(CliTest, NatlabWritesTheSameJsonTwiceAndOnePage) {
   const std::string page = TemporaryFile("natlab.html");
   const std::vector<std::string> arguments{"natlab", "--types", "public,port,sym", "--seed", "7",
                                            "--json", "-",       "--html",          page};
-  const auto first = Run(arguments);
+  const auto first = RunJsp(arguments);
   EXPECT_EQ(first.exit_code, 0) << first.err;
-  EXPECT_EQ(first.out, Run(arguments).out);
+  EXPECT_EQ(first.out, RunJsp(arguments).out);
   const auto report = json::parse(first.out).as_object();
-  EXPECT_EQ(report.at("engine"), "sim");
+  EXPECT_EQ(Text(report.at("engine")), "sim");
   EXPECT_EQ(report.at("seed").to_number<int>(), 7);
   EXPECT_EQ(report.at("cells").as_array().size(), 9u);
   EXPECT_EQ(report.at("mismatches").to_number<int>(), 0);
@@ -211,12 +213,12 @@ TEST(CliTest, NatlabWritesTheSameJsonTwiceAndOnePage) {
 }
 
 TEST(CliTest, NatlabMeasuresTheHostPathOverRealSockets) {
-  const auto result = Run({"natlab", "--types", "public", "--paths", "--json", "-"});
+  const auto result = RunJsp({"natlab", "--types", "public", "--paths", "--json", "-"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto report = json::parse(result.out).as_object();
   ASSERT_EQ(report.at("paths").as_array().size(), 1u);
   const auto& path = report.at("paths").as_array().front().as_object();
-  EXPECT_EQ(path.at("path"), "host");
+  EXPECT_EQ(Text(path.at("path")), "host");
   EXPECT_GT(path.at("connect_ms").at("p50").to_number<double>(), 0);
   EXPECT_GT(path.at("rtt_ms").at("p50").to_number<double>(), 0);
   EXPECT_GT(path.at("mbytes_per_s").to_number<double>(), 0);

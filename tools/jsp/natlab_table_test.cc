@@ -27,7 +27,7 @@ CellReport DirectCell() {
 
 TEST(NatlabTableTest, ShowsOutcomeAndMedianTimeOfEachCell) {
   const std::string text = FormatMatrix(ReportOf(DirectCell()), Color::kOff);
-  EXPECT_NE(text.find("port        D 142\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("port         D 142\n"), std::string::npos) << text;
   EXPECT_NE(text.find("1 cells, 0 mismatches"), std::string::npos) << text;
   EXPECT_EQ(text.find('\033'), std::string::npos);
 }
