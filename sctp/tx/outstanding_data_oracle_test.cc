@@ -7,7 +7,7 @@
 
 #include "base/rng.h"
 #include "sctp/tx/outstanding_data.h"
-#include "sctp/tx/tx_test_support.h"
+#include "sctp/tx/sack_test_support.h"
 namespace jsp::sctp {
 namespace {
 
