@@ -9,6 +9,7 @@ namespace {
 constexpr uint16_t kLowestPort = 1024;  // RFC 4787 §4.2.1: the well-known range is left alone
 constexpr uint16_t kLowestAllocated = 40000;
 constexpr int kTries = 4096;
+constexpr size_t kSessionsPerMapping = 4;  // on average, those begun from outside included
 
 }  // namespace
 
@@ -34,7 +35,7 @@ std::optional<SocketAddress> Nat::Outbound(Timestamp now, const SocketAddress& i
   if (const auto known = by_key_.find(key); known != by_key_.end()) {
     mapping = &by_external_.at(known->second);
     if (IsExpired(now, *mapping)) {
-      Remove(mapping->external);
+      Remove(known->second);
       mapping = nullptr;
     }
   }
@@ -92,7 +93,18 @@ std::optional<SocketAddress> Nat::Inbound(Timestamp now, const SocketAddress& ex
     return std::nullopt;
   }
   ++stats_.inbound;
+  BindSession(found->second, source);
   return found->second.key.inside;
+}
+
+// A real NAT tracks the session that an inbound packet begins: what goes back to its source leaves by the mapping that
+// the packet came in by, whatever the mapping behaviour says of new destinations (RFC 4787 §4.1 speaks of sessions that
+// the inside begins). The latest one counts.
+void Nat::BindSession(const Mapping& mapping, const SocketAddress& source) {
+  const Key back = KeyFor(mapping.key.inside, source);
+  if (by_key_.size() < kSessionsPerMapping * options_.max_mappings || by_key_.contains(back)) {
+    by_key_.insert_or_assign(back, mapping.external);
+  }
 }
 
 bool Nat::Admits(const Mapping& mapping, const SocketAddress& source) const {
@@ -113,10 +125,10 @@ bool Nat::IsExpired(Timestamp now, const Mapping& mapping) const {
   return now - mapping.last_outbound >= options_.mapping_timeout;
 }
 
-void Nat::Remove(const SocketAddress& external) {
+void Nat::Remove(SocketAddress external) {
   const auto found = by_external_.find(external);
   if (found == by_external_.end()) return;
-  by_key_.erase(found->second.key);
+  std::erase_if(by_key_, [&](const auto& entry) { return entry.second == external; });
   by_external_.erase(found);
 }
 

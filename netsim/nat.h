@@ -72,7 +72,8 @@ class Nat {
   std::optional<SocketAddress> ChooseExternal(const SocketAddress& inside);
   bool Admits(const Mapping& mapping, const SocketAddress& source) const;
   bool IsExpired(Timestamp now, const Mapping& mapping) const;
-  void Remove(const SocketAddress& external);
+  void BindSession(const Mapping& mapping, const SocketAddress& source);
+  void Remove(SocketAddress external);
   void DropExpired(Timestamp now);
 
   NatOptions options_;

@@ -89,6 +89,14 @@ TEST(NatTest, MappingsExpireWithoutOutboundTraffic) {  // RFC 4787 §4.3 REQ-5, 
   EXPECT_NE(nat.Outbound(kNow + minutes(2), kInside, kServer), mapped);
 }
 
+TEST(NatTest, AnswersLeaveByTheMappingThatTheQuestionCameInBy) {  // RFC 4787 §4.1
+  Nat nat = Make(NatType::kSymmetricOpen);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_EQ(nat.Inbound(kNow, *mapped, kStranger), kInside);
+  EXPECT_EQ(nat.Outbound(kNow, kInside, kStranger), mapped);
+  EXPECT_NE(nat.Outbound(kNow, kInside, kServerOtherPort), mapped) << "a destination that never came in";
+}
+
 TEST(NatTest, AFirewallKeepsAddressesAndFilters) {
   Nat nat = Make(NatType::kFirewall);
   EXPECT_EQ(nat.Outbound(kNow, kInside, kServer), kInside);

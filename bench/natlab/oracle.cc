@@ -18,16 +18,18 @@ const char* ToString(Outcome outcome) {
   return "unknown";
 }
 
-bool CanCheck(NatType from, NatType to) {
+bool CanReach(NatType from, NatType to) {
   const auto a = netsim::OptionsFor(from);
   const auto z = netsim::OptionsFor(to);
-  if (z.mapping != MappingBehavior::kEndpointIndependent) return false;
-  return z.filtering != FilteringBehavior::kAddressAndPortDependent ||
-         a.mapping == MappingBehavior::kEndpointIndependent;
+  // An open filter behind a destination-dependent mapping still lets a datagram in, through the mapping that the server
+  // saw.
+  if (z.filtering == FilteringBehavior::kEndpointIndependent) return true;
+  return z.mapping == MappingBehavior::kEndpointIndependent &&
+         (z.filtering == FilteringBehavior::kAddressDependent || a.mapping == MappingBehavior::kEndpointIndependent);
 }
 
 Outcome Expected(NatType a, NatType z, bool relay) {
-  if (CanCheck(a, z) || CanCheck(z, a)) return Outcome::kDirect;
+  if (CanReach(a, z) || CanReach(z, a)) return Outcome::kDirect;
   return relay ? Outcome::kRelay : Outcome::kNone;
 }
 
