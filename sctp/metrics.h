@@ -26,7 +26,17 @@ enum class DropReason : uint8_t {
 };
 const char* ToString(DropReason reason);
 
-struct Metrics {
+// The sender's view of the path now (RFC 9260 §6.1, §6.3.1, §7.2); octets and microseconds.
+struct PathGauges {
+  size_t cwnd = 0;
+  size_t ssthresh = 0;
+  size_t peer_rwnd = 0;
+  size_t outstanding_bytes = 0;
+  uint64_t srtt_us = 0;
+  uint64_t rto_us = 0;
+};
+
+struct Metrics : PathGauges {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
   uint64_t chunks_sent = 0;  // DATA, first transmissions
@@ -38,12 +48,6 @@ struct Metrics {
   uint64_t messages_abandoned = 0;
   uint64_t bytes_sent = 0;  // user payload
   uint64_t bytes_received = 0;
-  size_t cwnd = 0;
-  size_t ssthresh = 0;
-  size_t peer_rwnd = 0;
-  size_t outstanding_bytes = 0;
-  uint64_t srtt_us = 0;
-  uint64_t rto_us = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
 };
 

@@ -1,11 +1,22 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+
 #include "base/time.h"
 namespace jsp::sctp {
 
+// RFC 9260 §16, adapted to a path whose liveness ICE guards.
+struct TimerOptions {
+  Duration rto_initial = std::chrono::milliseconds(500);
+  Duration rto_min = std::chrono::milliseconds(220);
+  Duration rto_max = std::chrono::seconds(10);
+  Duration cookie_lifetime = std::chrono::seconds(60);
+  Duration heartbeat_interval = std::chrono::seconds(30);
+  Duration delayed_ack = std::chrono::milliseconds(20);
+};
+
 // Per association; every timer and limit by its name.
-struct Options {
+struct Options : TimerOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).
@@ -15,17 +26,10 @@ struct Options {
   size_t remote_max_message_size = 256 * 1024;  // the peer's, from its description; 0 = no limit
   uint16_t outgoing_streams = 65535;
   uint16_t max_incoming_streams = 65535;
-  size_t receive_window = 4 * 1024 * 1024;   // octets of a_rwnd
+  size_t receive_window = 4 * 1024 * 1024;    // octets of a_rwnd
   size_t max_send_buffer = 16 * 1024 * 1024;  // octets queued and outstanding; more is kQueueFull
-  // RFC 9260 §16, adapted to a path whose liveness ICE guards.
-  Duration rto_initial = std::chrono::milliseconds(500);
-  Duration rto_min = std::chrono::milliseconds(220);
-  Duration rto_max = std::chrono::seconds(10);
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
-  Duration cookie_lifetime = std::chrono::seconds(60);
-  Duration heartbeat_interval = std::chrono::seconds(30);
-  Duration delayed_ack = std::chrono::milliseconds(20);
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D
   size_t initial_window_packets = 10;
 };
