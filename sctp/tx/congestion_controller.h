@@ -9,7 +9,10 @@ namespace jsp::sctp {
 // What one SACK says to congestion control. Octets count DATA chunks with header and padding (RFC 9260 §7.2).
 struct AckSample {
   size_t octets_acknowledged = 0;  // for the first time; abandoned chunks do not count (RFC 3758 §3.5 A2)
-  size_t flight_before = 0;        // outstanding before this SACK
+  // RFC 9260 §7.2.1: "only if the current congestion window is being fully utilized": when something was last sent, no
+  // further full-sized chunk would have fitted. Not the flight just before this SACK: an owner that hands over a batch
+  // of SACKs before it polls would see its window grow by the first of them only.
+  bool window_was_full = false;
   UnwrappedTsn cumulative_tsn{0};
   bool all_acknowledged = false;  // nothing is outstanding any more
 };

@@ -8,8 +8,7 @@ NewReno::NewReno(size_t pmdcs, size_t initial_cwnd, size_t initial_ssthresh)
     : pmdcs_(pmdcs), cwnd_(initial_cwnd), ssthresh_(std::max(initial_ssthresh, initial_cwnd)) {}
 
 void NewReno::HandleAck(const AckSample& ack) {
-  // The window grows only while it is the limit, and not in Fast Recovery (RFC 9260 §7.2.1, §7.2.2). It counts as full
-  // when no full-sized chunk would have fitted.
+  // The window grows only while it is the limit, and not in Fast Recovery (RFC 9260 §7.2.1, §7.2.2).
   if (!in_fast_recovery() && ack.octets_acknowledged > 0) {
     if (cwnd_ <= ssthresh_) {
       SlowStart(ack);
@@ -53,16 +52,15 @@ void NewReno::HandleIdle(Duration idle, Duration rto) {
 }
 
 void NewReno::SlowStart(const AckSample& ack) {
-  if (ack.flight_before + pmdcs_ <= cwnd_) return;
+  if (!ack.window_was_full) return;
   cwnd_ += std::min(ack.octets_acknowledged, l_ * pmdcs_);
   if (cwnd_ > ssthresh_) l_ = kL;
 }
 
 void NewReno::AvoidCongestion(const AckSample& ack) {
-  const bool full = ack.flight_before + pmdcs_ > cwnd_;
   partial_bytes_acked_ += ack.octets_acknowledged;
   if (partial_bytes_acked_ < cwnd_) return;
-  if (!full) {
+  if (!ack.window_was_full) {
     partial_bytes_acked_ = cwnd_;
     return;
   }

@@ -40,14 +40,13 @@ RetransmissionQueue::SackOutcome RetransmissionQueue::HandleSack(Timestamp now, 
   // The whole SACK is judged before any of it is believed.
   const SackVerdict verdict = outstanding_.Validate(sack);
   if (verdict != SackVerdict::kValid) return {verdict};
-  const size_t flight_before = outstanding_.flight_octets();
   using Phase = OutstandingData::RecoveryPhase;
   const auto result =
       outstanding_.Apply(now, sack, congestion_.in_fast_recovery() ? Phase::kFastRecovery : Phase::kNone);
   // RFC 9260 §6.2.1 D ii: the rest of that rule is WindowAllows.
   a_rwnd_ = sack.a_rwnd;
   probe_.answered = true;
-  return HandleAcknowledgement(now, result, flight_before);
+  return HandleAcknowledgement(now, result);
 }
 
 RetransmissionQueue::SackOutcome RetransmissionQueue::HandleCumulativeAck(Timestamp now, Tsn cumulative_tsn_ack) {
@@ -55,20 +54,18 @@ RetransmissionQueue::SackOutcome RetransmissionQueue::HandleCumulativeAck(Timest
   sack.cumulative_tsn_ack = cumulative_tsn_ack;
   const SackVerdict verdict = outstanding_.Validate(sack);
   if (verdict != SackVerdict::kValid) return {verdict};
-  const size_t flight_before = outstanding_.flight_octets();
-  return HandleAcknowledgement(now, outstanding_.ApplyCumulative(cumulative_tsn_ack), flight_before);
+  return HandleAcknowledgement(now, outstanding_.ApplyCumulative(cumulative_tsn_ack));
 }
 
 RetransmissionQueue::SackOutcome RetransmissionQueue::HandleAcknowledgement(Timestamp now,
-                                                                            const OutstandingData::AckResult& result,
-                                                                            size_t flight_before) {
+                                                                            const OutstandingData::AckResult& result) {
   const bool progress = result.cumulative_advanced || result.octets_acknowledged > 0;
   UpdateRoundTrip(now);
   // RFC 9260 §7.2.4, note: growth comes before the adjustment for losses.
   const UnwrappedTsn next = outstanding_.next_tsn();
   const UnwrappedTsn cumulative(outstanding_.first_tsn().DistanceFrom(UnwrappedTsn(1)));
   congestion_.HandleAck({.octets_acknowledged = result.octets_acknowledged,
-                         .flight_before = flight_before,
+                         .window_was_full = permission_.window_was_full,
                          .cumulative_tsn = cumulative,
                          .all_acknowledged = outstanding_.empty()});
   if (result.newly_lost > 0) {
@@ -255,6 +252,7 @@ void RetransmissionQueue::EndPacket(Timestamp now) {
   permission_.fast_retransmit = false;
   if (packet_.has_new && permission_.burst > 0) --permission_.burst;
   last_sent_ = now;
+  permission_.window_was_full = outstanding_.flight_octets() + limits_.max_chunk > congestion_.cwnd();
   // RFC 9260 §6.3.2 R1, §6.1: restarted when the earliest outstanding TSN is sent again.
   if (t3_ == Timestamp::Never() || packet_.has_lowest) t3_ = now + rto_.rto();
   PublishMetrics();

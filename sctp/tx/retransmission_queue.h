@@ -90,6 +90,7 @@ class RetransmissionQueue {
     size_t burst = 0;              // packets with new data that may still go out at this opportunity
     bool fast_retransmit = false;  // RFC 9260 §7.2.4 item 3: one packet regardless of cwnd
     bool only_one_packet = false;  // RFC 9260 §7.2.3: after T3-rtx, until something is acknowledged
+    bool window_was_full = false;  // when the last packet was sent, no further one would have fitted cwnd
   };
   // The packet being composed.
   struct Packet {
@@ -99,7 +100,7 @@ class RetransmissionQueue {
     bool only_lost = false;
   };
 
-  SackOutcome HandleAcknowledgement(Timestamp now, const OutstandingData::AckResult& result, size_t flight_before);
+  SackOutcome HandleAcknowledgement(Timestamp now, const OutstandingData::AckResult& result);
   void UpdateRoundTrip(Timestamp now);
   void UpdateProbe(Timestamp now);
   void UpdateForwardTsn(Timestamp now);
