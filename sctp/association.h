@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <vector>
+
 #include "base/expected.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
@@ -16,7 +17,14 @@
 #include "sctp/types.h"
 namespace jsp::sctp {
 
-enum class SendError : uint8_t { kEmptyMessage, kMessageTooLarge, kQueueFull, kUnknownStream, kShuttingDown, kBadOptions };
+enum class SendError : uint8_t {
+  kEmptyMessage,
+  kMessageTooLarge,
+  kQueueFull,
+  kUnknownStream,
+  kShuttingDown,
+  kBadOptions
+};
 enum class ResetError : uint8_t { kNotSupportedByPeer, kNotConnected, kUnknownStream };
 enum class State : uint8_t {
   kClosed,
@@ -53,12 +61,13 @@ class Association {
 
   // Commands. What the caller did wrong comes back; what the network does later is an Event.
   void Connect(Timestamp now);  // both sides may (RFC 8841 §10.2, simultaneous INIT is legal)
-  Expected<void, SendError> Send(Timestamp now, Message message, const SendOptions& options = {});  // also before Connected
+  Expected<void, SendError> Send(Timestamp now, Message message,
+                                 const SendOptions& options = {});  // also before Connected
   // RFC 6525 §5.1.2: after all that was sent on them is delivered or abandoned. Further sends fail with kUnknownStream
   // until OutgoingStreamsReset.
   Expected<void, ResetError> ResetStreams(Timestamp now, std::span<const StreamId> streams);
-  void Shutdown(Timestamp now);                            // graceful, RFC 9260 §9.2
-  void Abort(Timestamp now, std::string_view reason);      // at once, RFC 9260 §9.1
+  void Shutdown(Timestamp now);                        // graceful, RFC 9260 §9.2
+  void Abort(Timestamp now, std::string_view reason);  // at once, RFC 9260 §9.1
   void SetBufferedAmountLowThreshold(StreamId stream, size_t bytes);
   void SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size);
 

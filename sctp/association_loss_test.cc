@@ -1,5 +1,5 @@
-// Associations over a pipe that loses, delays, doubles and reorders: whatever happens to packets, messages arrive exactly
-// once, in order where order was asked for, and everything terminates.
+// Associations over a pipe that loses, delays, doubles and reorders: whatever happens to packets, messages arrive
+// exactly once, in order where order was asked for, and everything terminates.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -134,8 +134,8 @@ TEST_P(ImpairedPathTest, ShutsDownGracefullyAfterAllDataIsDelivered) {
     SendAll(pair, Side::kZ, traffic, rng);
     pair.a().Shutdown(pair.now());
     if (seed % 2 == 0) pair.z().Shutdown(pair.now());
-    ASSERT_TRUE(pair.RunUntil([&] { return pair.a().state() == State::kClosed && pair.z().state() == State::kClosed; },
-                              300s));
+    ASSERT_TRUE(
+        pair.RunUntil([&] { return pair.a().state() == State::kClosed && pair.z().state() == State::kClosed; }, 300s));
     ExpectExactlyOnce(pair, Side::kA, traffic, Order::kOrdered);
     ExpectExactlyOnce(pair, Side::kZ, traffic, Order::kOrdered);
     EXPECT_EQ(pair.CountEvents<event::Closed>(Side::kA), 1u);

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 #include <vector>
+
 #include "sctp/message.h"
 #include "sctp/types.h"
 namespace jsp::sctp {

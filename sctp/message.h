@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <vector>
+
 #include "base/time.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
@@ -17,8 +18,8 @@ struct Message {
 struct SendOptions {
   bool unordered = false;
   std::optional<uint16_t> max_retransmits;  // 0: sent once
-  std::optional<Duration> lifetime;         // from Send(); past it the message is abandoned, also before its first sending
-  bool control = false;                     // does not count in buffered_amount() (DCEP, placeholders of empty messages)
+  std::optional<Duration> lifetime;  // from Send(); past it the message is abandoned, also before its first sending
+  bool control = false;              // does not count in buffered_amount() (DCEP, placeholders of empty messages)
 };
 
 }  // namespace jsp::sctp

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+
 #include "base/strong_types.h"
 namespace jsp::sctp {
 

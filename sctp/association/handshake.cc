@@ -274,7 +274,7 @@ Flow HandleInit(Context& context, const ChunkView& chunk) {
     SendInitAck(context, *init, Announce(context.options, agreement.my_tag, agreement.my_initial_tsn),
                 echoed->tcb->tie_tags);
   } else {
-    // RFC 9260 §5.1 B, §5.2.2: a new tag, and the tie tags of what exists.
+    // RFC 9260 §5.1 B, RFC 9260 §5.2.2: a new tag, and the tie tags of what exists.
     const Tcb* tcb = context.tcb();
     SendInitAck(context, *init, NewAnnouncement(context), tcb == nullptr ? TieTags{} : tcb->tie_tags);
   }
@@ -303,7 +303,8 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
   }
   if (!parameters.cookie || parameters.cookie->empty()) {
     const std::array<uint16_t, 1> missing{static_cast<uint16_t>(ParameterType::kStateCookie)};
-    return FailInitAck(context, *init_ack, WriteCause(MissingMandatoryParameterCause{std::span<const uint16_t>(missing)}),
+    return FailInitAck(context, *init_ack,
+                       WriteCause(MissingMandatoryParameterCause{std::span<const uint16_t>(missing)}),
                        "INIT ACK without a cookie");
   }
   if (kCommonHeaderSize + PaddedSize(kTlvHeaderSize + parameters.cookie->size()) > context.options.max_packet_size) {

@@ -106,7 +106,7 @@ TEST(HandshakeTest, AnswersInitAckWithTheCookieByteForByteAndDataBehindIt) {  //
   EXPECT_EQ(peer.core.state(), State::kCookieEchoed);
 }
 
-TEST(HandshakeTest, SendsNothingButCookieEchoUntilCookieAck) {  // RFC 9260 §5.1 C, §4
+TEST(HandshakeTest, SendsNothingButCookieEchoUntilCookieAck) {  // RFC 9260 §5.1 C, RFC 9260 §4
   ScriptedPeer peer;
   peer.core.Connect(peer.now);
   const auto init = ChunksOf<InitChunk>(peer.Drain())[0];

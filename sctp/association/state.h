@@ -46,8 +46,8 @@ struct ShutdownAckSent {
   uint32_t retransmissions = 0;
   bool due = true;
 };
-// Closed or aborted for good; the last event is out. Late packets of a peer that closed gracefully get no ABORT: it would
-// turn the peer's own graceful end, still under way, into a failure.
+// Closed or aborted for good; the last event is out. Late packets of a peer that closed gracefully get no ABORT: it
+// would turn the peer's own graceful end, still under way, into a failure.
 struct Dead {
   bool was_graceful = false;
 };

@@ -37,7 +37,8 @@ class MessageAssembler {
   MessageAssembler& operator=(MessageAssembler&&) = default;
 
   // What a run of fragments, and a further piece of payload in it, count in buffered_bytes() beyond their payload: map
-  // node and vector, list node and vector, with the allocator's own share (an estimate from their sizes: 208 and 64 octets).
+  // node and vector, list node and vector, with the allocator's own share (an estimate from their sizes: 208 and 64
+  // octets).
   static constexpr size_t kRunOverhead = 208;
   static constexpr size_t kPieceOverhead = 64;
   // A further piece has room for as much as the run holds already, so that pieces are few and memory stays below twice

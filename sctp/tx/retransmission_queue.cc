@@ -253,7 +253,7 @@ void RetransmissionQueue::EndPacket(Timestamp now) {
   if (packet_.has_new && permission_.burst > 0) --permission_.burst;
   last_sent_ = now;
   permission_.window_was_full = outstanding_.flight_octets() + limits_.max_chunk > congestion_.cwnd();
-  // RFC 9260 §6.3.2 R1, §6.1: restarted when the earliest outstanding TSN is sent again.
+  // RFC 9260 §6.3.2 R1, RFC 9260 §6.1: restarted when the earliest outstanding TSN is sent again.
   if (t3_ == Timestamp::Never() || packet_.has_lowest) t3_ = now + rto_.rto();
   PublishMetrics();
 }

@@ -65,7 +65,7 @@ TEST(RetransmissionQueueTest, FillsThePacketWithTheHeadOfTheNextMessage) {
   EXPECT_EQ(packets[0][1].size, 644u);  // 1176 - (16 + 500) - 16
 }
 
-TEST(RetransmissionQueueTest, SendsNoMoreThanTheWindowAndOneChunk) {  // RFC 9260 §6.1 B, §7.2.1
+TEST(RetransmissionQueueTest, SendsNoMoreThanTheWindowAndOneChunk) {  // RFC 9260 §6.1 B, RFC 9260 §7.2.1
   Sender::Config config;
   config.options.max_burst_packets = 1000;
   for (const size_t packets : {2, 4, 10}) {
@@ -349,7 +349,7 @@ TEST(RetransmissionQueueTest, RepeatsForwardTsnOnT3AndAtMostOncePerRoundTrip) { 
   EXPECT_TRUE(sender.queue.is_idle());
 }
 
-TEST(RetransmissionQueueTest, ExpiredLifetimeTurnsARetransmissionIntoForwardTsn) {  // RFC 3758 §3.5 A5, §4.1
+TEST(RetransmissionQueueTest, ExpiredLifetimeTurnsARetransmissionIntoForwardTsn) {  // RFC 3758 §3.5 A5, RFC 3758 §4.1
   Sender sender;
   sender.Send(10, Lifetime(200ms));
   sender.Drain();
