@@ -27,7 +27,7 @@ DataChunk Fragment(uint32_t tsn, std::span<const uint8_t> payload) {
 }
 
 size_t BuildPacket(std::span<uint8_t> out, std::span<const uint8_t> payload) {
-  PacketBuilder builder(out, {5000, 5000, VerificationTag(0x12345678), 0});
+  PacketBuilder builder(out, {5000, 5000, VerificationTag(0x12345678)});
   (void)builder.Add(Fragment(1, payload));
   return builder.Finish();
 }
