@@ -27,6 +27,16 @@ inline Message MakeMessage(uint16_t stream, size_t octets, uint8_t fill = 0) {
   return {StreamId(stream), Ppid(53), std::vector<uint8_t>(octets, fill)};
 }
 
+inline SendOptions Unordered() {
+  SendOptions options;
+  options.unordered = true;
+  return options;
+}
+inline SendOptions Control() {
+  SendOptions options;
+  options.control = true;
+  return options;
+}
 inline SendOptions Retransmits(uint16_t count) {
   SendOptions options;
   options.max_retransmits = count;
