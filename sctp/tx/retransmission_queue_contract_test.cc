@@ -379,7 +379,7 @@ TEST(RetransmissionQueueContractTest, RecoveryEndsWhenAllThatWasOutstandingIsAck
   EXPECT_FALSE(sender->congestion().in_fast_recovery());
 }
 
-// ---- the peer's window, RFC 9260 §6.1 A, §6.2.1
+// ---- the peer's window, RFC 9260 §6.1 A, RFC 9260 §6.2.1
 
 TEST(RetransmissionQueueContractTest, SendsNoMoreThanThePeersWindow) {
   Sender sender(3 * kFull + 100);
