@@ -15,16 +15,22 @@ class DropTailQueue {
   // When the last octet of the packet will have left; nullopt when the queue has no room for it.
   std::optional<Timestamp> Enter(Timestamp now, size_t bytes) {
     if (rate_ == 0) return now;
-    const Timestamp start = free_at_ == Timestamp::Never() || free_at_ < now ? now : free_at_;
+    const bool idle = free_at_ == Timestamp::Never() || free_at_ < now;
+    const Timestamp start = idle ? now : free_at_;
+    if (idle) remainder_ = 0;
     const auto waiting = static_cast<uint64_t>((start - now).count()) * rate_ / 1'000'000;
     if (waiting + bytes > limit_) return std::nullopt;
-    free_at_ = start + Duration(static_cast<int64_t>(bytes * 1'000'000 / rate_));
+    // What is less than a microsecond is carried over, or a fast link would be faster than it says.
+    const uint64_t work = bytes * 1'000'000 + remainder_;
+    free_at_ = start + Duration(static_cast<int64_t>(work / rate_));
+    remainder_ = work % rate_;
     return free_at_;
   }
 
  private:
   uint64_t rate_;
   size_t limit_;
+  uint64_t remainder_ = 0;  // octets × 10^6, below rate_
   Timestamp free_at_;
 };
 
