@@ -86,10 +86,10 @@ TEST(AssociationTest, TellsWhenTheBufferedAmountIsLow) {
   EstablishedPeer peer;
   while (peer.core.PollEvent()) continue;
   peer.core.SetBufferedAmountLowThreshold(StreamId(1), 20000);
-  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 40000)));
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 60000)));
   peer.Drain();
   EXPECT_FALSE(peer.core.PollEvent());
-  Tsn acknowledged = Tsn(peer.core_initial_tsn.value + 9);
+  Tsn acknowledged = Tsn(peer.core_initial_tsn.value + 19);
   peer.Deliver(peer.SackUpTo(acknowledged));
   const auto low = peer.NextEvent<event::BufferedAmountLow>();
   ASSERT_TRUE(low);

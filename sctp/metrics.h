@@ -43,6 +43,7 @@ struct Metrics : PathGauges {
   uint64_t retransmitted_chunks = 0;
   uint64_t fast_retransmits = 0;
   uint64_t t3_expiries = 0;
+  uint64_t tail_probes = 0;  // RFC 8985 §7.3
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
   uint64_t messages_abandoned = 0;

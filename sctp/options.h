@@ -15,8 +15,27 @@ struct TimerOptions {
   Duration delayed_ack = std::chrono::milliseconds(20);
 };
 
+// How the congestion window is found; sctp/tx/congestion_controller.h.
+enum class CongestionAlgorithm : uint8_t {
+  kNewReno,     // RFC 9260 §7.2
+  kCubic,       // RFC 9438, with HyStart++ (RFC 9406)
+  kModelBased,  // by measured rate and round trip: holds throughput under random loss
+};
+
+// How the sender finds losses and its rate. With NewReno and both switches off it is the sender of RFC 9260 and nothing
+// else, for conformance tests and comparisons.
+struct RecoveryOptions {
+  CongestionAlgorithm congestion_control = CongestionAlgorithm::kCubic;
+  bool pacing = true;  // instead of Max.Burst, once a round trip is known
+  // Losses by time and tail probes (RFC 8985), besides miss indications and T3-rtx. Always on but with NewReno: the
+  // others need its measurements.
+  bool rack_tlp = true;
+  // RFC 9260 §7.2.1 recommends about 4,400 octets; RFC 6928 §2 ten packets. With pacing off, ten are a burst of ten.
+  size_t initial_window_packets = 20;
+};
+
 // Per association; every timer and limit by its name.
-struct Options : TimerOptions {
+struct Options : TimerOptions, RecoveryOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).
@@ -31,7 +50,13 @@ struct Options : TimerOptions {
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D
-  size_t initial_window_packets = 10;
+
+  // The sender of RFC 9260 and nothing else.
+  static Options Rfc9260() {
+    Options options;
+    static_cast<RecoveryOptions&>(options) = {CongestionAlgorithm::kNewReno, false, false, 10};
+    return options;
+  }
 };
 
 }  // namespace jsp::sctp

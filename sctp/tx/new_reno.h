@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "sctp/tx/congestion_controller.h"
@@ -22,6 +23,7 @@ class NewReno {
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return ssthresh_; }
+  uint64_t pacing_rate(Duration srtt) const { return WindowPacingRate(cwnd_, ssthresh_, srtt); }
 
  private:
   // RFC 9260 §7.2.1: L "SHOULD be 1 and MAY be larger". A receiver that handles a batch of packets acknowledges all of

@@ -81,7 +81,7 @@ OutstandingData::AckResult OutstandingData::Apply(Timestamp now, const SackChunk
   AcknowledgeUpTo(cumulative, result);
   if (sack.gap_ack_blocks.empty() && acknowledged_.empty()) return result;
   AcknowledgeBlocks(cumulative, sack, result);
-  if (acknowledged_.empty()) return result;
+  if (acknowledged_.empty() || phase == RecoveryPhase::kReordering) return result;
   // RFC 9260 §7.2.4: normally only what is below the highest TSN newly acknowledged counts as missing; all that the
   // SACK reports missing while Fast Recovery makes progress, and when the peer took back what it had acknowledged.
   const bool count_all = (phase == RecoveryPhase::kFastRecovery && result.cumulative_advanced) || result.reneged;
@@ -117,12 +117,37 @@ void OutstandingData::Acknowledge(UnwrappedTsn tsn, AckResult& result) {
   ++tsns_visited_;
   Chunk& chunk = ring_[Index(tsn)];
   if (chunk.state != State::kInFlight && chunk.state != State::kLost) return;
+  NoteNewest(tsn, chunk, result);
   SetState(chunk, State::kAcknowledged);
   if (!chunk.credited) result.octets_acknowledged += chunk.size();
   chunk.credited = true;
   if (!result.highest_newly_acknowledged || *result.highest_newly_acknowledged < tsn) {
     result.highest_newly_acknowledged = tsn;
   }
+}
+
+void OutstandingData::NoteNewest(UnwrappedTsn tsn, const Chunk& chunk, AckResult& result) const {
+  // `acknowledged_` is what SACKs before this one acknowledged.
+  if (chunk.transmissions == 1 && !acknowledged_.empty() && tsn < acknowledged_.back().second) {
+    result.out_of_order = true;
+  }
+  if (result.newest_transmission && static_cast<int32_t>(chunk.transmission - *result.newest_transmission) <= 0) return;
+  result.newest_transmission = chunk.transmission;
+  result.newest_was_repeated = chunk.transmissions > 1;
+}
+
+bool OutstandingData::IsInFlight(UnwrappedTsn tsn, uint32_t transmission) const {
+  if (tsn < first_ || tsn >= next_tsn()) return false;
+  const Chunk& chunk = ring_[Index(tsn)];
+  return chunk.state == State::kInFlight && chunk.transmission == transmission;
+}
+
+std::optional<UnwrappedTsn> OutstandingData::LastRepeatable(Timestamp now) const {
+  for (size_t i = ring_.size(); i > 0; --i) {
+    const Chunk& chunk = ring_[i - 1];
+    if (chunk.state == State::kInFlight && !IsPastLimits(now, chunk)) return At(i - 1);
+  }
+  return std::nullopt;
 }
 
 void OutstandingData::AcknowledgeUpTo(UnwrappedTsn cumulative, AckResult& result) {
@@ -174,6 +199,7 @@ void OutstandingData::CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& 
       if (++chunk.misses >= kMissesToLose) {
         chunk.fast_retransmitted = true;
         ++result.newly_lost;
+        result.octets_lost += chunk.size();
         MarkLost(now, tsn);
       } else {
         settled = false;

@@ -44,6 +44,7 @@ class OutstandingData {
     bool ends;
     bool fast_retransmitted = false;  // RFC 9260 §7.2.4 item 5
     bool credited = false;            // acknowledged before; a second time does not open the window
+    uint32_t transmission = 0;        // the latest, in TransmissionLog's numbers
 
     // RFC 9260 §7.2: "the length of the DATA chunk, including the padding".
     size_t size() const { return PaddedSize(DataChunk::kHeaderSize + length); }
@@ -53,6 +54,11 @@ class OutstandingData {
     size_t octets_acknowledged = 0;                          // for the first time
     std::optional<UnwrappedTsn> highest_newly_acknowledged;  // the HTNA of RFC 9260 §7.2.4
     size_t newly_lost = 0;                                   // chunks that got their third miss indication
+    size_t octets_lost = 0;                                  // theirs
+    // For loss detection by time (RFC 8985 §6.2): the newest transmission among what was acknowledged.
+    std::optional<uint32_t> newest_transmission;
+    bool newest_was_repeated = false;
+    bool out_of_order = false;  // a first transmission below what an earlier SACK acknowledged
     bool cumulative_advanced = false;
     bool reneged = false;  // RFC 9260 §6.2.1 D iii
   };
@@ -65,10 +71,21 @@ class OutstandingData {
   // A fragment goes out for the first time, with the next TSN.
   UnwrappedTsn Add(const Fragment& fragment);
   const Chunk& at(UnwrappedTsn tsn) const { return ring_[Index(tsn)]; }
+  // Names the transmission that Add or MarkRetransmitted was for.
+  void NoteTransmission(UnwrappedTsn tsn, uint32_t number) { ring_[Index(tsn)].transmission = number; }
+  // That transmission is the latest of a chunk that is unanswered.
+  bool IsInFlight(UnwrappedTsn tsn, uint32_t transmission) const;
+  // Whether the last SACK can have told about `tsn`. One with many gap blocks is likely to be cut short by the size of
+  // its packet, which holds about 290; what lies above its last block may have arrived then.
+  bool IsReported(UnwrappedTsn tsn) const { return !is_sack_cut_short() || tsn <= acknowledged_.back().second; }
+  bool is_sack_cut_short() const { return acknowledged_.size() >= 128; }
+  // The highest TSN in flight whose message may be sent once more; what a tail loss probe repeats (RFC 8985 §7.3).
+  std::optional<UnwrappedTsn> LastRepeatable(Timestamp now) const;
 
   // RFC 9260 §6.2.1, §7.2.4. Apply only what Validate calls valid.
   SackVerdict Validate(const SackChunk& sack) const;
-  enum class RecoveryPhase : uint8_t { kNone, kFastRecovery };
+  // kReordering: the path reorders, so miss indications mean little and losses are found by time (RFC 8985 §3.3.2).
+  enum class RecoveryPhase : uint8_t { kNone, kFastRecovery, kReordering };
   AckResult Apply(Timestamp now, const SackChunk& sack, RecoveryPhase phase);
   // The same for the cumulative TSN ack of a SHUTDOWN, which says nothing about gaps (RFC 9260 §6.2).
   AckResult ApplyCumulative(Tsn cumulative_tsn_ack);
@@ -119,6 +136,7 @@ class OutstandingData {
   // Every change of state goes through here: it keeps the counters.
   void SetState(Chunk& chunk, State state);
   void Acknowledge(UnwrappedTsn tsn, AckResult& result);
+  void NoteNewest(UnwrappedTsn tsn, const Chunk& chunk, AckResult& result) const;
   void AcknowledgeUpTo(UnwrappedTsn cumulative, AckResult& result);
   void AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk& sack, AckResult& result);
   void CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& result);

@@ -9,8 +9,10 @@
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/forward_tsn.h"
 #include "sctp/packet/chunk/sack.h"
-#include "sctp/tx/new_reno.h"
+#include "sctp/tx/congestion_control.h"
+#include "sctp/tx/loss_detector.h"
 #include "sctp/tx/outstanding_data.h"
+#include "sctp/tx/pacer.h"
 #include "sctp/tx/rto_estimator.h"
 #include "sctp/tx/send_queue.h"
 #include "sctp/types.h"
@@ -47,7 +49,7 @@ class RetransmissionQueue {
     kLoss,         // counts against Association.Max.Retrans
   };
   Expiry HandleTimeout(Timestamp now);
-  Timestamp NextTimeout() const { return t3_; }
+  Timestamp NextTimeout() const;
   // A round trip that a HEARTBEAT measured (RFC 9260 §8.3).
   void MeasureRoundTrip(Duration rtt);
 
@@ -64,17 +66,28 @@ class RetransmissionQueue {
   Tsn next_tsn() const { return outstanding_.next_tsn().Wrap(); }
   Duration rto() const { return rto_.rto(); }
   const OutstandingData& outstanding() const { return outstanding_; }
-  const NewReno& congestion() const { return congestion_; }
+  const CongestionControl& congestion() const { return congestion_; }
 
  private:
   struct Limits {
     size_t max_chunk;  // PMDCS: the largest DATA chunk of a packet, with header and padding
     size_t max_burst;  // packets
+    bool pacing;
+    bool rack_tlp;
   };
-  // One TSN at a time is timed: one measurement per round trip (RFC 9260 §6.3.1 C4).
+  // What the peer said about itself.
+  struct Peer {
+    uint32_t a_rwnd;
+    Reliability reliability;
+  };
+  // T3-rtx, and the one TSN that is timed: one measurement per round trip (RFC 9260 §6.3.1 C4).
   struct Timed {
     UnwrappedTsn tsn;
     Timestamp sent_at;
+  };
+  struct T3 {
+    Timestamp at;
+    std::optional<Timed> timed;
   };
   struct WindowProbe {
     bool allowed = false;             // the timer ran out; one chunk may ignore the peer's window
@@ -90,7 +103,13 @@ class RetransmissionQueue {
     size_t burst = 0;              // packets with new data that may still go out at this opportunity
     bool fast_retransmit = false;  // RFC 9260 §7.2.4 item 3: one packet regardless of cwnd
     bool only_one_packet = false;  // RFC 9260 §7.2.3: after T3-rtx, until something is acknowledged
-    bool window_was_full = false;  // when the last packet was sent, no further one would have fitted cwnd
+    bool window_was_full = false;  // cwnd held back data, and the application did not run dry since
+    bool tail_probe = false;       // RFC 8985 §7.3: one packet beyond cwnd
+    bool paced = false;            // data waits for the pacer and for nothing else
+  };
+  struct Losses {
+    size_t chunks = 0;
+    size_t octets = 0;
   };
   // The packet being composed.
   struct Packet {
@@ -98,10 +117,21 @@ class RetransmissionQueue {
     bool has_new = false;
     bool has_lowest = false;  // the earliest outstanding TSN is in it: T3-rtx restarts (RFC 9260 §6.1)
     bool only_lost = false;
+    size_t octets = 0;  // of DATA chunks
   };
 
   SackOutcome HandleAcknowledgement(Timestamp now, const OutstandingData::AckResult& result);
+  OutstandingData::RecoveryPhase Phase() const;
   void UpdateRoundTrip(Timestamp now);
+  Losses FindLosses(Timestamp now, Losses losses);
+  void ReportLosses(const Losses& losses);
+  AckSample SampleNow(Timestamp now, const Losses& losses) const;
+  void HandleLossDeadlines(Timestamp now);
+  void ArmTailProbe(Timestamp now);
+  void NoteSent(Timestamp now, UnwrappedTsn tsn, size_t flight_before);
+  bool IsPaced() const { return limits_.pacing && rto_.srtt() > Duration::zero(); }
+  void NoteWindow();
+  bool MaySendNew(Timestamp now);
   void UpdateProbe(Timestamp now);
   void UpdateForwardTsn(Timestamp now);
   std::optional<UnwrappedTsn> NextLost(Timestamp now);
@@ -116,12 +146,12 @@ class RetransmissionQueue {
   Metrics& metrics_;
   OutstandingData outstanding_;
   RtoEstimator rto_;
-  NewReno congestion_;
-  uint32_t a_rwnd_;
-  Reliability reliability_;
-  Timestamp t3_;
+  CongestionControl congestion_;
+  LossDetector losses_;
+  Pacer pacer_;
+  Peer peer_;
+  T3 t3_;
   Timestamp last_sent_;
-  std::optional<Timed> timed_;
   WindowProbe probe_;
   Forward forward_;
   Permission permission_;

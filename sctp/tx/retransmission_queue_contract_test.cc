@@ -31,7 +31,7 @@ using SentPacket = std::vector<SentChunk>;
 // The sending half with the packets it makes, driven as the association does.
 class Sender {
  public:
-  explicit Sender(uint32_t a_rwnd = kWindow, const Options& options = {})
+  explicit Sender(uint32_t a_rwnd = kWindow, const Options& options = Options::Rfc9260())
       : options_(options), messages_(1 << 24, StreamScheduler::Policy::kFirstComeFirstServed, metrics_) {
     queue_.emplace(options_,
                    RetransmissionQueue::Start{
@@ -128,7 +128,7 @@ TEST(RetransmissionQueueContractTest, CutsALongMessageOverPackets) {
 
 // RFC 9260 §6.1 B: begins a packet below cwnd, and exceeds it by less than that packet.
 TEST(RetransmissionQueueContractTest, OverbooksTheWindowByLessThanAPacket) {
-  Options options;
+  Options options = Options::Rfc9260();
   options.max_burst_packets = 20;
   Sender sender(kWindow, options);
   sender.Queue(0, 1, 1000);
@@ -461,7 +461,7 @@ TEST(RetransmissionQueueContractTest, AnotherHandshakePacketUpdatesTheWindow) {
 // ---- bursts, RFC 9260 §6.1 D, and idling
 
 TEST(RetransmissionQueueContractTest, AnOpportunityAllowsMaxBurstPackets) {
-  Options options;
+  Options options = Options::Rfc9260();
   options.initial_window_packets = 20;
   Sender sender(kWindow, options);
   sender.Queue(0, 3);

@@ -56,7 +56,7 @@ using SentChunks = std::vector<SentChunk>;
 class Sender {
  public:
   struct Config {
-    Options options = {};
+    Options options = Options::Rfc9260();
     uint32_t initial_tsn = 0xfffffffe;
     uint32_t peer_a_rwnd = 1 << 20;
     Reliability reliability = Reliability::kPartial;

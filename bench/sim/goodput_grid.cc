@@ -1,0 +1,87 @@
+// Goodput of one association in virtual time, for each congestion controller, over a grid of round trips and losses.
+// Exact: the same program prints the same numbers.
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "bench/sim/shared_path.h"
+#include "sctp/options.h"
+
+namespace jsp::bench {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+sctp::Options LargeBuffers(sctp::CongestionAlgorithm algorithm) {
+  sctp::Options options;
+  options.congestion_control = algorithm;
+  options.receive_window = 32 * 1024 * 1024;
+  options.max_send_buffer = 96 * 1024 * 1024;
+  return options;
+}
+
+double Mbit(uint64_t octets, Duration time) {
+  return static_cast<double>(octets) * 8 / static_cast<double>(time.count());
+}
+
+struct Goodput {
+  double total_mbit;
+  double late_mbit;     // the second half of the time
+  double rtts_to_half;  // until one round trip's delivery reached half the link's rate
+  double retransmit_share;
+  double loss_share;
+};
+
+Goodput Measure(const PathOptions& path_options, Duration time, const sctp::Options& options) {
+  SharedPath path(path_options);
+  auto& flow = path.AddFlow(options);
+  const Timestamp start = path.now();
+  flow.bulk_backlog = 48 * 1024 * 1024;
+  Goodput result{};
+  uint64_t before = 0;
+  for (int i = 1; result.rtts_to_half == 0 && i < 400; ++i) {
+    path.RunUntil(start + path_options.rtt * i);
+    const double rate = Mbit(flow.delivered - before, path_options.rtt);
+    before = flow.delivered;
+    if (rate >= path_options.bits_per_s / 2e6) result.rtts_to_half = i;
+    if (path.now() >= start + time / 2) break;
+  }
+  path.RunUntil(start + time / 2);
+  const uint64_t half = flow.delivered;
+  path.RunUntil(start + time);
+  result.total_mbit = Mbit(flow.delivered, time);
+  result.late_mbit = Mbit(flow.delivered - half, time / 2);
+  const auto& metrics = flow.a.metrics();
+  result.retransmit_share =
+      static_cast<double>(metrics.retransmitted_chunks) / static_cast<double>(metrics.chunks_sent);
+  const auto& stats = path.forward_stats();
+  result.loss_share = static_cast<double>(stats.lost + stats.overflowed) / static_cast<double>(stats.entered);
+  return result;
+}
+
+int Main() {
+  std::printf("%8s %8s %8s %8s | %9s %9s %9s %8s %8s\n", "Mbit/s", "rtt ms", "loss %", "queue", "Mbit/s", "2nd half",
+              "RTT to 1/2", "retx %", "lost %");
+  const auto row = [](sctp::CongestionAlgorithm algorithm, double mbit, int rtt_ms, double loss, double queue,
+                      Duration time) {
+    const PathOptions options{.rtt = milliseconds(rtt_ms), .bits_per_s = mbit * 1e6, .queue_bdp = queue, .loss = loss};
+    const Goodput g = Measure(options, time, LargeBuffers(algorithm));
+    std::printf("%8.0f %8d %8.2f %8.1f | %9.1f %9.1f %9.0f %8.3f %8.3f\n", mbit, rtt_ms, loss * 100, queue,
+                g.total_mbit, g.late_mbit, g.rtts_to_half, g.retransmit_share * 100, g.loss_share * 100);
+    std::fflush(stdout);
+  };
+  for (const auto& [name, algorithm] : {std::pair{"NewReno", sctp::CongestionAlgorithm::kNewReno},
+                                        std::pair{"CUBIC", sctp::CongestionAlgorithm::kCubic},
+                                        std::pair{"model-based", sctp::CongestionAlgorithm::kModelBased}}) {
+    std::printf("%s\n", name);
+    for (const int rtt : {20, 50, 100, 200}) row(algorithm, 1000, rtt, 0, 1, milliseconds(rtt) * 60);
+    for (const double loss : {0.0, 0.001, 0.01, 0.05}) row(algorithm, 100, 100, loss, 1, seconds(20));
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace jsp::bench
+
+int main() { return jsp::bench::Main(); }
