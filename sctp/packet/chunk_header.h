@@ -8,7 +8,7 @@
 #include "sctp/packet/tlv.h"
 namespace jsp::sctp {
 
-// RFC 9260 §3.2 table 1, RFC 3758 §8 and RFC 6525 §8.1. Other values are chunks that we do not know.
+// RFC 9260 §3.2 table 1, RFC 3758 §8, RFC 6525 §8.1 and RFC 8260 §5. Other values are chunks that we do not know.
 enum class ChunkType : uint8_t {
   kData = 0,
   kInit = 1,
@@ -23,8 +23,10 @@ enum class ChunkType : uint8_t {
   kCookieEcho = 10,
   kCookieAck = 11,
   kShutdownComplete = 14,
+  kIData = 64,
   kReconfig = 130,
   kForwardTsn = 192,
+  kIForwardTsn = 194,
 };
 
 constexpr UnknownAction UnknownActionOf(ChunkType type) {

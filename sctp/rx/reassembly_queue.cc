@@ -8,6 +8,16 @@ using Result = ReassemblyQueue::AddResult;
 Result ReassemblyQueue::Add(UnwrappedTsn tsn, const DataChunk& chunk) {
   if (chunk.payload.empty()) return Result::kNoUserData;
   if (chunk.stream.value >= limits_.incoming_streams) return Result::kInvalidStream;
+  if (IsInterleaved()) {
+    switch (interleaved_.Add(chunk, limits_.max_message_size)) {
+      case InterleavedStreams::Result::kAccepted:
+        return Result::kAccepted;
+      case InterleavedStreams::Result::kMessageTooLarge:
+        return Result::kMessageTooLarge;
+      case InterleavedStreams::Result::kProtocolViolation:
+        return Result::kProtocolViolation;
+    }
+  }
   auto assembled = assembler_.Add(tsn, chunk, limits_.max_message_size);
   if (!assembled) {
     return assembled.error() == AssemblyError::kMessageTooLarge ? Result::kMessageTooLarge : Result::kProtocolViolation;
@@ -29,7 +39,20 @@ Result ReassemblyQueue::HandleForwardTsn(UnwrappedTsn new_cumulative, const Wire
   return Result::kAccepted;
 }
 
+void ReassemblyQueue::HandleIForwardTsn(const WireList<SkippedMessages>& skipped) {
+  using Order = InterleavedStreams::Order;
+  for (const SkippedMessages& skip : skipped) {
+    if (skip.stream.value >= limits_.incoming_streams) continue;
+    interleaved_.Skip(skip.stream, skip.is_unordered() ? Order::kUnordered : Order::kOrdered, skip.mid);
+  }
+}
+
 void ReassemblyQueue::ResetStreams(std::span<const StreamId> streams) {
+  if (IsInterleaved()) {
+    if (streams.empty()) interleaved_.ResetAll();
+    for (StreamId stream : streams) interleaved_.Reset(stream);
+    return;
+  }
   if (streams.empty()) sequencer_.ResetAll();
   for (StreamId stream : streams) sequencer_.Reset(stream);
 }

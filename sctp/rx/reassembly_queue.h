@@ -7,16 +7,18 @@
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/i_forward_tsn.h"
 #include "sctp/packet/wire_list.h"
+#include "sctp/rx/interleaved_streams.h"
 #include "sctp/rx/message_assembler.h"
 #include "sctp/rx/stream_sequencer.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
 // Turns DATA chunks into messages: fragments into whole messages (RFC 9260 §6.9), ordered messages into the order of
-// their stream (RFC 9260 §6.6). A façade that routes; the work is MessageAssembler's and StreamSequencer's. Does not
-// own TSN tracking and the receive window. Association adds each chunk once: what DataTracker classifies as duplicate
-// or too far never comes here.
+// their stream (RFC 9260 §6.6). A façade that routes; the work is MessageAssembler's and StreamSequencer's, or that of
+// InterleavedStreams. Does not own TSN tracking and the receive window. Association adds each chunk once: what
+// DataTracker classifies as duplicate or too far never comes here.
 class ReassemblyQueue {
  public:
   struct Limits {
@@ -25,6 +27,7 @@ class ReassemblyQueue {
     size_t max_message_size = 0;
     // Streams that the peer may send on, from 0; at most 65536.
     uint32_t incoming_streams = 65536;
+    Framing framing = Framing::kData;
   };
   enum class AddResult : uint8_t {
     kAccepted,
@@ -46,6 +49,8 @@ class ReassemblyQueue {
   // RFC 3758 §3.6, after DataTracker::HandleForwardTsn accepted it: drops messages that miss TSNs up to
   // `new_cumulative`, and releases ordered messages behind the skipped ones. O(dropped + listed).
   AddResult HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped);
+  // The same for I-FORWARD-TSN (RFC 8260 §2.3.1).
+  void HandleIForwardTsn(const WireList<SkippedMessages>& skipped);
   // RFC 6525 §5.2.2, when all DATA up to the sender's last assigned TSN has arrived: the next SSN of these streams is
   // 0. No streams listed: all. Ordered messages still waiting on them are dropped; a right sender leaves none.
   void ResetStreams(std::span<const StreamId> streams);
@@ -53,21 +58,28 @@ class ReassemblyQueue {
   void SetIncomingStreams(uint32_t count) { limits_.incoming_streams = count; }
 
   // The next whole message. Its octets leave buffered_bytes().
-  std::optional<Message> PopMessage() { return sequencer_.Pop(); }
+  std::optional<Message> PopMessage() { return IsInterleaved() ? interleaved_.Pop() : sequencer_.Pop(); }
 
   // Octets held: payload that is incomplete, out of order or not popped yet, and the bookkeeping around it, so that a
   // peer cannot fill memory with headers. Never more than what the peer sent plus a fixed charge per chunk.
-  size_t buffered_bytes() const { return assembler_.buffered_bytes() + sequencer_.buffered_bytes(); }
+  size_t buffered_bytes() const {
+    return assembler_.buffered_bytes() + sequencer_.buffered_bytes() + interleaved_.buffered_bytes();
+  }
   // Fragments dropped by FORWARD TSN, and messages dropped by resets.
-  uint64_t dropped_fragments() const { return assembler_.dropped_fragments(); }
-  uint64_t dropped_messages() const { return sequencer_.dropped_messages(); }
+  uint64_t dropped_fragments() const { return assembler_.dropped_fragments() + interleaved_.dropped_fragments(); }
+  uint64_t dropped_messages() const { return sequencer_.dropped_messages() + interleaved_.dropped_messages(); }
   // For tests and fuzzing.
-  bool IsConsistent() const { return assembler_.IsConsistent() && sequencer_.IsConsistent(); }
+  bool IsConsistent() const {
+    return assembler_.IsConsistent() && sequencer_.IsConsistent() && interleaved_.IsConsistent();
+  }
 
  private:
+  bool IsInterleaved() const { return limits_.framing == Framing::kIData; }
+
   Limits limits_;
   MessageAssembler assembler_;
   StreamSequencer sequencer_;
+  InterleavedStreams interleaved_;
 };
 
 }  // namespace jsp::sctp

@@ -34,6 +34,9 @@ struct DataChunk {
   StreamId stream;
   Ssn ssn;  // without meaning when unordered
   Ppid ppid;
+  // With I-DATA (i_data.h) instead of `ssn`, for ordered and unordered messages; and the fragment's number in it.
+  Mid mid{};
+  uint32_t fsn = 0;
   bool immediate = false;  // RFC 9260 §6.2: acknowledge without delay
   bool unordered = false;
   bool beginning = false;

@@ -1,0 +1,100 @@
+#pragma once
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/event_queue.h"
+#include "sctp/message.h"
+#include "sctp/packet/chunk/data.h"
+#include "sctp/types.h"
+namespace jsp::sctp {
+
+// Joins fragments of I-DATA chunks to messages, and gives ordered ones out in the order of their stream
+// (RFC 8260 §2.2.3). Fragments are found by stream, kind, message and number, never by their TSNs: those of several
+// messages interleave. Owns the payload of incomplete messages, and those that wait for earlier ones or for the
+// application. ReassemblyQueue feeds it when interleaving was negotiated.
+//
+// A fragment in its order costs O(log messages under way) and no allocation beyond its message's growth; a message of
+// one chunk in its order costs O(1). Streams cost four octets up to the highest one used.
+class InterleavedStreams {
+ public:
+  enum class Order : uint8_t { kOrdered, kUnordered };
+  enum class Result : uint8_t {
+    kAccepted,
+    kMessageTooLarge,
+    kProtocolViolation,  // a fragment twice, beyond the end, a second beginning or end (ATTACKS C-series)
+  };
+  // What a message under way, a fragment that came early, and a message that waits count in buffered_bytes() beyond
+  // their payload: map nodes and vectors with the allocator's share.
+  static constexpr size_t kPartialOverhead = 224;
+  static constexpr size_t kEarlyOverhead = 112;
+  static constexpr size_t kMessageOverhead = 128;
+
+  // A chunk with payload whose TSN was not added before. `max_message_size` in octets, 0: none. Messages that were
+  // skipped or delivered before are dropped: fragments of them may still be under way.
+  Result Add(const DataChunk& chunk, size_t max_message_size);
+  // RFC 8260 §2.3.1: messages up to `mid` are not waited for any more; what is incomplete of them is dropped.
+  void Skip(StreamId stream, Order order, Mid mid);
+  // RFC 8260 §2.3.2: both counters of the stream are 0 again. Messages under way are dropped.
+  void Reset(StreamId stream);
+  void ResetAll();
+
+  std::optional<Message> Pop();
+  bool empty() const { return ready_.empty(); }
+
+  size_t buffered_bytes() const { return buffered_bytes_; }
+  uint64_t dropped_fragments() const { return dropped_fragments_; }
+  uint64_t dropped_messages() const { return dropped_messages_; }
+  // For tests and fuzzing. O(n).
+  bool IsConsistent() const;
+
+ private:
+  struct Key {
+    StreamId stream;
+    Order order;
+    uint32_t mid;
+    auto operator<=>(const Key&) const = default;
+  };
+  // A message under way: the fragments from the first on that are here, and those that came before their turn.
+  struct Partial {
+    std::vector<uint8_t> payload;
+    uint64_t next_fsn = 0;
+    std::map<uint64_t, std::vector<uint8_t>> early;
+    size_t early_octets = 0;
+    std::optional<uint64_t> last_fsn;  // the E bit was seen
+    Ppid ppid;
+
+    bool IsWhole() const { return last_fsn && next_fsn == *last_fsn + 1; }
+    size_t octets() const { return payload.size() + early_octets; }
+  };
+  using Partials = std::map<Key, Partial>;
+
+  static size_t Charge(const Partial& partial) {
+    return kPartialOverhead + partial.octets() + partial.early.size() * kEarlyOverhead;
+  }
+  // The next message of an ordered stream; one past the last that was skipped of unordered ones.
+  uint32_t Next(StreamId stream, Order order) const;
+  void SetNext(StreamId stream, Order order, uint32_t mid);
+  bool IsOld(const Key& key) const;
+  static bool Insert(Partial& partial, const DataChunk& chunk);
+  static void Join(Partial& partial);
+  void Deliver(Message message);
+  void ReleaseFrom(StreamId stream);
+  void Drop(Partials::iterator partial);
+  template <class Condition>
+  void DropIf(StreamId stream, Condition condition);
+
+  std::vector<uint32_t> next_ordered_;
+  std::vector<uint32_t> next_unordered_;
+  Partials partials_;
+  EventQueue<Message> ready_;
+  size_t ready_bytes_ = 0;
+  size_t buffered_bytes_ = 0;
+  uint64_t dropped_fragments_ = 0;
+  uint64_t dropped_messages_ = 0;
+};
+
+}  // namespace jsp::sctp
