@@ -337,7 +337,7 @@ TEST(AssociationTest, RecoversFromOneLossWithoutATimeout) {  // RFC 9260 §7.2.4
     ASSERT_TRUE(pair.Connect());
     int countdown = 30;
     pair.set_filter([&](Side from, std::span<const uint8_t> packet) {
-      return from == side && HasChunk(packet, ChunkType::kData) && --countdown == 0;
+      return from == side && HasUserData(packet) && --countdown == 0;
     });
     ASSERT_TRUE(pair.core(side).Send(pair.now(), MakeMessage(1, 200000)));
     const Side other = side == Side::kA ? Side::kZ : Side::kA;

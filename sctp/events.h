@@ -23,6 +23,7 @@ struct Connected {
   uint16_t outgoing_streams;
   bool partial_reliability;  // RFC 3758 negotiated
   bool stream_reset;         // RFC 6525 negotiated
+  bool interleaving;         // RFC 8260 negotiated
 };
 // Graceful shutdown finished (RFC 9260 §9.2); the core is dead after it.
 struct Closed {};

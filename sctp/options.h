@@ -22,6 +22,14 @@ enum class CongestionAlgorithm : uint8_t {
   kModelBased,  // by measured rate and round trip: holds throughput under random loss
 };
 
+// Which stream sends next, RFC 8260 §3.
+enum class StreamScheduling : uint8_t {
+  kFirstComeFirstServed,  // the order of Send calls, over all streams
+  kRoundRobin,            // each stream in turn
+  kPriority,              // the highest priority that has something to send; equals in turn
+  kWeightedFair,          // octets in proportion to the priorities
+};
+
 // How the sender finds losses and its rate. With NewReno and both switches off it is the sender of RFC 9260 and nothing
 // else, for conformance tests and comparisons.
 struct RecoveryOptions {
@@ -50,6 +58,8 @@ struct Options : TimerOptions, RecoveryOptions {
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D
+  StreamScheduling scheduling = StreamScheduling::kWeightedFair;
+  bool interleaving = true;  // RFC 8260: offered to the peer; small messages then pass between pieces of large ones
 
   // The sender of RFC 9260 and nothing else.
   static Options Rfc9260() {

@@ -12,17 +12,27 @@
 namespace jsp::sctp {
 namespace {
 
-constexpr std::array<uint8_t, 2> kExtensions{static_cast<uint8_t>(ChunkType::kReconfig),
-                                             static_cast<uint8_t>(ChunkType::kForwardTsn)};
+// Those of interleaving come last, so that they can be left out.
+constexpr std::array<uint8_t, 4> kExtensions{
+    static_cast<uint8_t>(ChunkType::kReconfig), static_cast<uint8_t>(ChunkType::kForwardTsn),
+    static_cast<uint8_t>(ChunkType::kIData), static_cast<uint8_t>(ChunkType::kIForwardTsn)};
+constexpr size_t kWithoutInterleaving = 2;
 
 // Room beyond one message of the largest size, for what its fragments' bookkeeping counts.
 constexpr size_t kWindowSlack = 64 * 1024;
 
 void ReadExtensions(std::span<const uint8_t> chunk_types, Capabilities& capabilities) {
-  for (uint8_t type : chunk_types) {
-    if (ChunkType{type} == ChunkType::kReconfig) capabilities.stream_reset = true;
-    if (ChunkType{type} == ChunkType::kForwardTsn) capabilities.partial_reliability = true;
-  }
+  const auto lists = [&](ChunkType type) {
+    return std::ranges::find(chunk_types, static_cast<uint8_t>(type)) != chunk_types.end();
+  };
+  capabilities.stream_reset = lists(ChunkType::kReconfig);
+  capabilities.interleaving = lists(ChunkType::kIData);
+  if (lists(ChunkType::kForwardTsn)) capabilities.partial_reliability = true;
+}
+
+// RFC 8260 §2.3.1: partial reliability with I-DATA needs I-FORWARD-TSN.
+bool ListsIForwardTsn(std::span<const uint8_t> chunk_types) {
+  return std::ranges::find(chunk_types, static_cast<uint8_t>(ChunkType::kIForwardTsn)) != chunk_types.end();
 }
 
 void Report(const ParameterView& parameter, std::vector<uint8_t>& unrecognized) {
@@ -43,6 +53,7 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
         break;
       case ParameterType::kSupportedExtensions:
         ReadExtensions(parameter.value, result.capabilities);
+        result.has_i_forward_tsn = ListsIForwardTsn(parameter.value);
         break;
       case ParameterType::kStateCookie:
         result.cookie = parameter.value;
@@ -69,9 +80,10 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
   return result;
 }
 
-std::vector<uint8_t> OwnParameters() {
+std::vector<uint8_t> OwnParameters(const Options& options) {
   const ForwardTsnSupported forward;
-  const SupportedExtensions extensions{kExtensions};
+  const std::span<const uint8_t> all(kExtensions);
+  const SupportedExtensions extensions{options.interleaving ? all : all.first(kWithoutInterleaving)};
   std::vector<uint8_t> octets(PaddedSize(forward.Size() + extensions.Size()));
   ByteWriter writer(octets);
   forward.Write(writer);
@@ -98,7 +110,10 @@ Announcement Announce(const Options& options, VerificationTag tag, Tsn initial_t
 }
 
 Agreement Agree(const Options& options, const Announcement& mine, const Announcement& peer,
-                const Capabilities& peer_capabilities) {
+                const InitParameters& peer_parameters) {
+  Capabilities capabilities = peer_parameters.capabilities;
+  capabilities.interleaving = capabilities.interleaving && options.interleaving;
+  if (capabilities.interleaving && !peer_parameters.has_i_forward_tsn) capabilities.partial_reliability = false;
   return {.my_tag = mine.tag,
           .peer_tag = peer.tag,
           .my_initial_tsn = mine.initial_tsn,
@@ -107,7 +122,7 @@ Agreement Agree(const Options& options, const Announcement& mine, const Announce
           // RFC 9260 §5.1.1.
           .outgoing_streams = std::min(options.outgoing_streams, peer.inbound_streams),
           .incoming_streams = std::min(options.max_incoming_streams, peer.outbound_streams),
-          .capabilities = peer_capabilities};
+          .capabilities = capabilities};
 }
 
 }  // namespace jsp::sctp

@@ -16,16 +16,18 @@ namespace jsp::sctp {
 struct Capabilities {
   bool partial_reliability = false;  // RFC 3758 §3.1
   bool stream_reset = false;         // RFC 6525 §5.1.1
+  bool interleaving = false;         // RFC 8260 §2.2.1
   bool operator==(const Capabilities&) const = default;
 };
 
 // What the parameters of a received INIT or INIT ACK say. Views the chunk.
 struct InitParameters {
   Capabilities capabilities;
-  std::optional<std::span<const uint8_t>> cookie;  // RFC 9260 §3.3.3.1
-  bool has_host_name = false;                      // RFC 9260 §3.3.2: must be refused
+  std::optional<std::span<const uint8_t>> cookie = std::nullopt;  // RFC 9260 §3.3.3.1
+  bool has_host_name = false;                                     // RFC 9260 §3.3.2: must be refused
+  bool has_i_forward_tsn = false;                                 // RFC 8260 §2.3.1
   // Whole parameters to report (RFC 9260 §3.2.1), each padded to four octets.
-  std::vector<uint8_t> unrecognized;
+  std::vector<uint8_t> unrecognized = {};
 };
 
 // Octets of unrecognized parameters that are reported: RFC 9260 §12.4 lets the receiver leave some out, so that a small
@@ -35,7 +37,7 @@ inline constexpr size_t kMaxReportedOctets = 256;
 InitParameters ReadParameters(const ParameterRange& parameters);
 
 // The optional parameters of our own INIT and INIT ACK: Forward-TSN-Supported and Supported Extensions.
-std::vector<uint8_t> OwnParameters();
+std::vector<uint8_t> OwnParameters(const Options& options);
 
 // One end's half of the handshake: what its INIT or INIT ACK announces beyond the parameters.
 struct Announcement {
@@ -56,6 +58,7 @@ struct Agreement {
   uint16_t outgoing_streams = 0;  // RFC 9260 §5.1.1: the lesser of what we want and what the peer takes
   uint16_t incoming_streams = 0;
   Capabilities capabilities;
+  Framing framing() const { return capabilities.interleaving ? Framing::kIData : Framing::kData; }
   bool operator==(const Agreement&) const = default;
 };
 
@@ -66,7 +69,7 @@ size_t ReceiveMessageLimit(const Options& options);
 
 Announcement Announce(const Options& options, VerificationTag tag, Tsn initial_tsn);
 Agreement Agree(const Options& options, const Announcement& mine, const Announcement& peer,
-                const Capabilities& peer_capabilities);
+                const InitParameters& peer_parameters);
 
 template <ChunkType kType>
 Announcement AnnouncementOf(const BasicInitChunk<kType>& chunk) {

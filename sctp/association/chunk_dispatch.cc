@@ -112,6 +112,10 @@ Flow HandleChunkWithTcb(Context& context, Tcb& tcb, const ChunkView& chunk) {
   switch (chunk.type) {
     case ChunkType::kData:
       return HandleData(context, tcb, chunk);
+    case ChunkType::kIData:
+      // An end that does not offer interleaving does not know the chunk.
+      if (!context.options.interleaving) return HandleUnknown(context, chunk);
+      return HandleIData(context, tcb, chunk);
     case ChunkType::kSack:
       return HandleSack(context, tcb, chunk);
     case ChunkType::kHeartbeat:
@@ -126,6 +130,9 @@ Flow HandleChunkWithTcb(Context& context, Tcb& tcb, const ChunkView& chunk) {
       // RFC 3758 §3.3.1: without the handshake's consent it is a chunk that we do not know.
       if (!tcb.agreement.capabilities.partial_reliability) return HandleUnknown(context, chunk);
       return HandleForwardTsn(context, tcb, chunk);
+    case ChunkType::kIForwardTsn:
+      if (!tcb.agreement.capabilities.partial_reliability) return HandleUnknown(context, chunk);
+      return HandleIForwardTsn(context, tcb, chunk);
     case ChunkType::kReconfig:
       if (!tcb.agreement.capabilities.stream_reset) return HandleUnknown(context, chunk);
       return HandleReconfig(context, tcb, chunk);
@@ -161,7 +168,7 @@ void HandleChunks(Context& context, const PacketView& packet, ChunkRange::Iterat
   Carried carried = Carried::kNoData;
   for (; chunk != packet.chunks.end(); ++chunk) {
     const ChunkView view = *chunk;
-    if (view.type == ChunkType::kData) carried = Carried::kData;
+    if (view.type == ChunkType::kData || view.type == ChunkType::kIData) carried = Carried::kData;
     if (HandleChunk(context, view) == Flow::kStop) break;
   }
   Tcb* tcb = context.tcb();

@@ -50,7 +50,7 @@ struct Context {
         rng(generator),
         now(created),
         jar(generator),
-        messages(given.max_send_buffer, StreamScheduler::Policy::kRoundRobin, metrics),
+        messages(given.max_send_buffer, given.scheduling, metrics),
         control(given.max_packet_size - kCommonHeaderSize),
         replies(kMaxReplies) {}
 

@@ -1,6 +1,7 @@
 #include "sctp/association/data_transfer.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,8 @@
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/error.h"
 #include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/i_data.h"
+#include "sctp/packet/chunk/i_forward_tsn.h"
 #include "sctp/packet/chunk/sack.h"
 #include "sctp/packet/error_cause/invalid_stream_identifier.h"
 #include "sctp/packet/error_cause/no_user_data.h"
@@ -79,6 +82,23 @@ Flow ApplyAddResult(Context& context, Tcb& tcb, ReassemblyQueue::AddResult resul
   return AbortForViolation(context, "fragments do not make up messages");
 }
 
+// RFC 3758 §3.6: out of date, or further than anything outstanding can be: no effect but a SACK.
+std::optional<UnwrappedTsn> MoveCumulative(Context& context, Tcb& tcb, Tsn new_cumulative_tsn) {
+  if (!AcceptsData(context.state)) {
+    context.Drop(DropReason::kOutOfState);
+    return std::nullopt;
+  }
+  const UnwrappedTsn new_cumulative = tcb.tracker.Unwrap(new_cumulative_tsn);
+  if (!tcb.tracker.HandleForwardTsn(new_cumulative)) {
+    context.Drop(DropReason::kUnexpectedForwardTsn);
+    return std::nullopt;
+  }
+  DropHeldForReset(tcb, new_cumulative);
+  return new_cumulative;
+}
+
+Flow HandleUserData(Context& context, Tcb& tcb, const DataChunk& data);
+
 }  // namespace
 
 bool AcceptsData(const StateData& state) {
@@ -90,24 +110,39 @@ bool SendsData(const StateData& state) {
 }
 
 Flow HandleData(Context& context, Tcb& tcb, const ChunkView& chunk) {
+  // RFC 8260 §2.2.3.
+  if (tcb.agreement.framing() != Framing::kData) return AbortForViolation(context, "DATA where I-DATA was negotiated");
   const auto data = DataChunk::Parse(chunk);
-  if (!data) {
-    context.Drop(DropReason::kBadChunk);
-    return Flow::kContinue;
-  }
+  if (data) return HandleUserData(context, tcb, *data);
+  context.Drop(DropReason::kBadChunk);
+  return Flow::kContinue;
+}
+
+Flow HandleIData(Context& context, Tcb& tcb, const ChunkView& chunk) {
+  // RFC 8260 §2.2.3.
+  if (tcb.agreement.framing() != Framing::kIData) return AbortForViolation(context, "I-DATA without negotiation");
+  const auto data = IDataChunk::Parse(chunk);
+  if (data) return HandleUserData(context, tcb, data->data);
+  context.Drop(DropReason::kBadChunk);
+  return Flow::kContinue;
+}
+
+namespace {
+
+Flow HandleUserData(Context& context, Tcb& tcb, const DataChunk& data) {
   if (!AcceptsData(context.state)) {
     context.Drop(DropReason::kOutOfState);
     return Flow::kContinue;
   }
-  if (data->payload.empty()) return RefuseEmptyData(context, data->tsn);
-  const UnwrappedTsn tsn = tcb.tracker.Unwrap(data->tsn);
+  if (data.payload.empty()) return RefuseEmptyData(context, data.tsn);
+  const UnwrappedTsn tsn = tcb.tracker.Unwrap(data.tsn);
   const Arrival arrival = tcb.tracker.Classify(tsn);
   if (arrival == Arrival::kDuplicate) {
     context.Drop(DropReason::kDuplicateData);
     tcb.tracker.Observe(tsn);
     return Flow::kContinue;
   }
-  if (arrival == Arrival::kTooFar || !FitsWindow(context, tcb, arrival, data->payload.size())) {
+  if (arrival == Arrival::kTooFar || !FitsWindow(context, tcb, arrival, data.payload.size())) {
     // RFC 9260 §6.2: "the receiver MUST immediately send back a SACK chunk".
     context.Drop(DropReason::kReceiveWindowFull);
     tcb.tracker.RequestSack();
@@ -116,10 +151,12 @@ Flow HandleData(Context& context, Tcb& tcb, const ChunkView& chunk) {
   // RFC 9260 §5.1: the first DATA chunk of an association is acknowledged at once.
   if (!tcb.has_received_data) tcb.tracker.RequestSack();
   tcb.has_received_data = true;
-  tcb.tracker.Observe(tsn, data->immediate ? AckRequest::kImmediate : AckRequest::kNormal);
-  if (HoldForReset(tcb, tsn, *data)) return Flow::kContinue;
-  return Reassemble(context, tcb, tsn, *data);
+  tcb.tracker.Observe(tsn, data.immediate ? AckRequest::kImmediate : AckRequest::kNormal);
+  if (HoldForReset(tcb, tsn, data)) return Flow::kContinue;
+  return Reassemble(context, tcb, tsn, data);
 }
+
+}  // namespace
 
 Flow Reassemble(Context& context, Tcb& tcb, UnwrappedTsn tsn, const DataChunk& data) {
   return ApplyAddResult(context, tcb, tcb.reassembly.Add(tsn, data), data.stream);
@@ -139,23 +176,32 @@ Flow HandleCumulativeAck(Context& context, Tcb& tcb, Tsn cumulative_tsn_ack) {
 }
 
 Flow HandleForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk) {
+  // RFC 8260 §2.3.1.
+  if (tcb.agreement.framing() != Framing::kData) {
+    return AbortForViolation(context, "FORWARD TSN where I-FORWARD-TSN was negotiated");
+  }
   const auto forward = ForwardTsnChunk::Parse(chunk);
   if (!forward) {
     context.Drop(DropReason::kBadChunk);
     return Flow::kContinue;
   }
-  if (!AcceptsData(context.state)) {
-    context.Drop(DropReason::kOutOfState);
+  const auto moved = MoveCumulative(context, tcb, forward->new_cumulative_tsn);
+  if (!moved) return Flow::kContinue;
+  return ApplyAddResult(context, tcb, tcb.reassembly.HandleForwardTsn(*moved, forward->skipped), StreamId(0));
+}
+
+Flow HandleIForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk) {
+  // RFC 8260 §2.3.1.
+  if (tcb.agreement.framing() != Framing::kIData) {
+    return AbortForViolation(context, "I-FORWARD-TSN where FORWARD TSN was negotiated");
+  }
+  const auto forward = IForwardTsnChunk::Parse(chunk);
+  if (!forward) {
+    context.Drop(DropReason::kBadChunk);
     return Flow::kContinue;
   }
-  // RFC 3758 §3.6: out of date, or further than anything outstanding can be: no effect but a SACK.
-  const UnwrappedTsn new_cumulative = tcb.tracker.Unwrap(forward->new_cumulative_tsn);
-  if (!tcb.tracker.HandleForwardTsn(new_cumulative)) {
-    context.Drop(DropReason::kUnexpectedForwardTsn);
-    return Flow::kContinue;
-  }
-  DropHeldForReset(tcb, new_cumulative);
-  return ApplyAddResult(context, tcb, tcb.reassembly.HandleForwardTsn(new_cumulative, forward->skipped), StreamId(0));
+  if (MoveCumulative(context, tcb, forward->new_cumulative_tsn)) tcb.reassembly.HandleIForwardTsn(forward->skipped);
+  return Flow::kContinue;
 }
 
 void DeliverMessages(Context& context, Tcb& tcb) {

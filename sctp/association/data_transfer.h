@@ -14,10 +14,12 @@ bool AcceptsData(const StateData& state);
 bool SendsData(const StateData& state);
 
 Flow HandleData(Context& context, Tcb& tcb, const ChunkView& chunk);
+Flow HandleIData(Context& context, Tcb& tcb, const ChunkView& chunk);
 Flow HandleSack(Context& context, Tcb& tcb, const ChunkView& chunk);
 // The Cumulative TSN Ack of a SHUTDOWN.
 Flow HandleCumulativeAck(Context& context, Tcb& tcb, Tsn cumulative_tsn_ack);
 Flow HandleForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk);
+Flow HandleIForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk);
 // After the last chunk of a packet: delivers what is whole and decides about the SACK.
 Flow FinishPacket(Context& context, Tcb& tcb);
 // Moves whole messages into the event queue.

@@ -63,7 +63,8 @@ void BecomeEstablished(Context& context) {
   context.events.Push(event::Connected{.incoming_streams = agreement.incoming_streams,
                                        .outgoing_streams = agreement.outgoing_streams,
                                        .partial_reliability = agreement.capabilities.partial_reliability,
-                                       .stream_reset = agreement.capabilities.stream_reset});
+                                       .stream_reset = agreement.capabilities.stream_reset,
+                                       .interleaving = agreement.capabilities.interleaving});
 }
 
 // RFC 9260 §5.1: "an ABORT chunk ... The Verification Tag field ... MUST be set to the Initiate Tag value of the
@@ -79,7 +80,7 @@ std::vector<uint8_t> InitAckParameters(const Context& context, std::span<const u
   std::vector<uint8_t> octets(context.options.max_packet_size);
   ByteWriter writer(octets);
   StateCookieParameter{cookie}.Write(writer);
-  writer.WriteBytes(OwnParameters());
+  writer.WriteBytes(OwnParameters(context.options));
   for (const ParameterView parameter : ParameterRange(unrecognized)) {
     UnrecognizedParameter{parameter.octets}.Write(writer);
   }
@@ -96,7 +97,7 @@ void SendInitAck(Context& context, const InitChunk& init, const Announcement& mi
                            .local_port = context.options.local_port,
                            .remote_port = context.options.remote_port,
                            .tie_tags = ties,
-                           .agreement = Agree(context.options, mine, AnnouncementOf(init), parameters.capabilities)};
+                           .agreement = Agree(context.options, mine, AnnouncementOf(init), parameters)};
   const auto octets = InitAckParameters(context, context.jar.Seal(cookie), parameters.unrecognized);
   context.Reply(init.initiate_tag, InitAckChunk{.initiate_tag = mine.tag,
                                                 .a_rwnd = mine.a_rwnd,
@@ -237,7 +238,7 @@ size_t WriteInit(Context& context, state::CookieWait& wait, std::span<uint8_t> o
   if (!wait.init_due) return 0;
   wait.init_due = false;
   context.timers.Arm(Timer::kT1, context.now + wait.t1.Next());
-  const auto parameters = OwnParameters();
+  const auto parameters = OwnParameters(context.options);
   // RFC 9260 §8.5.1 A: "The sender MUST set the Verification Tag of the packet to 0."
   PacketBuilder builder(out, context.HeaderTo(VerificationTag(0)));
   builder.Add(InitChunk{.initiate_tag = wait.mine.tag,
@@ -310,7 +311,7 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
   if (kCommonHeaderSize + PaddedSize(kTlvHeaderSize + parameters.cookie->size()) > context.options.max_packet_size) {
     return FailInitAck(context, *init_ack, {}, "the cookie does not fit a packet");
   }
-  const Agreement agreement = Agree(context.options, wait->mine, AnnouncementOf(*init_ack), parameters.capabilities);
+  const Agreement agreement = Agree(context.options, wait->mine, AnnouncementOf(*init_ack), parameters);
   context.timers.Disarm(Timer::kT1);
   context.state = state::CookieEchoed{.tcb = NewTcb(context, agreement),
                                       .cookie = {parameters.cookie->begin(), parameters.cookie->end()},

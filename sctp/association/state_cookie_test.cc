@@ -99,7 +99,8 @@ TEST(CapabilitiesTest, AgreesOnTheLesserNumberOfStreams) {  // RFC 9260 §5.1.1
   const Announcement mine = Announce(options, VerificationTag(1), Tsn(10));
   const Announcement peer{
       .tag = VerificationTag(2), .initial_tsn = Tsn(20), .a_rwnd = 3000, .outbound_streams = 70, .inbound_streams = 40};
-  const Agreement agreement = Agree(options, mine, peer, {.partial_reliability = true, .stream_reset = true});
+  const Agreement agreement =
+      Agree(options, mine, peer, {.capabilities = {.partial_reliability = true, .stream_reset = true}});
   EXPECT_EQ(agreement.outgoing_streams, 40);
   EXPECT_EQ(agreement.incoming_streams, 60);
   EXPECT_EQ(agreement.my_tag, VerificationTag(1));
@@ -110,11 +111,40 @@ TEST(CapabilitiesTest, AgreesOnTheLesserNumberOfStreams) {  // RFC 9260 §5.1.1
 }
 
 TEST(CapabilitiesTest, AnnouncesWhatItReads) {
-  const auto own = OwnParameters();
+  const auto own = OwnParameters(Options{});
   const InitParameters parameters = ReadParameters(ParameterRange(own));
-  EXPECT_EQ(parameters.capabilities, (Capabilities{.partial_reliability = true, .stream_reset = true}));
+  EXPECT_EQ(parameters.capabilities,
+            (Capabilities{.partial_reliability = true, .stream_reset = true, .interleaving = true}));
+  EXPECT_TRUE(parameters.has_i_forward_tsn);
   EXPECT_TRUE(parameters.unrecognized.empty());
   EXPECT_FALSE(parameters.cookie);
+}
+
+TEST(CapabilitiesTest, InterleavingNeedsBothEnds) {  // RFC 8260 §2.2.1
+  Options options;
+  const Announcement end{
+      .tag = VerificationTag(2), .initial_tsn = Tsn(20), .outbound_streams = 1, .inbound_streams = 1};
+  const auto agree = [&](const std::vector<uint8_t>& peer) {
+    return Agree(options, end, end, ReadParameters(ParameterRange(peer)));
+  };
+  EXPECT_EQ(agree(OwnParameters(options)).framing(), Framing::kIData);
+  Options without;
+  without.interleaving = false;
+  const auto plain = OwnParameters(without);
+  EXPECT_EQ(agree(plain).framing(), Framing::kData);
+  const auto full = OwnParameters(options);
+  options.interleaving = false;
+  EXPECT_EQ(agree(full).framing(), Framing::kData);
+}
+
+TEST(CapabilitiesTest, PartialReliabilityWithInterleavingNeedsIForwardTsn) {  // RFC 8260 §2.3.1
+  const Announcement end{
+      .tag = VerificationTag(2), .initial_tsn = Tsn(20), .outbound_streams = 1, .inbound_streams = 1};
+  // RE-CONFIG, FORWARD TSN and I-DATA, without I-FORWARD-TSN.
+  const std::vector<uint8_t> peer{0x80, 0x08, 0, 7, 130, 192, 64, 0};
+  const Agreement agreement = Agree(Options{}, end, end, ReadParameters(ParameterRange(peer)));
+  EXPECT_EQ(agreement.framing(), Framing::kIData);
+  EXPECT_FALSE(agreement.capabilities.partial_reliability);
 }
 
 TEST(CapabilitiesTest, TakesForwardTsnFromEitherParameter) {  // RFC 3758 §3.1

@@ -84,11 +84,14 @@ struct Tcb {
       : agreement(agreed),
         tie_tags(ties),
         tracker(agreed.peer_initial_tsn),
-        reassembly({.max_message_size = ReceiveMessageLimit(options), .incoming_streams = agreed.incoming_streams}),
+        reassembly({.max_message_size = ReceiveMessageLimit(options),
+                    .incoming_streams = agreed.incoming_streams,
+                    .framing = agreed.framing()}),
         sender(options,
                {.initial_tsn = agreed.my_initial_tsn,
                 .peer_a_rwnd = agreed.peer_a_rwnd,
-                .reliability = agreed.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull},
+                .reliability = agreed.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull,
+                .framing = agreed.framing()},
                messages, metrics),
         stream_reset(agreed) {
     window.size = window.advertised = ReceiveWindowSize(options);

@@ -12,6 +12,8 @@
 #include "sctp/packet/chunk/cookie_echo.h"
 #include "sctp/packet/chunk/error.h"
 #include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/i_data.h"
+#include "sctp/packet/chunk/i_forward_tsn.h"
 #include "sctp/packet/chunk/sack.h"
 #include "sctp/packet/error_cause/unrecognized_parameters.h"
 #include "sctp/packet/packet_builder.h"
@@ -36,12 +38,23 @@ void WriteSack(Context& context, Tcb& tcb, PacketBuilder& builder) {
 }
 
 void WriteData(Context& context, Tcb& tcb, PacketBuilder& builder) {
-  while (const auto data = tcb.sender.NextChunk(context.now, builder.bytes_remaining())) builder.Add(*data);
+  while (const auto data = tcb.sender.NextChunk(context.now, builder.bytes_remaining())) {
+    if (tcb.sender.framing() == Framing::kIData) {
+      builder.Add(IDataChunk{*data});
+    } else {
+      builder.Add(*data);
+    }
+  }
   tcb.sender.EndPacket(context.now);
 }
 
 void WriteForwardTsn(Context& context, Tcb& tcb, PacketBuilder& builder) {
-  if (const auto forward = tcb.sender.TakeForwardTsn(context.now, builder.bytes_remaining())) builder.Add(*forward);
+  const size_t room = builder.bytes_remaining();
+  if (tcb.sender.framing() == Framing::kIData) {
+    if (const auto forward = tcb.sender.TakeIForwardTsn(context.now, room)) builder.Add(*forward);
+  } else if (const auto forward = tcb.sender.TakeForwardTsn(context.now, room)) {
+    builder.Add(*forward);
+  }
 }
 
 size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {

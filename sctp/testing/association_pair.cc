@@ -120,6 +120,10 @@ ChunkType FirstChunk(std::span<const uint8_t> packet) {
   return (*view->chunks.begin()).type;
 }
 
+bool HasUserData(std::span<const uint8_t> packet) {
+  return HasChunk(packet, ChunkType::kData) || HasChunk(packet, ChunkType::kIData);
+}
+
 bool HasChunk(std::span<const uint8_t> packet, ChunkType type) {
   const auto view = PacketView::Parse(packet, ChecksumPolicy::kRequireCrc32c);
   for (const ChunkView chunk : view->chunks) {

@@ -109,5 +109,7 @@ class AssociationPair {
 // The first chunk's type, for filters.
 ChunkType FirstChunk(std::span<const uint8_t> packet);
 bool HasChunk(std::span<const uint8_t> packet, ChunkType type);
+// DATA or I-DATA.
+bool HasUserData(std::span<const uint8_t> packet);
 
 }  // namespace jsp::sctp

@@ -22,15 +22,18 @@ struct OutgoingMessage {
   std::optional<uint16_t> max_retransmits;  // RFC 3758 §3.5 A2 by number of retransmissions
   bool unordered = false;
   bool control = false;
-  bool abandoned = false;           // RFC 3758 §3.5 A3: all of its TSNs are
-  Ssn ssn;                          // valid once a fragment exists and the message is ordered
+  bool abandoned = false;  // RFC 3758 §3.5 A3: all of its TSNs are
+  // Valid once a fragment exists. The SSN of DATA is its low 16 bits, of ordered messages only (RFC 9260 §6.5); I-DATA
+  // counts ordered and unordered messages apart (RFC 8260 §2.1).
+  Mid mid;
   uint32_t fragmented = 0;          // octets of the payload that fragments carry so far
-  uint32_t fragments = 0;           // TSNs that it has, consecutive from first_tsn on
+  uint32_t fragments = 0;           // TSNs that it has
   uint32_t unacknowledged = 0;      // of them, those above the cumulative TSN ack point
-  UnwrappedTsn first_tsn{0};        // valid once fragments > 0
+  UnwrappedTsn last_tsn{0};         // valid once fragments > 0; each names the one before (OutstandingData::Chunk)
   MessageHandle next = kNoMessage;  // behind it in its stream's queue, or in the list of free slots
 
   size_t size() const { return message.payload.size(); }
+  Ssn ssn() const { return Ssn(static_cast<uint16_t>(mid.value)); }
   bool IsFragmentedWhole() const { return abandoned || fragmented == size(); }
 };
 

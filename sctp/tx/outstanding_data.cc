@@ -24,6 +24,16 @@ void ForEachDifference(const Ranges& a, const Ranges& b, Visit visit) {
   }
 }
 
+bool IsSameKind(const SkippedStream& a, const SkippedStream& z) { return a.stream == z.stream; }
+bool IsSameKind(const SkippedMessages& a, const SkippedMessages& z) {
+  return a.stream == z.stream && a.is_unordered() == z.is_unordered();
+}
+
+template <class ForwardTsn>
+size_t ItemsThatFit(size_t max_size) {
+  return max_size < ForwardTsn::kHeaderSize ? 0 : (max_size - ForwardTsn::kHeaderSize) / ForwardTsn::kItemSize;
+}
+
 }  // namespace
 
 OutstandingData::OutstandingData(Tsn initial_tsn, SendQueue& messages, Metrics& metrics)
@@ -43,17 +53,25 @@ UnwrappedTsn OutstandingData::Lift(Tsn tsn) const {
 UnwrappedTsn OutstandingData::Add(const Fragment& fragment) {
   const UnwrappedTsn tsn = next_tsn();
   OutgoingMessage& message = messages_.message(fragment.message);
-  if (message.fragments == 0) message.first_tsn = tsn;
-  ++message.fragments;
-  ++message.unacknowledged;
-  Push({.message = fragment.message,
-        .offset = fragment.offset,
-        .length = fragment.length,
-        .begins = fragment.begins,
-        .ends = fragment.ends});
+  Chunk chunk{.message = fragment.message,
+              .offset = fragment.offset,
+              .length = fragment.length,
+              .begins = fragment.begins,
+              .ends = fragment.ends,
+              .fsn = message.fragments};
+  if (mode_.framing == Framing::kIData) chunk.header_size = IDataChunk::kHeaderSize;
+  Link(message, tsn, chunk);
+  Push(chunk);
   flight_octets_ += ring_.back().size();
   flight_payload_ += fragment.length;
   return tsn;
+}
+
+void OutstandingData::Link(OutgoingMessage& message, UnwrappedTsn tsn, Chunk& chunk) {
+  if (message.fragments > 0) chunk.to_previous = static_cast<uint32_t>(tsn.DistanceFrom(message.last_tsn));
+  message.last_tsn = tsn;
+  ++message.fragments;
+  ++message.unacknowledged;
 }
 
 void OutstandingData::Push(const Chunk& chunk) {
@@ -210,7 +228,7 @@ void OutstandingData::CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& 
 }
 
 bool OutstandingData::IsPastLimits(Timestamp now, const Chunk& chunk) const {
-  if (reliability_ == Reliability::kFull) return false;
+  if (mode_.reliability == Reliability::kFull) return false;
   const OutgoingMessage& message = messages_.message(chunk.message);
   if (message.max_retransmits && chunk.transmissions > *message.max_retransmits) return true;
   return message.expires_at <= now;
@@ -242,7 +260,8 @@ std::optional<UnwrappedTsn> OutstandingData::NextLost(Timestamp now) {
     while (ring_[Index(lost_floor_)].state != State::kLost) lost_floor_ = lost_floor_.Next();
     const Chunk& chunk = ring_[Index(lost_floor_)];
     // RFC 3758 §4.1: the lifetime is looked at before every transmission.
-    if (reliability_ == Reliability::kFull || messages_.message(chunk.message).expires_at > now) return lost_floor_;
+    if (mode_.reliability == Reliability::kFull || messages_.message(chunk.message).expires_at > now)
+      return lost_floor_;
     AbandonMessage(chunk.message);
   }
   return std::nullopt;
@@ -263,22 +282,24 @@ void OutstandingData::AbandonMessage(MessageHandle handle) {
   if (has_rest) messages_.DropRest(handle);
   message.abandoned = true;
   ++metrics_.messages_abandoned;
-  const UnwrappedTsn end = Offset(message.first_tsn, message.fragments);
-  for (UnwrappedTsn tsn = std::max(message.first_tsn, first_); tsn < end; tsn = tsn.Next()) {
-    SetState(ring_[Index(tsn)], State::kAbandoned);
+  for (UnwrappedTsn tsn = message.last_tsn; message.fragments > 0 && tsn >= first_;) {
+    Chunk& chunk = ring_[Index(tsn)];
+    SetState(chunk, State::kAbandoned);
+    if (chunk.to_previous == 0) break;
+    tsn = Offset(tsn, -int64_t{chunk.to_previous});
   }
   if (!has_rest) return;
   // The peer may have all fragments that were sent and wait for the others. One more TSN, never sent, lets a FORWARD
   // TSN name the message.
-  Push({.message = handle,
-        .offset = 0,
-        .length = 0,
-        .transmissions = 0,
-        .state = State::kAbandoned,
-        .begins = false,
-        .ends = true});
-  ++message.fragments;
-  ++message.unacknowledged;
+  Chunk rest{.message = handle,
+             .offset = 0,
+             .length = 0,
+             .transmissions = 0,
+             .state = State::kAbandoned,
+             .begins = false,
+             .ends = true};
+  Link(message, next_tsn(), rest);
+  Push(rest);
 }
 
 bool OutstandingData::AdvancePeerAckPoint() {
@@ -289,30 +310,47 @@ bool OutstandingData::AdvancePeerAckPoint() {
   return peer_ack_point_ >= first_;
 }
 
-ForwardTsnChunk OutstandingData::BuildForwardTsn(size_t max_size) {
-  skipped_.clear();
-  const size_t max_streams = max_size < ForwardTsnChunk::kHeaderSize
-                                 ? 0
-                                 : (max_size - ForwardTsnChunk::kHeaderSize) / ForwardTsnChunk::kItemSize;
+// `make(message)`: what the list says of a message, nullopt for nothing. An item replaces an earlier one of the same
+// stream and kind: messages of one stream are skipped in their order.
+template <class List, class MakeItem>
+void OutstandingData::ListSkipped(List& list, size_t max_items, MakeItem make) {
+  list.clear();
   UnwrappedTsn point = Offset(first_, -1);
   MessageHandle previous = kNoMessage;
   for (UnwrappedTsn tsn = first_; tsn <= peer_ack_point_; point = tsn, tsn = tsn.Next()) {
     const MessageHandle handle = ring_[Index(tsn)].message;
-    const OutgoingMessage& message = messages_.message(handle);
-    if (handle == previous || message.unordered) continue;
+    if (handle == previous) continue;
     previous = handle;
-    const StreamId stream = message.message.stream;
-    const auto known = std::ranges::find(skipped_, stream, &SkippedStream::stream);
-    if (known != skipped_.end()) {
-      known->ssn = message.ssn;
+    const auto item = make(messages_.message(handle));
+    if (!item) continue;
+    const auto known = std::ranges::find_if(list, [&](const auto& other) { return IsSameKind(other, *item); });
+    if (known != list.end()) {
+      *known = *item;
       continue;
     }
     // RFC 3758 §3.5 C4: what does not fit waits for the next FORWARD TSN.
-    if (skipped_.size() == max_streams) break;
-    skipped_.push_back({stream, message.ssn});
+    if (list.size() == max_items) break;
+    list.push_back(*item);
   }
   peer_ack_point_ = point;
-  return {point.Wrap(), std::span<const SkippedStream>(skipped_)};
+}
+
+ForwardTsnChunk OutstandingData::BuildForwardTsn(size_t max_size) {
+  const size_t room = ItemsThatFit<ForwardTsnChunk>(max_size);
+  ListSkipped(skipped_.streams, room, [](const OutgoingMessage& message) -> std::optional<SkippedStream> {
+    if (message.unordered) return std::nullopt;
+    return SkippedStream{message.message.stream, message.ssn()};
+  });
+  return {peer_ack_point_.Wrap(), std::span<const SkippedStream>(skipped_.streams)};
+}
+
+IForwardTsnChunk OutstandingData::BuildIForwardTsn(size_t max_size) {
+  const size_t room = ItemsThatFit<IForwardTsnChunk>(max_size);
+  ListSkipped(skipped_.messages, room, [](const OutgoingMessage& message) {
+    const uint16_t flags = message.unordered ? SkippedMessages::kUnordered : uint16_t{0};
+    return std::optional(SkippedMessages{message.message.stream, flags, message.mid});
+  });
+  return {peer_ack_point_.Wrap(), std::span<const SkippedMessages>(skipped_.messages)};
 }
 
 bool OutstandingData::IsAcknowledged(UnwrappedTsn tsn) const {

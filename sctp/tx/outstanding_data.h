@@ -11,6 +11,8 @@
 #include "sctp/metrics.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/i_data.h"
+#include "sctp/packet/chunk/i_forward_tsn.h"
 #include "sctp/packet/chunk/sack.h"
 #include "sctp/tx/fragmenter.h"
 #include "sctp/tx/send_queue.h"
@@ -45,9 +47,12 @@ class OutstandingData {
     bool fast_retransmitted = false;  // RFC 9260 §7.2.4 item 5
     bool credited = false;            // acknowledged before; a second time does not open the window
     uint32_t transmission = 0;        // the latest, in TransmissionLog's numbers
+    uint32_t fsn = 0;                 // which fragment of its message (RFC 8260 §2.1)
+    uint32_t to_previous = 0;         // TSNs back to the fragment before; 0: there is none
+    uint8_t header_size = DataChunk::kHeaderSize;
 
     // RFC 9260 §7.2: "the length of the DATA chunk, including the padding".
-    size_t size() const { return PaddedSize(DataChunk::kHeaderSize + length); }
+    size_t size() const { return PaddedSize(size_t{header_size} + length); }
   };
 
   struct AckResult {
@@ -66,7 +71,9 @@ class OutstandingData {
   // `messages` keeps what the fragments refer to. The first TSN will be `initial_tsn`.
   OutstandingData(Tsn initial_tsn, SendQueue& messages, Metrics& metrics);
 
-  void SetReliability(Reliability reliability) { reliability_ = reliability; }
+  void SetReliability(Reliability reliability) { mode_.reliability = reliability; }
+  // Before the first Add.
+  void SetFraming(Framing framing) { mode_.framing = framing; }
 
   // A fragment goes out for the first time, with the next TSN.
   UnwrappedTsn Add(const Fragment& fragment);
@@ -103,6 +110,8 @@ class OutstandingData {
   bool AdvancePeerAckPoint();
   // RFC 3758 §3.5 C4, as much as `max_size` octets of chunk can hold. The lists live until the next call.
   ForwardTsnChunk BuildForwardTsn(size_t max_size);
+  // The same with message identifiers, for unordered messages too (RFC 8260 §2.3.1).
+  IForwardTsnChunk BuildIForwardTsn(size_t max_size);
 
   bool empty() const { return ring_.empty(); }
   size_t size() const { return ring_.size(); }
@@ -133,12 +142,15 @@ class OutstandingData {
   UnwrappedTsn Lift(Tsn tsn) const;
   bool IsPastLimits(Timestamp now, const Chunk& chunk) const;
   void Push(const Chunk& chunk);
+  static void Link(OutgoingMessage& message, UnwrappedTsn tsn, Chunk& chunk);
   // Every change of state goes through here: it keeps the counters.
   void SetState(Chunk& chunk, State state);
   void Acknowledge(UnwrappedTsn tsn, AckResult& result);
   void NoteNewest(UnwrappedTsn tsn, const Chunk& chunk, AckResult& result) const;
   void AcknowledgeUpTo(UnwrappedTsn cumulative, AckResult& result);
   void AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk& sack, AckResult& result);
+  template <class List, class MakeItem>
+  void ListSkipped(List& list, size_t max_items, MakeItem make);
   void CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& result);
   void PopFront();
 
@@ -157,8 +169,16 @@ class OutstandingData {
   // What the last SACK's gap blocks acknowledged; the next SACK is compared with it, so that only changes cost time.
   std::vector<Range> acknowledged_;
   std::vector<Range> reported_;
-  std::vector<SkippedStream> skipped_;
-  Reliability reliability_ = Reliability::kFull;
+  struct Skipped {
+    std::vector<SkippedStream> streams;
+    std::vector<SkippedMessages> messages;
+  };
+  Skipped skipped_;  // what the last FORWARD TSN views
+  struct Mode {
+    Reliability reliability = Reliability::kFull;
+    Framing framing = Framing::kData;
+  };
+  Mode mode_;
 };
 
 }  // namespace jsp::sctp

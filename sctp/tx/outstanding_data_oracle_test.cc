@@ -269,7 +269,7 @@ class Simulation {
     std::map<uint16_t, Ssn> skipped;
     for (int64_t tsn = oracle_.first(); tsn <= point; ++tsn) {
       const OutgoingMessage& message = messages_.message(data_.at(TsnAt(tsn)).message);
-      if (!message.unordered) skipped[message.message.stream.value] = message.ssn;
+      if (!message.unordered) skipped[message.message.stream.value] = message.ssn();
     }
     ASSERT_EQ(chunk.skipped.size(), skipped.size());
     for (const SkippedStream& skip : chunk.skipped) ASSERT_EQ(skipped.at(skip.stream.value), skip.ssn);

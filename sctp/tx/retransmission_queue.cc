@@ -9,7 +9,7 @@ namespace jsp::sctp {
 namespace {
 
 size_t MaxChunk(const Options& options) {
-  JSP_CHECK(options.max_packet_size > kCommonHeaderSize + DataChunk::kHeaderSize);
+  JSP_CHECK(options.max_packet_size > kCommonHeaderSize + IDataChunk::kHeaderSize);
   return (options.max_packet_size - kCommonHeaderSize) & ~size_t{3};
 }
 
@@ -20,7 +20,9 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
     : limits_{.max_chunk = MaxChunk(options),
               .max_burst = std::max<size_t>(options.max_burst_packets, 1),
               .pacing = options.pacing,
-              .rack_tlp = options.rack_tlp || options.congestion_control != CongestionAlgorithm::kNewReno},
+              .rack_tlp = options.rack_tlp || options.congestion_control != CongestionAlgorithm::kNewReno,
+              .framing = start.framing,
+              .chunk_header = start.framing == Framing::kIData ? IDataChunk::kHeaderSize : DataChunk::kHeaderSize},
       messages_(messages),
       metrics_(metrics),
       outstanding_(start.initial_tsn, messages, metrics),
@@ -30,6 +32,8 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
                                                .initial_ssthresh = start.peer_a_rwnd}),
       peer_{start.peer_a_rwnd, start.reliability} {
   outstanding_.SetReliability(peer_.reliability);
+  outstanding_.SetFraming(start.framing);
+  messages_.SetFraming(start.framing);
   // The first flight is the initial window, not Max.Burst.
   permission_.burst = std::max(options.initial_window_packets, limits_.max_burst);
   PublishMetrics();
@@ -285,7 +289,7 @@ void RetransmissionQueue::DecayWhenIdle(Timestamp now) {
 }
 
 std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t room) {
-  if (room <= DataChunk::kHeaderSize) return std::nullopt;
+  if (room <= limits_.chunk_header) return std::nullopt;
   // RFC 9260 §6.1 C: what is lost goes before what is new.
   if (const auto lost = NextLost(now)) {
     if (outstanding_.at(*lost).size() > room) return std::nullopt;
@@ -312,8 +316,8 @@ std::optional<DataChunk> RetransmissionQueue::NextNewChunk(Timestamp now, size_t
       UpdateForwardTsn(now);
       continue;
     }
-    const size_t length = NextFragmentLength(message.size() - message.fragmented, room - DataChunk::kHeaderSize,
-                                             limits_.max_chunk - DataChunk::kHeaderSize);
+    const size_t length = NextFragmentLength(message.size() - message.fragmented, room - limits_.chunk_header,
+                                             limits_.max_chunk - limits_.chunk_header);
     if (length == 0 || !WindowAllows(now, length)) return std::nullopt;
     const size_t flight = outstanding_.flight_octets();
     const Fragment fragment = messages_.Take(length);
@@ -377,10 +381,21 @@ void RetransmissionQueue::NoteWindow() {
 std::optional<ForwardTsnChunk> RetransmissionQueue::TakeForwardTsn(Timestamp now, size_t room) {
   if (!forward_.due || room < ForwardTsnChunk::kHeaderSize + ForwardTsnChunk::kItemSize) return std::nullopt;
   const ForwardTsnChunk chunk = outstanding_.BuildForwardTsn(room);
+  NoteForwardTsn(now);
+  return chunk;
+}
+
+std::optional<IForwardTsnChunk> RetransmissionQueue::TakeIForwardTsn(Timestamp now, size_t room) {
+  if (!forward_.due || room < IForwardTsnChunk::kHeaderSize + IForwardTsnChunk::kItemSize) return std::nullopt;
+  const IForwardTsnChunk chunk = outstanding_.BuildIForwardTsn(room);
+  NoteForwardTsn(now);
+  return chunk;
+}
+
+void RetransmissionQueue::NoteForwardTsn(Timestamp now) {
   forward_ = {.due = false, .sent_point = outstanding_.peer_ack_point(), .sent_at = now};
   // RFC 3758 §3.5 C5.
   if (t3_.at == Timestamp::Never()) t3_.at = now + rto_.rto();
-  return chunk;
 }
 
 DataChunk RetransmissionQueue::Compose(UnwrappedTsn tsn) const {
@@ -388,8 +403,10 @@ DataChunk RetransmissionQueue::Compose(UnwrappedTsn tsn) const {
   const OutgoingMessage& message = messages_.message(chunk.message);
   return {.tsn = tsn.Wrap(),
           .stream = message.message.stream,
-          .ssn = message.ssn,
+          .ssn = message.unordered ? Ssn(0) : message.ssn(),
           .ppid = message.message.ppid,
+          .mid = message.mid,
+          .fsn = chunk.fsn,
           .unordered = message.unordered,
           .beginning = chunk.begins,
           .end = chunk.ends,

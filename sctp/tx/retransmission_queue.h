@@ -28,6 +28,7 @@ class RetransmissionQueue {
     Tsn initial_tsn;
     uint32_t peer_a_rwnd = 0;
     Reliability reliability = Reliability::kFull;
+    Framing framing = Framing::kData;
   };
   RetransmissionQueue(const Options& options, const Start& start, SendQueue& messages, Metrics& metrics);
   // A second INIT ACK or cookie of the same handshake (RFC 9260 §5.2.4 B): the TSNs stay.
@@ -55,11 +56,14 @@ class RetransmissionQueue {
 
   // ---- output. BeginPacket, NextChunk until nullopt, EndPacket. A chunk's payload views the queued message.
   bool BeginPacket(Timestamp now);
-  // `room`: octets left in the packet for one chunk with its header.
+  // `room`: octets left in the packet for one chunk with its header, that of framing().
   std::optional<DataChunk> NextChunk(Timestamp now, size_t room);
   void EndPacket(Timestamp now);
   // RFC 3758 §3.5 C3, when due and at least its header fits. Its list lives until the next call.
   std::optional<ForwardTsnChunk> TakeForwardTsn(Timestamp now, size_t room);
+  // Instead, with I-DATA (RFC 8260 §2.3.1).
+  std::optional<IForwardTsnChunk> TakeIForwardTsn(Timestamp now, size_t room);
+  Framing framing() const { return limits_.framing; }
 
   // Nothing is outstanding and nothing is queued.
   bool is_idle() const { return outstanding_.empty() && messages_.empty(); }
@@ -74,6 +78,8 @@ class RetransmissionQueue {
     size_t max_burst;  // packets
     bool pacing;
     bool rack_tlp;
+    Framing framing;
+    size_t chunk_header;
   };
   // What the peer said about itself.
   struct Peer {
@@ -131,6 +137,7 @@ class RetransmissionQueue {
   void NoteSent(Timestamp now, UnwrappedTsn tsn, size_t flight_before);
   bool IsPaced() const { return limits_.pacing && rto_.srtt() > Duration::zero(); }
   void NoteWindow();
+  void NoteForwardTsn(Timestamp now);
   bool MaySendNew(Timestamp now);
   void UpdateProbe(Timestamp now);
   void UpdateForwardTsn(Timestamp now);

@@ -39,6 +39,11 @@ size_t SendQueue::buffered_amount(StreamId stream) const {
   return it == streams_.end() ? 0 : it->second.buffered;
 }
 
+void SendQueue::SetFraming(Framing framing) {
+  framing_ = framing;
+  scheduler_.SetFraming(framing);
+}
+
 void SendQueue::SetLowThreshold(StreamId stream, size_t octets) { streams_[stream.value].low_threshold = octets; }
 
 std::optional<StreamId> SendQueue::PopLowStream() {
@@ -61,12 +66,13 @@ std::optional<MessageHandle> SendQueue::Front(Timestamp now, Reliability reliabi
     if (reliability == Reliability::kPartial && message.expires_at <= now) {
       Stream& stream = *current_;
       TakeFromBuffered(stream, message, message.size());
-      PopFront(stream);
+      PopFront(stream, 0);
       ReleaseFrom(stream, head);
       ++metrics_.messages_abandoned;
       continue;
     }
-    if (!message.unordered && current_->numbered >= kMaxNumbered) return std::nullopt;
+    const bool has_ssn = framing_ == Framing::kData && !message.unordered;
+    if (has_ssn && current_->numbered >= kMaxNumbered) return std::nullopt;
     return head;
   }
 }
@@ -82,23 +88,28 @@ Fragment SendQueue::Take(size_t length) {
                     .length = static_cast<uint16_t>(length),
                     .begins = message.fragmented == 0,
                     .ends = message.fragmented + length == message.size()};
-  if (fragment.begins && !message.unordered) {
-    message.ssn = stream.next_ssn;
-    stream.next_ssn = Ssn(static_cast<uint16_t>(stream.next_ssn.value + 1));
-    ++stream.numbered;
+  if (fragment.begins) {
+    message.mid = Mid(message.unordered ? stream.next_unordered++ : stream.next_ordered++);
+    if (!message.unordered) ++stream.numbered;
   }
   message.fragmented += static_cast<uint32_t>(length);
   TakeFromBuffered(stream, message, length);
-  if (fragment.ends) PopFront(stream);
+  if (fragment.ends) {
+    PopFront(stream, length);
+  } else {
+    scheduler_.FragmentSent(length);
+    if (framing_ == Framing::kIData) current_ = nullptr;
+  }
   return fragment;
 }
 
 void SendQueue::DropRest(MessageHandle handle) {
   const OutgoingMessage& message = pool_[handle];
-  if (current_ == nullptr || current_->head != handle) return;
-  Stream& stream = *current_;
+  const auto found = streams_.find(message.message.stream.value);
+  if (found == streams_.end() || found->second.head != handle) return;
+  Stream& stream = found->second;
   TakeFromBuffered(stream, message, message.size() - message.fragmented);
-  PopFront(stream);
+  PopFront(stream, 0);
 }
 
 void SendQueue::Release(MessageHandle handle) {
@@ -129,8 +140,11 @@ void SendQueue::EndReset(StreamId id, ResetResult result) {
   if (it == streams_.end() || !it->second.resetting) return;
   Stream& stream = it->second;
   stream.resetting = false;
-  if (result == ResetResult::kPerformed) stream.next_ssn = Ssn(0);
-  if (stream.unreleased == 0 && stream.low_threshold == 0 && stream.next_ssn == Ssn(0)) streams_.erase(it);
+  // RFC 6525 §5.2.7 H4, RFC 8260 §2.3.2.
+  if (result == ResetResult::kPerformed) stream.next_ordered = stream.next_unordered = 0;
+  if (stream.unreleased > 0 || stream.low_threshold > 0 || stream.next_ordered > 0 || stream.next_unordered > 0) return;
+  scheduler_.Remove(id);
+  streams_.erase(it);
 }
 
 void SendQueue::DropStreamsFrom(uint16_t count) {
@@ -165,13 +179,14 @@ void SendQueue::Clear() {
   drained_.clear();
 }
 
-void SendQueue::PopFront(Stream& stream) {
+void SendQueue::PopFront(Stream& stream, size_t octets) {
+  const StreamId id = pool_[stream.head].message.stream;
   const MessageHandle next = pool_[stream.head].next;
   stream.head = next;
   if (next == kNoMessage) stream.tail = kNoMessage;
   --stream.waiting;
   --queued_messages_;
-  scheduler_.MessageDone(stream.waiting);
+  scheduler_.MessageDone(id, octets, stream.waiting);
   current_ = nullptr;
 }
 

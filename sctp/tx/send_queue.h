@@ -35,12 +35,17 @@ class SendQueue {
   size_t buffered_amount(StreamId stream) const;
   size_t total_buffered_amount() const { return total_buffered_; }
   void SetLowThreshold(StreamId stream, size_t octets);
+  // See StreamScheduler.
+  void SetPriority(StreamId stream, uint16_t priority) { scheduler_.SetPriority(stream, priority); }
   // A stream whose buffered amount fell to or below its threshold since the last call.
   std::optional<StreamId> PopLowStream();
 
   // ---- the sender's side.
+  // What the handshake agreed on; before the first fragment.
+  void SetFraming(Framing framing);
   // The message to take the next fragment from. Messages past their lifetime that were never sent are dropped on the
-  // way (RFC 3758 §4.1: "before assigning a TSN"). Stays the same until it is fragmented whole or dropped.
+  // way (RFC 3758 §4.1: "before assigning a TSN"). Stays the same until Take, and with DATA until it is
+  // fragmented whole or dropped.
   std::optional<MessageHandle> Front(Timestamp now, Reliability reliability);
   // Takes `length` octets from Front(). The first fragment of an ordered message gives it its SSN (RFC 9260 §6.5).
   Fragment Take(size_t length);
@@ -79,13 +84,15 @@ class SendQueue {
     size_t numbered = 0;    // unreleased ones that have an SSN
     size_t buffered = 0;    // octets
     size_t low_threshold = 0;
-    Ssn next_ssn{0};
+    // The next message identifiers (RFC 8260 §2.1); of DATA's ordered messages the low 16 bits are the SSN.
+    uint32_t next_ordered = 0;
+    uint32_t next_unordered = 0;
     bool resetting = false;
   };
   // RFC 9260 §6.1: "the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window."
   static constexpr size_t kMaxNumbered = 65535;
 
-  void PopFront(Stream& stream);
+  void PopFront(Stream& stream, size_t octets);
   void TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets);
   void ReleaseFrom(Stream& stream, MessageHandle message);
 
@@ -94,6 +101,7 @@ class SendQueue {
   MessagePool pool_;
   std::unordered_map<uint16_t, Stream> streams_;
   StreamScheduler scheduler_;
+  Framing framing_ = Framing::kData;
   Stream* current_ = nullptr;  // whose turn it is; map nodes do not move
   size_t total_buffered_ = 0;
   size_t queued_messages_ = 0;

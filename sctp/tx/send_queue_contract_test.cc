@@ -31,7 +31,7 @@ class SendQueueContractTest : public testing::Test {
   Ssn NextSsn(StreamId stream) {
     Add(stream, 1);
     const Fragment fragment = TakeMessage();
-    const Ssn ssn = queue_.message(fragment.message).ssn;
+    const Ssn ssn = queue_.message(fragment.message).ssn();
     queue_.Release(fragment.message);
     return ssn;
   }
@@ -311,7 +311,7 @@ TEST_F(SendQueueContractTest, AMessageInPiecesTakesOneSsn) {
   Add(kA, 10);
   const Fragment fragment = (Front(), queue_.Take(5));
   queue_.Take(5);
-  EXPECT_EQ(queue_.message(fragment.message).ssn, Ssn(0));
+  EXPECT_EQ(queue_.message(fragment.message).ssn(), Ssn(0));
   EXPECT_EQ(NextSsn(kA), Ssn(1));
 }
 
@@ -337,7 +337,7 @@ TEST_F(SendQueueContractTest, WaitsBeforeAnSsnWouldBeOutstandingTwice) {
   EXPECT_FALSE(send({}));
   large.Release(outstanding.front());
   ASSERT_TRUE(large.Front(At(0), Reliability::kFull));
-  EXPECT_EQ(large.message(large.Take(1).message).ssn, Ssn(65535));
+  EXPECT_EQ(large.message(large.Take(1).message).ssn(), Ssn(65535));
   // An unordered message has no SSN to be mistaken.
   EXPECT_TRUE(send(Unordered()));
 }

@@ -25,11 +25,11 @@ struct Queue {
     const auto handle = queue.Front(now, reliability);
     if (!handle) return std::nullopt;
     const uint16_t stream = queue.message(*handle).message.stream.value;
-    last_ssn = queue.message(*handle).ssn;
+    last_ssn = queue.message(*handle).ssn();
     while (!queue.message(*handle).IsFragmentedWhole()) {
       const auto& message = queue.message(*handle);
       last_fragment = queue.Take(std::min<size_t>(1000, message.size() - message.fragmented));
-      last_ssn = queue.message(*handle).ssn;
+      last_ssn = queue.message(*handle).ssn();
     }
     queue.Release(*handle);
     return stream;
@@ -348,9 +348,9 @@ TEST(StreamSchedulerTest, RemovesAStreamWithAllItsTurns) {
   }
   scheduler.Remove(StreamId(1));
   EXPECT_EQ(scheduler.Next(), StreamId(2));
-  scheduler.MessageDone(0);
+  scheduler.MessageDone(StreamId(2), 1, 0);
   EXPECT_EQ(scheduler.Next(), StreamId(3));
-  scheduler.MessageDone(0);
+  scheduler.MessageDone(StreamId(3), 1, 0);
   EXPECT_FALSE(scheduler.Next());
 }
 
@@ -363,7 +363,7 @@ TEST(StreamSchedulerTest, GivesEachOfManyStreamsOneTurnPerRound) {
   for (int round = 0; round < 2; ++round) {
     for (uint16_t stream = 0; stream < 1000; ++stream) {
       ASSERT_EQ(scheduler.Next(), StreamId(stream));
-      scheduler.MessageDone(round == 0 ? 1 : 0);
+      scheduler.MessageDone(StreamId(stream), 1, round == 0 ? 1 : 0);
     }
   }
   EXPECT_FALSE(scheduler.Next());

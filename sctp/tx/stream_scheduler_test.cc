@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -24,7 +25,7 @@ class Queues {
   int Send() {
     const auto next = scheduler_.Next();
     if (!next) return -1;
-    scheduler_.MessageDone(--waiting_[next->value]);
+    scheduler_.MessageDone(*next, 1, --waiting_[next->value]);
     return next->value;
   }
   std::vector<int> SendAll() {
@@ -129,6 +130,102 @@ TEST(StreamSchedulerTest, AgreesWithAListOfMessages) {
       turns.pop_front();
       if (--waiting[expected] > 0 && policy == Policy::kRoundRobin) turns.push_back(expected);
     }
+  }
+}
+
+// Octets that each of two saturated streams got of 1,000 turns of these sizes.
+std::pair<size_t, size_t> Shares(StreamScheduler& scheduler, size_t first, size_t second) {
+  scheduler.SetFraming(Framing::kIData);
+  scheduler.MessageQueued(StreamId(1), 1);
+  scheduler.MessageQueued(StreamId(2), 1);
+  std::pair<size_t, size_t> octets{0, 0};
+  for (int i = 0; i < 1000; ++i) {
+    const bool is_first = scheduler.Next() == StreamId(1);
+    (is_first ? octets.first : octets.second) += is_first ? first : second;
+    scheduler.FragmentSent(is_first ? first : second);
+  }
+  return octets;
+}
+
+TEST(StreamSchedulerTest, WeightsShareOctets) {  // RFC 8260 §3.6, RFC 8831 §6.4
+  StreamScheduler scheduler(Policy::kWeightedFair);
+  scheduler.SetPriority(StreamId(2), 512);
+  const auto [first, second] = Shares(scheduler, 1000, 1000);
+  EXPECT_NEAR(static_cast<double>(second) / static_cast<double>(first), 2, 0.02);
+}
+
+TEST(StreamSchedulerTest, FairnessCountsOctetsNotTurns) {  // RFC 8260 §3.5, RFC 8260 §3.6
+  StreamScheduler scheduler(Policy::kWeightedFair);
+  const auto [first, second] = Shares(scheduler, 1200, 100);
+  EXPECT_NEAR(static_cast<double>(second) / static_cast<double>(first), 1, 0.02);
+}
+
+TEST(StreamSchedulerTest, RoundRobinInterleavesFragments) {  // RFC 8260 §3.2
+  StreamScheduler scheduler(Policy::kRoundRobin);
+  const auto [first, second] = Shares(scheduler, 1000, 1000);
+  EXPECT_EQ(first, second);
+}
+
+TEST(StreamSchedulerTest, FirstComeFirstServedInterleavesNothing) {  // RFC 8260 §3.1
+  StreamScheduler scheduler(Policy::kFirstComeFirstServed);
+  EXPECT_EQ(Shares(scheduler, 1000, 1000).second, 0u);
+}
+
+TEST(StreamSchedulerTest, ThePriorityGoesFirstAndEqualsTakeTurns) {  // RFC 8260 §3.4
+  StreamScheduler scheduler(Policy::kPriority);
+  scheduler.SetFraming(Framing::kIData);
+  scheduler.SetPriority(StreamId(7), 1024);
+  for (const uint16_t stream : std::initializer_list<uint16_t>{1, 2, 7}) scheduler.MessageQueued(StreamId(stream), 1);
+  EXPECT_EQ(scheduler.Next(), StreamId(7));
+  scheduler.FragmentSent(1000);
+  EXPECT_EQ(scheduler.Next(), StreamId(7));
+  scheduler.MessageDone(StreamId(7), 1000, 0);
+  for (const uint16_t stream : std::initializer_list<uint16_t>{1, 2, 1, 2}) {
+    EXPECT_EQ(scheduler.Next(), StreamId(stream));
+    scheduler.FragmentSent(1000);
+  }
+}
+
+TEST(StreamSchedulerTest, SilenceEarnsNoCredit) {
+  StreamScheduler scheduler(Policy::kWeightedFair);
+  scheduler.SetFraming(Framing::kIData);
+  scheduler.MessageQueued(StreamId(1), 1);
+  for (int i = 0; i < 1000; ++i) scheduler.FragmentSent(1000);
+  scheduler.MessageQueued(StreamId(2), 1);
+  int second = 0;
+  for (int i = 0; i < 100; ++i) {
+    second += scheduler.Next() == StreamId(2) ? 1 : 0;
+    scheduler.FragmentSent(1000);
+  }
+  EXPECT_NEAR(second, 50, 1);
+}
+
+TEST(StreamSchedulerTest, WithoutInterleavingATurnIsAMessage) {  // RFC 9260 §6.9
+  for (const Policy policy : {Policy::kRoundRobin, Policy::kWeightedFair, Policy::kPriority}) {
+    StreamScheduler scheduler(policy);
+    scheduler.MessageQueued(StreamId(1), 1);
+    scheduler.MessageQueued(StreamId(2), 1);
+    const auto turn = scheduler.Next();
+    for (int i = 0; i < 50; ++i) {
+      scheduler.FragmentSent(1000);
+      EXPECT_EQ(scheduler.Next(), turn);
+    }
+    scheduler.MessageDone(*turn, 1000, 1);
+    EXPECT_NE(scheduler.Next(), turn);
+  }
+}
+
+TEST(StreamSchedulerTest, AMessageDroppedOutOfTurnTakesItsTurnWithIt) {
+  for (const Policy policy :
+       {Policy::kFirstComeFirstServed, Policy::kRoundRobin, Policy::kWeightedFair, Policy::kPriority}) {
+    StreamScheduler scheduler(policy);
+    scheduler.SetFraming(Framing::kIData);
+    scheduler.MessageQueued(StreamId(1), 1);
+    scheduler.MessageQueued(StreamId(2), 1);
+    scheduler.MessageDone(StreamId(2), 0, 0);
+    EXPECT_EQ(scheduler.Next(), StreamId(1));
+    scheduler.MessageDone(StreamId(1), 1000, 0);
+    EXPECT_FALSE(scheduler.Next());
   }
 }
 
