@@ -125,6 +125,7 @@ Channel::Output Channel::TakeOutput(Timestamp now) {
   Output output;
   // RFC 8832 §6: ordered until the channel was answered, "no matter whether the data channel is ordered or not".
   output.options.unordered = answered_ && !options_.ordered;
+  output.options.priority = options_.priority;
   output.options.max_retransmits = options_.max_retransmits;
   // RFC 8832 §5.1: the lifetime "starts when providing the user message to the protocol stack", that is in Queue().
   if (options_.max_lifetime) output.options.lifetime = *options_.max_lifetime - (now - next.queued_at);

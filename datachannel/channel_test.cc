@@ -106,6 +106,15 @@ TEST(ChannelTest, OpensANegotiatedChannelWithoutDcep) {  // RFC 8831 §6.5
   EXPECT_FALSE(channel.HasOutput());
 }
 
+TEST(ChannelTest, ItsPriorityGoesWithItsMessages) {  // RFC 8831 §6.4
+  ChannelOptions options;
+  options.priority = 1024;
+  Channel channel(kId, options, Channel::Opener::kNegotiated);
+  channel.Attach(kStream);
+  channel.Queue(kStart, MessageKind::kString, Octets("x"));
+  EXPECT_EQ(channel.TakeOutput(kStart).options.priority, 1024);
+}
+
 TEST(ChannelTest, KeepsTheOrderOfMessagesAndCountsTheirOctets) {
   Channel channel(kId, {}, Channel::Opener::kNegotiated);
   channel.Attach(kStream);

@@ -235,6 +235,23 @@ TEST(InterleavingTest, AbandonedMessagesNeverHoldUpTheOthers) {  // RFC 8260 §2
   }
 }
 
+TEST(InterleavingTest, PrioritiesShareALink) {  // RFC 8260 §3.6, RFC 8831 §6.4
+  AssociationPair::Config config;
+  config.link.bits_per_s = 8e6;
+  AssociationPair pair(config);
+  ASSERT_TRUE(pair.Connect());
+  // Messages of unequal sizes, so that turns would favour the large ones.
+  SendOptions high;
+  high.priority = 512;
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(pair.a().Send(pair.now(), MessageOf(1, 50000)));
+  for (int i = 0; i < 400; ++i) ASSERT_TRUE(pair.a().Send(pair.now(), MessageOf(2, 5000), high));
+  pair.Run(2s);
+  const double low_left = static_cast<double>(pair.a().buffered_amount(StreamId(1)));
+  const double high_left = static_cast<double>(pair.a().buffered_amount(StreamId(2)));
+  ASSERT_GT(high_left, 0);
+  EXPECT_NEAR((2e6 - high_left) / (2e6 - low_left), 2, 0.1);
+}
+
 TEST(InterleavingTest, AResetStreamBeginsAtZeroAgain) {  // RFC 8260 §2.3.2
   AssociationPair pair;
   ASSERT_TRUE(pair.Connect());

@@ -19,6 +19,7 @@ struct SendOptions {
   bool unordered = false;
   std::optional<uint16_t> max_retransmits;  // 0: sent once
   std::optional<Duration> lifetime;  // from Send(); past it the message is abandoned, also before its first sending
+  uint16_t priority = 256;           // of the stream, from this message on (RFC 8831 §6.4); see StreamScheduling
   bool control = false;              // does not count in buffered_amount() (DCEP, placeholders of empty messages)
 };
 

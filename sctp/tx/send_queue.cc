@@ -21,6 +21,10 @@ void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) 
     stream.buffered += outgoing.size();
     total_buffered_ += outgoing.size();
   }
+  if (options.priority != stream.priority) {
+    stream.priority = options.priority;
+    scheduler_.SetPriority(id, options.priority);
+  }
   const MessageHandle handle = pool_.Add(std::move(outgoing));
   if (stream.tail == kNoMessage) {
     stream.head = handle;

@@ -35,8 +35,6 @@ class SendQueue {
   size_t buffered_amount(StreamId stream) const;
   size_t total_buffered_amount() const { return total_buffered_; }
   void SetLowThreshold(StreamId stream, size_t octets);
-  // See StreamScheduler.
-  void SetPriority(StreamId stream, uint16_t priority) { scheduler_.SetPriority(stream, priority); }
   // A stream whose buffered amount fell to or below its threshold since the last call.
   std::optional<StreamId> PopLowStream();
 
@@ -84,6 +82,7 @@ class SendQueue {
     size_t numbered = 0;    // unreleased ones that have an SSN
     size_t buffered = 0;    // octets
     size_t low_threshold = 0;
+    uint16_t priority = SendOptions{}.priority;
     // The next message identifiers (RFC 8260 §2.1); of DATA's ordered messages the low 16 bits are the SSN.
     uint32_t next_ordered = 0;
     uint32_t next_unordered = 0;
