@@ -59,6 +59,8 @@ struct Options : TimerOptions, RecoveryOptions {
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
+  // RFC 9653: offered to the peer, as DTLS is below. A test that corrupts packets without DTLS switches it off.
+  bool zero_checksum = true;
   bool interleaving = true;  // RFC 8260: offered to the peer; small messages then pass between pieces of large ones
 
   // The sender of RFC 9260 and nothing else.

@@ -8,6 +8,7 @@
 #include "sctp/packet/chunk_header.h"
 #include "sctp/packet/parameter/forward_tsn_supported.h"
 #include "sctp/packet/parameter/supported_extensions.h"
+#include "sctp/packet/parameter/zero_checksum_acceptable.h"
 #include "sctp/packet/tlv.h"
 namespace jsp::sctp {
 namespace {
@@ -46,6 +47,7 @@ void Report(const ParameterView& parameter, std::vector<uint8_t>& unrecognized) 
 
 InitParameters ReadParameters(const ParameterRange& parameters) {
   InitParameters result;
+  size_t zero_checksums = 0;
   for (const ParameterView parameter : parameters) {
     switch (parameter.type) {
       case ParameterType::kForwardTsnSupported:
@@ -55,6 +57,13 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
         ReadExtensions(parameter.value, result.capabilities);
         result.has_i_forward_tsn = ListsIForwardTsn(parameter.value);
         break;
+      case ParameterType::kZeroChecksumAcceptable: {
+        // RFC 9653 §4: once at most, and only a method that we support; otherwise it is not used.
+        const auto acceptable = ZeroChecksumAcceptable::Parse(parameter);
+        result.capabilities.zero_checksum =
+            ++zero_checksums == 1 && acceptable && acceptable->method == ZeroChecksumAcceptable::kDtls;
+        break;
+      }
       case ParameterType::kStateCookie:
         result.cookie = parameter.value;
         break;
@@ -84,11 +93,14 @@ std::vector<uint8_t> OwnParameters(const Options& options) {
   const ForwardTsnSupported forward;
   const std::span<const uint8_t> all(kExtensions);
   const SupportedExtensions extensions{options.interleaving ? all : all.first(kWithoutInterleaving)};
-  std::vector<uint8_t> octets(PaddedSize(forward.Size() + extensions.Size()));
+  const ZeroChecksumAcceptable zero_checksum;
+  std::vector<uint8_t> octets(forward.Size() + PaddedSize(extensions.Size()) +
+                              (options.zero_checksum ? zero_checksum.Size() : 0));
   ByteWriter writer(octets);
   forward.Write(writer);
   extensions.Write(writer);
   writer.Pad4();
+  if (options.zero_checksum) zero_checksum.Write(writer);
   return octets;
 }
 
@@ -113,6 +125,7 @@ Agreement Agree(const Options& options, const Announcement& mine, const Announce
                 const InitParameters& peer_parameters) {
   Capabilities capabilities = peer_parameters.capabilities;
   capabilities.interleaving = capabilities.interleaving && options.interleaving;
+  capabilities.zero_checksum = capabilities.zero_checksum && options.zero_checksum;
   if (capabilities.interleaving && !peer_parameters.has_i_forward_tsn) capabilities.partial_reliability = false;
   return {.my_tag = mine.tag,
           .peer_tag = peer.tag,

@@ -17,6 +17,7 @@ struct Capabilities {
   bool partial_reliability = false;  // RFC 3758 §3.1
   bool stream_reset = false;         // RFC 6525 §5.1.1
   bool interleaving = false;         // RFC 8260 §2.2.1
+  bool zero_checksum = false;        // RFC 9653 §5.1, with DTLS as the other method
   bool operator==(const Capabilities&) const = default;
 };
 

@@ -231,7 +231,10 @@ bool HandleSpecialPacket(Context& context, const PacketView& packet) {
 
 void DispatchPacket(Context& context, std::span<const uint8_t> octets) {
   ++context.metrics.packets_received;
-  const auto packet = PacketView::Parse(octets, ChecksumPolicy::kRequireCrc32c);
+  // RFC 9653 §5.3: zero is taken by an end that has said so, in its INIT or INIT ACK; before that nothing was said.
+  const bool takes_zero = context.options.zero_checksum && !Is<state::Closed>(context.state);
+  const auto packet =
+      PacketView::Parse(octets, takes_zero ? ChecksumPolicy::kAcceptZero : ChecksumPolicy::kRequireCrc32c);
   if (!packet) return context.Drop(ReasonOf(packet.error()));
   const CommonHeader& header = packet->header;
   if (header.source_port != context.options.remote_port || header.destination_port != context.options.local_port ||

@@ -61,14 +61,6 @@ TEST(ChunkDispatchTest, DropsShortPacketsWrongChecksumsAndWrongPorts) {  // RFC 
   EXPECT_EQ(peer.core.metrics().messages_received, 0u);
 }
 
-TEST(ChunkDispatchTest, C18_RefusesAZeroChecksumThatWasNotNegotiated) {  // RFC 9260 §6.8
-  EstablishedPeer peer;
-  auto packet = peer.Compose(peer.core_tag, peer.NextData(0, 0, kHello));
-  std::fill_n(packet.begin() + 8, 4, uint8_t{0});
-  peer.HandOver(packet);
-  EXPECT_EQ(peer.dropped(DropReason::kBadChecksum), 1u);
-}
-
 TEST(ChunkDispatchTest, C15_DropsAnyChunkUnderAWrongTag) {  // RFC 9260 §8.5
   EstablishedPeer peer;
   const std::vector<uint8_t> info{0, 1, 0, 8, 1, 2, 3, 4};

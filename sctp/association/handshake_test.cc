@@ -52,8 +52,9 @@ TEST(HandshakeTest, SendsInitAloneWithTagZeroAndItsExtensions) {  // RFC 9260 §
   const auto init = ChunksOf<InitChunk>(sent)[0];
   EXPECT_FALSE(init.Defect());
   const InitParameters parameters = ReadParameters(init.parameters);
-  EXPECT_EQ(parameters.capabilities,
-            (Capabilities{.partial_reliability = true, .stream_reset = true, .interleaving = true}));
+  EXPECT_EQ(
+      parameters.capabilities,
+      (Capabilities{.partial_reliability = true, .stream_reset = true, .interleaving = true, .zero_checksum = true}));
   for (const ParameterView parameter : init.parameters) {  // RFC 8261 §6.1
     EXPECT_NE(parameter.type, ParameterType::kIpv4Address);
     EXPECT_NE(parameter.type, ParameterType::kSupportedAddressTypes);

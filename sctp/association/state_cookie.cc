@@ -10,6 +10,7 @@ constexpr Timestamp kEpoch = Timestamp::FromEpoch(Duration::zero());
 constexpr uint32_t kPartialReliabilityBit = 1;
 constexpr uint32_t kStreamResetBit = 2;
 constexpr uint32_t kInterleavingBit = 4;
+constexpr uint32_t kZeroChecksumBit = 8;
 
 crypto::HmacSha256Key RandomKey(Rng& rng) {
   auto octets = rng.Random<std::array<uint8_t, 32>>();
@@ -40,7 +41,8 @@ CookieJar::Sealed CookieJar::Seal(const StateCookie& cookie) const {
   writer.Write(agreement.incoming_streams);
   writer.Write((agreement.capabilities.partial_reliability ? kPartialReliabilityBit : 0) |
                (agreement.capabilities.stream_reset ? kStreamResetBit : 0) |
-               (agreement.capabilities.interleaving ? kInterleavingBit : 0));
+               (agreement.capabilities.interleaving ? kInterleavingBit : 0) |
+               (agreement.capabilities.zero_checksum ? kZeroChecksumBit : 0));
   writer.WriteZeros(kPlainSize - writer.size());
   const auto mac = key_.Sign(std::span(sealed).first(kPlainSize));
   writer.WriteBytes(mac);
@@ -71,7 +73,8 @@ Expected<StateCookie, CookieError> CookieJar::Open(std::span<const uint8_t> seal
   const auto bits = reader.Read<uint32_t>();
   cookie.agreement.capabilities = {.partial_reliability = (bits & kPartialReliabilityBit) != 0,
                                    .stream_reset = (bits & kStreamResetBit) != 0,
-                                   .interleaving = (bits & kInterleavingBit) != 0};
+                                   .interleaving = (bits & kInterleavingBit) != 0,
+                                   .zero_checksum = (bits & kZeroChecksumBit) != 0};
   return cookie;
 }
 

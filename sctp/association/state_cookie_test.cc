@@ -113,8 +113,9 @@ TEST(CapabilitiesTest, AgreesOnTheLesserNumberOfStreams) {  // RFC 9260 §5.1.1
 TEST(CapabilitiesTest, AnnouncesWhatItReads) {
   const auto own = OwnParameters(Options{});
   const InitParameters parameters = ReadParameters(ParameterRange(own));
-  EXPECT_EQ(parameters.capabilities,
-            (Capabilities{.partial_reliability = true, .stream_reset = true, .interleaving = true}));
+  EXPECT_EQ(
+      parameters.capabilities,
+      (Capabilities{.partial_reliability = true, .stream_reset = true, .interleaving = true, .zero_checksum = true}));
   EXPECT_TRUE(parameters.has_i_forward_tsn);
   EXPECT_TRUE(parameters.unrecognized.empty());
   EXPECT_FALSE(parameters.cookie);

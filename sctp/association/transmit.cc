@@ -75,7 +75,8 @@ size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
     WriteForwardTsn(context, tcb, builder);
   }
   if (has_data) WriteData(context, tcb, builder);
-  return builder.Finish();
+  // RFC 9653 §5.2. INIT, COOKIE ECHO and answers out of the blue are composed elsewhere, with their CRC.
+  return builder.Finish(tcb.agreement.capabilities.zero_checksum ? SentChecksum::kZero : SentChecksum::kCrc32c);
 }
 
 // RFC 9260 §5.1 C: COOKIE ECHO first, DATA behind it, and nothing else until COOKIE ACK.

@@ -8,6 +8,11 @@
 #include "sctp/packet/tlv.h"
 namespace jsp::sctp {
 
+enum class SentChecksum : uint8_t {
+  kCrc32c,  // RFC 9260 §6.8
+  kZero,    // RFC 9653 §5.2: the peer takes it
+};
+
 // Composes one packet in the caller's buffer: common header, then chunks with their padding, then the checksum. Owns
 // nothing and allocates nothing. Whoever answers PollTransmit makes one per packet.
 class PacketBuilder {
@@ -31,8 +36,8 @@ class PacketBuilder {
   bool empty() const { return writer_.size() <= kCommonHeaderSize; }
   // Octets so far, the common header included.
   size_t size() const { return writer_.size(); }
-  // Writes the CRC-32C (RFC 9260 §6.8) and gives the packet's octets; 0 when it has no chunk.
-  size_t Finish();
+  // Writes the checksum and gives the packet's octets; 0 when it has no chunk.
+  size_t Finish(SentChecksum checksum = SentChecksum::kCrc32c);
 
  private:
   ByteWriter writer_;

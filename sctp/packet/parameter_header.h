@@ -5,8 +5,9 @@
 #include "sctp/packet/tlv.h"
 namespace jsp::sctp {
 
-// Parameters of RFC 9260 §3.3.2 and §3.3.3, RFC 3758 §3.1, RFC 6525 §4 and RFC 5061 §4.2.7 that matter to us. Addresses
-// and host names are known only in order to be ignored: RFC 8261 §6.1 leaves one path, below us. Others are unknown.
+// Parameters of RFC 9260 §3.3.2 and §3.3.3, RFC 3758 §3.1, RFC 6525 §4, RFC 5061 §4.2.7 and RFC 9653 §4 that matter to
+// us. Addresses and host names are known only in order to be ignored: RFC 8261 §6.1 leaves one path, below us. Others
+// are unknown.
 enum class ParameterType : uint16_t {
   kHeartbeatInfo = 1,
   kIpv4Address = 5,
@@ -23,6 +24,7 @@ enum class ParameterType : uint16_t {
   kAddOutgoingStreams = 17,
   kAddIncomingStreams = 18,
   kEcnCapable = 0x8000,
+  kZeroChecksumAcceptable = 0x8001,
   kSupportedExtensions = 0x8008,
   kForwardTsnSupported = 0xc000,
 };

@@ -28,9 +28,10 @@ namespace jsp::sctp {
 struct SentPacket {
   Timestamp at;
   std::vector<uint8_t> octets;
+  ChecksumPolicy checksum = ChecksumPolicy::kRequireCrc32c;
 
   CommonHeader header() const { return view().header; }
-  PacketView view() const { return *PacketView::Parse(octets, ChecksumPolicy::kRequireCrc32c); }
+  PacketView view() const { return *PacketView::Parse(octets, checksum); }
   std::vector<ChunkView> chunks() const {
     std::vector<ChunkView> result;
     const PacketView packet = view();
