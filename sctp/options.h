@@ -39,7 +39,7 @@ struct RecoveryOptions {
   // others need its measurements.
   bool rack_tlp = true;
   // RFC 9260 §7.2.1 recommends about 4,400 octets; RFC 6928 §2 ten packets. With pacing off, ten are a burst of ten.
-  size_t initial_window_packets = 20;
+  size_t initial_window_packets = 24;
 };
 
 // Per association; every timer and limit by its name.

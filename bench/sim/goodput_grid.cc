@@ -60,6 +60,35 @@ Goodput Measure(const PathOptions& path_options, Duration time, const sctp::Opti
   return result;
 }
 
+// Round trips from Send to the whole message at the other end.
+double MessageInRoundTrips(sctp::CongestionAlgorithm algorithm, size_t octets) {
+  const PathOptions options{.rtt = milliseconds(100), .bits_per_s = 100e6};
+  SharedPath path(options);
+  auto& flow = path.AddFlow(LargeBuffers(algorithm));
+  Duration elapsed{};
+  const Timestamp start = path.now();
+  flow.on_z_message = [&](Timestamp now, const sctp::Message&) { elapsed = now - start; };
+  for (size_t sent = 0; sent < octets; sent += 65536) path.Send(flow, sctp::StreamId(1), 65536);
+  (void)path.RunUntil([&] { return flow.delivered >= octets; }, seconds(30));
+  return static_cast<double>(elapsed.count()) / static_cast<double>(options.rtt.count());
+}
+
+// The share of one flow beside a CUBIC flow that began 5 s before, over the second half of two minutes.
+double ShareBesideCubic(sctp::CongestionAlgorithm algorithm) {
+  SharedPath path({.rtt = milliseconds(50), .bits_per_s = 50e6});
+  auto& cubic = path.AddFlow(LargeBuffers(sctp::CongestionAlgorithm::kCubic));
+  cubic.bulk_backlog = 8 * 1024 * 1024;
+  path.RunUntil(path.now() + seconds(5));
+  auto& other = path.AddFlow(LargeBuffers(algorithm));
+  other.bulk_backlog = 8 * 1024 * 1024;
+  path.RunUntil(path.now() + seconds(60));
+  const uint64_t cubic_before = cubic.delivered;
+  const uint64_t other_before = other.delivered;
+  path.RunUntil(path.now() + seconds(60));
+  const auto gained = static_cast<double>(other.delivered - other_before);
+  return gained / (gained + static_cast<double>(cubic.delivered - cubic_before));
+}
+
 int Main() {
   std::printf("%8s %8s %8s %8s | %9s %9s %9s %8s %8s\n", "Mbit/s", "rtt ms", "loss %", "queue", "Mbit/s", "2nd half",
               "RTT to 1/2", "retx %", "lost %");
@@ -71,12 +100,19 @@ int Main() {
                 g.total_mbit, g.late_mbit, g.rtts_to_half, g.retransmit_share * 100, g.loss_share * 100);
     std::fflush(stdout);
   };
-  for (const auto& [name, algorithm] : {std::pair{"NewReno", sctp::CongestionAlgorithm::kNewReno},
-                                        std::pair{"CUBIC", sctp::CongestionAlgorithm::kCubic},
-                                        std::pair{"model-based", sctp::CongestionAlgorithm::kModelBased}}) {
+  const auto algorithms = {std::pair{"NewReno", sctp::CongestionAlgorithm::kNewReno},
+                           std::pair{"CUBIC", sctp::CongestionAlgorithm::kCubic},
+                           std::pair{"model-based", sctp::CongestionAlgorithm::kModelBased}};
+  for (const auto& [name, algorithm] : algorithms) {
     std::printf("%s\n", name);
     for (const int rtt : {20, 50, 100, 200}) row(algorithm, 1000, rtt, 0, 1, milliseconds(rtt) * 60);
     for (const double loss : {0.0, 0.001, 0.01, 0.05}) row(algorithm, 100, 100, loss, 1, seconds(20));
+  }
+  std::printf("\n%-12s %26s %30s\n", "", "1 MiB at 100 ms, in RTT", "share beside CUBIC, 1 BDP, %");
+  for (const auto& [name, algorithm] : algorithms) {
+    std::printf("%-12s %26.1f %30.1f\n", name, MessageInRoundTrips(algorithm, 1024 * 1024),
+                100 * ShareBesideCubic(algorithm));
+    std::fflush(stdout);
   }
   return 0;
 }

@@ -8,7 +8,7 @@ constexpr double kStartupGain = 2.77;  // 4 ln 2: doubles the rate every round t
 constexpr double kDrainGain = 0.35;
 constexpr double kWindowGain = 2.0;
 // One round of more, one of less, six of just the measured rate.
-constexpr std::array<double, 8> kCycleGains{1.25, 0.75, 1, 1, 1, 1, 1, 1};
+constexpr std::array<double, 8> kCycleGains{1.2, 0.8, 1, 1, 1, 1, 1, 1};
 constexpr uint64_t kBandwidthRounds = 5;  // of each of the two windows
 constexpr Duration kMinRttLifetime = std::chrono::seconds(10);
 constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
@@ -16,6 +16,8 @@ constexpr Duration kProbeRttTime = std::chrono::milliseconds(200);
 constexpr double kLossThreshold = 0.08;
 constexpr size_t kLostPackets = 16;  // fewer in a round may be chance
 constexpr double kLossBeta = 0.7;
+constexpr double kLongQueue = 1.15;
+constexpr Duration kLongQueueAtLeast = std::chrono::milliseconds(5);
 
 }  // namespace
 
@@ -56,6 +58,7 @@ void ModelBased::UpdateBandwidth(const AckSample& ack) {
 void ModelBased::UpdateMinRtt(const AckSample& ack) {
   if (!ack.rtt) return;
   const Duration rtt = std::max(*ack.rtt, Duration(1));
+  rtt_.latest = rtt;
   const bool expired = rtt_.min != Duration::zero() && now_ - rtt_.measured_at > kMinRttLifetime;
   if (rtt_.min == Duration::zero() || rtt <= rtt_.min) {
     rtt_.min = rtt;
@@ -74,16 +77,22 @@ void ModelBased::UpdateLossBound(const AckSample& ack) {
   const double share =
       static_cast<double>(round_.lost) / static_cast<double>(std::max<size_t>(round_.lost + round_.acknowledged, 1));
   const bool too_much = share > kLossThreshold && round_.lost >= kLostPackets * pmdcs_;
-  if (too_much && round_.count > round_.cut_at + 1) {
+  // A loss while the round trip is long comes from the queue, which others fill too; one while it is short does not.
+  const bool queue_is_long =
+      static_cast<double>(rtt_.latest.count()) > static_cast<double>(rtt_.min.count()) * kLongQueue &&
+      rtt_.latest > rtt_.min + kLongQueueAtLeast;
+  const bool met_queue = round_.lost > 0 && queue_is_long && phase_ == Phase::kProbeBandwidth;
+  if ((too_much || met_queue) && round_.count > round_.cut_at + 1) {
     // Not below what the bottleneck carries without a queue: if the path got slower, the measured rate follows by
     // itself. What a cut leads to is seen a round later.
-    const auto cut = static_cast<size_t>(static_cast<double>(std::min(cwnd_, inflight_bound_)) * kLossBeta);
+    const size_t seen = met_queue ? ack.flight + ack.octets_acknowledged : cwnd_;
+    const auto cut = static_cast<size_t>(static_cast<double>(std::min(seen, inflight_bound_)) * kLossBeta);
     inflight_bound_ = std::max({cut, Bdp(1), Floor()});
     round_.cut_at = round_.count;
     if (phase_ == Phase::kStartup) phase_ = Phase::kDrain;
   } else if (inflight_bound_ != SIZE_MAX && phase_ == Phase::kProbeBandwidth) {
-    // Probing upwards: a round without such losses gives back an eighth.
-    inflight_bound_ += std::max(inflight_bound_ / 8, pmdcs_);
+    // Probing upwards: slowly while others may share the queue, by an eighth a round where there is none.
+    inflight_bound_ += queue_is_long ? pmdcs_ : std::max(inflight_bound_ / 8, pmdcs_);
     if (inflight_bound_ > 2 * Bdp(kWindowGain)) inflight_bound_ = SIZE_MAX;
   }
   round_.acknowledged = round_.lost = 0;
@@ -176,10 +185,12 @@ double ModelBased::PacingGain() const {
 }
 
 uint64_t ModelBased::pacing_rate(Duration srtt) const {
-  if (bandwidth_.Get() > 0) {
-    return std::max<uint64_t>(static_cast<uint64_t>(static_cast<double>(bandwidth_.Get()) * PacingGain()), 1000);
-  }
-  return WindowPacingRate(cwnd_, SIZE_MAX, srtt);
+  const uint64_t by_window = WindowPacingRate(cwnd_, SIZE_MAX, srtt);
+  if (bandwidth_.Get() == 0) return by_window;
+  const auto by_model = static_cast<uint64_t>(static_cast<double>(bandwidth_.Get()) * PacingGain());
+  // A measured rate is that of the round trip before; while the window doubles, the window knows better.
+  const bool is_doubling = phase_ == Phase::kStartup && !startup_.hystart.has_queue();
+  return std::max<uint64_t>(is_doubling ? std::max(by_model, by_window) : by_model, 1000);
 }
 
 // Losses act through UpdateLossBound; this only bounds the episode.

@@ -54,6 +54,7 @@ class ModelBased {
   };
   struct RttProbe {
     Duration min{};
+    Duration latest{};
     Timestamp measured_at;
     Timestamp done_at;
   };

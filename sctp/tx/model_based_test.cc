@@ -126,7 +126,7 @@ TEST(ModelBasedTest, FindsTheRateOfThePath) {
 }
 
 TEST(ModelBasedTest, LeavesTheQueueShort) {
-  // One round trip in eight at 1.25 of the rate, the next at 0.75: a quarter of 400 packets at the most, plus bursts.
+  // One round trip in eight at 1.2 of the rate, the next at 0.8: a fifth of 400 packets at the most, plus bursts.
   Bottleneck path({.queue = 4000});
   path.Run(1s);
   size_t longest = 0;
@@ -168,7 +168,7 @@ TEST(ModelBasedTest, FollowsAPathThatBecomesFaster) {
   Bottleneck path({.packets_per_ms = 2, .queue = 100});
   path.Run(2s);
   path.set_rate(10);
-  // A quarter more every eight round trips: 2 to 10 takes 7.2 steps of 0.32 s.
+  // A fifth more every eight round trips: 2 to 10 takes 8.8 steps of 0.32 s.
   path.Run(4s);
   EXPECT_GE(path.delivered_per_ms(1s), 9);
 }

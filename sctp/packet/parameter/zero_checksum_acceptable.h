@@ -20,7 +20,7 @@ namespace jsp::sctp {
 // +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 struct ZeroChecksumAcceptable {
   static constexpr auto kType = ParameterType::kZeroChecksumAcceptable;
-  static constexpr uint32_t kDtls = 1;  // RFC 9653 §8.1: SCTP over DTLS
+  static constexpr uint32_t kDtls = 1;  // RFC 9653 §6: SCTP over DTLS
   uint32_t method = kDtls;
 
   static constexpr Expected<ZeroChecksumAcceptable, ParseError> Parse(const ParameterView& view);
