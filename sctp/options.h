@@ -42,8 +42,17 @@ struct RecoveryOptions {
   size_t initial_window_packets = 24;
 };
 
+// Octets that one association may hold.
+struct BufferOptions {
+  // a_rwnd at first. While the application keeps up it doubles with each window that was received, up to the second:
+  // a window smaller than rate × round trip is what bounds the rate.
+  size_t receive_window = 4 * 1024 * 1024;
+  size_t max_receive_window = 32 * 1024 * 1024;
+  size_t max_send_buffer = 16 * 1024 * 1024;  // queued and outstanding; more is kQueueFull
+};
+
 // Per association; every timer and limit by its name.
-struct Options : TimerOptions, RecoveryOptions {
+struct Options : TimerOptions, RecoveryOptions, BufferOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).
@@ -53,8 +62,6 @@ struct Options : TimerOptions, RecoveryOptions {
   size_t remote_max_message_size = 256 * 1024;  // the peer's, from its description; 0 = no limit
   uint16_t outgoing_streams = 65535;
   uint16_t max_incoming_streams = 65535;
-  size_t receive_window = 4 * 1024 * 1024;    // octets of a_rwnd
-  size_t max_send_buffer = 16 * 1024 * 1024;  // octets queued and outstanding; more is kQueueFull
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D

@@ -99,6 +99,16 @@ std::optional<UnwrappedTsn> MoveCumulative(Context& context, Tcb& tcb, Tsn new_c
 
 Flow HandleUserData(Context& context, Tcb& tcb, const DataChunk& data);
 
+// A window that the application emptied as fast as it was filled may be what holds the sender back.
+void GrowWindow(ReceiveWindow& window, size_t consumed, size_t taken) {
+  window.has_backed_up = window.has_backed_up || taken > window.size / 2;
+  window.consumed_of_it += consumed;
+  if (window.consumed_of_it < window.size) return;
+  if (!window.has_backed_up) window.size = std::min(window.size * 2, window.limit);
+  window.consumed_of_it = 0;
+  window.has_backed_up = false;
+}
+
 }  // namespace
 
 bool AcceptsData(const StateData& state) {
@@ -257,7 +267,10 @@ void HandleConsumedOctets(Context& context, size_t octets) {
   Tcb* tcb = context.tcb();
   if (tcb == nullptr) return;
   ReceiveWindow& window = tcb->window;
-  window.unconsumed -= std::min(window.unconsumed, octets);
+  const size_t taken = TakenOctets(*tcb);
+  const size_t freed = std::min(window.unconsumed, octets);
+  window.unconsumed -= freed;
+  GrowWindow(window, freed, taken);
   if (!AcceptsData(context.state)) return;
   // RFC 9260 §6.2: "only if the window can be increased by at least a quarter of the receive buffer size".
   const size_t free = AdvertisedWindow(context, *tcb);

@@ -9,6 +9,8 @@
 
 #include "sctp/packet/chunk/abort.h"
 #include "sctp/packet/chunk/forward_tsn.h"
+#include "sctp/packet/chunk/sack.h"
+#include "sctp/testing/association_pair.h"
 #include "sctp/testing/scripted_peer.h"
 namespace jsp::sctp {
 namespace {
@@ -430,6 +432,46 @@ TEST(DataTransferTest, DiscardsDataBeforeCookieAck) {  // RFC 9260 §6
   const auto sent = peer.DeliverWithTag(init.initiate_tag, CookieAckChunk{}, data);
   EXPECT_EQ(ChunksOf<SackChunk>(sent).size(), 1u);
   EXPECT_EQ(Messages(peer).size(), 1u);
+}
+
+// The largest a_rwnd that `z` advertised while it received `messages` of 100 kB and took each at once, or none.
+uint32_t LargestWindow(const Options& options, size_t messages, size_t consume) {
+  AssociationPair::Config config;
+  config.a = config.z = options;
+  config.consume = consume;
+  AssociationPair pair(config);
+  uint32_t largest = 0;
+  pair.set_filter([&](AssociationPair::Side from, std::span<const uint8_t> packet) {
+    const auto view = PacketView::Parse(packet, ChecksumPolicy::kAcceptZero);
+    for (const ChunkView chunk : view->chunks) {
+      const auto sack = SackChunk::Parse(chunk);
+      if (sack && from == AssociationPair::Side::kZ) largest = std::max(largest, sack->a_rwnd);
+    }
+    return false;
+  });
+  EXPECT_TRUE(pair.Connect());
+  for (size_t i = 0; i < messages; ++i) {
+    EXPECT_TRUE(pair.a().Send(pair.now(), {StreamId(1), Ppid(53), std::vector<uint8_t>(100'000)}));
+    pair.Run(std::chrono::milliseconds(100));
+  }
+  return largest;
+}
+
+TEST(DataTransferTest, TheReceiveWindowGrowsWhileTheApplicationKeepsUp) {
+  Options options;
+  options.receive_window = 1'000'000;
+  options.max_message_size = 200'000;
+  options.max_receive_window = 3'000'000;
+  EXPECT_EQ(LargestWindow(options, 8, 1), 1'000'000u);
+  EXPECT_EQ(LargestWindow(options, 15, 1), 2'000'000u);
+  EXPECT_EQ(LargestWindow(options, 80, 1), 3'000'000u);
+}
+
+TEST(DataTransferTest, TheReceiveWindowStaysWhereNothingIsConsumed) {
+  Options options;
+  options.receive_window = 1'000'000;
+  options.max_message_size = 200'000;
+  EXPECT_LE(LargestWindow(options, 8, 0), 1'000'000u);
 }
 
 }  // namespace
