@@ -21,7 +21,9 @@ constexpr auto kKnownInResponse = [] {
 }();
 
 size_t RequestSize(const ClientOptions& options) {
-  return kHeaderSize + (options.software.empty() ? 0 : 4 + ((options.software.size() + 3) & ~size_t{3}));
+  constexpr size_t kBehaviorSize = 8 + 8;  // CHANGE-REQUEST and RESPONSE-PORT
+  return kHeaderSize + kBehaviorSize +
+         (options.software.empty() ? 0 : 4 + ((options.software.size() + 3) & ~size_t{3}));
 }
 
 }  // namespace
@@ -49,15 +51,27 @@ size_t Client::ActiveTo(const SocketAddress& server) const {
 Expected<RequestHandle, StartError> Client::StartBinding(Timestamp now, const SocketAddress& local,
                                                          const SocketAddress& server) {
   Advance(now);
-  if (transactions_.size() >= options_.max_transactions)
-    return Unexpected<StartError>(StartError::kTooManyTransactions);
   RetransmitOptions retransmit = options_.retransmit;
   retransmit.rto = rto_cache_.RtoFor(now_, server.ip, retransmit.rto);
+  return Start(local, server, retransmit, std::nullopt);
+}
+
+Expected<RequestHandle, StartError> Client::StartBinding(Timestamp now, const SocketAddress& local,
+                                                         const SocketAddress& server, const BehaviorRequest& behavior) {
+  Advance(now);
+  return Start(local, server, behavior.retransmit, behavior);
+}
+
+Expected<RequestHandle, StartError> Client::Start(const SocketAddress& local, const SocketAddress& server,
+                                                  const RetransmitOptions& retransmit,
+                                                  const std::optional<BehaviorRequest>& behavior) {
+  if (transactions_.size() >= options_.max_transactions)
+    return Unexpected<StartError>(StartError::kTooManyTransactions);
   const bool may_send = ActiveTo(server) < options_.max_transactions_per_server;
   const RequestHandle handle{next_handle_};
   if (++next_handle_ == 0) next_handle_ = 1;
-  transactions_.push_back(
-      {handle, local, server, TransactionId::Random(*rng_), RetransmitSchedule(retransmit), now_, Phase::kWaiting});
+  transactions_.push_back({handle, local, server, TransactionId::Random(*rng_), RetransmitSchedule(retransmit), now_,
+                           Phase::kWaiting, behavior});
   index_by_id_.emplace(transactions_.back().id, transactions_.size() - 1);
   if (may_send) {
     QueueSend(transactions_.back());
@@ -96,6 +110,15 @@ void Client::Fail(size_t index, RequestFailure reason, uint16_t error_code, std:
   Remove(index);
 }
 
+bool Client::MayAnswer(const Transaction& transaction, const SocketAddress& local, const SocketAddress& remote) {
+  const auto& behavior = transaction.behavior;
+  if (!behavior) return remote == transaction.server && local == transaction.local;
+  const SocketAddress& from = behavior->change != 0 ? behavior->answer_from : transaction.server;
+  const SocketAddress& to = behavior->response_port != 0 ? behavior->answer_to : transaction.local;
+  // A refusal comes from where the request went, and goes to where it came from.
+  return (remote == from || remote == transaction.server) && (local == to || local == transaction.local);
+}
+
 bool Client::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                             std::span<const uint8_t> datagram) {
   Advance(now);
@@ -114,7 +137,7 @@ bool Client::HandleDatagram(Timestamp now, const SocketAddress& local, const Soc
     return false;
   }
   const size_t index = found->second;
-  if (transactions_[index].server != remote || transactions_[index].local != local) {
+  if (!MayAnswer(transactions_[index], local, remote)) {
     ++metrics_.dropped_wrong_address;
     return true;
   }
@@ -122,12 +145,31 @@ bool Client::HandleDatagram(Timestamp now, const SocketAddress& local, const Soc
     ++metrics_.dropped_bad_fingerprint;
     return true;
   }
+  const auto& behavior = transactions_[index].behavior;
   if (message_class == MessageClass::kSuccessResponse) {
-    HandleSuccess(index, *message);
+    // A server that ignores CHANGE-REQUEST would make every NAT look unrestricted.
+    const bool ignored = behavior && ((behavior->change != 0 && remote != behavior->answer_from) ||
+                                      (behavior->response_port != 0 && local != behavior->answer_to));
+    if (ignored) {
+      FailIgnored(index, *message);
+    } else {
+      HandleSuccess(index, *message);
+    }
   } else {
     HandleError(index, *message);
   }
   return true;
+}
+
+void Client::FailIgnored(size_t index, const MessageView& response) {
+  const BehaviorRequest& behavior = *transactions_[index].behavior;
+  const auto mapped = response.FindAddress(AttributeType::kXorMappedAddress);
+  if (behavior.response_port != 0 && mapped && mapped->port == behavior.response_port) {
+    // RFC 5780 §4.6: the old binding is gone, and the NAT gave its port to this request.
+    Fail(index, RequestFailure::kTimeout, 0, "the answer came to the socket of the request, which has the port now");
+  } else {
+    Fail(index, RequestFailure::kChangeIgnored, 0, "the server does not answer from or to where it was asked");
+  }
 }
 
 // RFC 8489 §6.3.3.
@@ -145,8 +187,9 @@ void Client::HandleSuccess(size_t index, const MessageView& response) {
   const Duration rtt = now_ - t.last_sent;
   // RFC 8489 §6.2.1: no estimate from a transaction that was retransmitted (Karn's algorithm).
   if (t.schedule.sent() == 1) rto_cache_.AddSample(now_, t.server.ip, rtt);
-  events_.Push(event::BindingSucceeded{t.handle, t.local, t.server, *mapped, rtt,
-                                       std::string(response.FindText(AttributeType::kSoftware).value_or(""))});
+  events_.Push(event::BindingSucceeded{
+      t.handle, t.local, t.server, *mapped, rtt, std::string(response.FindText(AttributeType::kSoftware).value_or("")),
+      response.FindAddress(AttributeType::kOtherAddress), response.FindAddress(AttributeType::kResponseOrigin)});
   Remove(index);
 }
 
@@ -195,6 +238,12 @@ std::optional<Client::Transmit> Client::PollTransmit(Timestamp now, std::span<ui
     if (found == index_by_id_.end()) continue;  // cancelled or answered meanwhile
     Transaction& t = transactions_[found->second];
     MessageBuilder request(out, {Method::kBinding, MessageClass::kRequest}, t.id);
+    if (t.behavior && t.behavior->change != 0) request.AddU32(AttributeType::kChangeRequest, t.behavior->change);
+    if (t.behavior && t.behavior->response_port != 0) {  // RFC 5780 §7.5: 16 bits, and 16 of padding
+      const uint16_t port = t.behavior->response_port;
+      request.Add(AttributeType::kResponsePort,
+                  std::array<uint8_t, 4>{static_cast<uint8_t>(port >> 8), static_cast<uint8_t>(port & 0xff), 0, 0});
+    }
     if (!options_.software.empty()) request.AddText(AttributeType::kSoftware, options_.software);
     t.phase = Phase::kSent;
     t.last_sent = now_;

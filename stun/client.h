@@ -25,7 +25,8 @@ enum class RequestFailure : uint8_t {
   kErrorResponse,
   kMalformedResponse,
   kUnknownRequiredAttribute,
-  kUnreachable
+  kUnreachable,
+  kChangeIgnored,  // CHANGE-REQUEST or RESPONSE-PORT: the server answered, but not from or to where it was asked to
 };
 
 struct ClientOptions {
@@ -44,14 +45,25 @@ struct RequestHandle {
   bool operator==(const RequestHandle&) const = default;
 };
 
+// What a request of NAT behaviour discovery asks for besides (RFC 5780 §7).
+struct BehaviorRequest {
+  uint32_t change = 0;          // CHANGE-REQUEST: kChangeIp, kChangePort (change_request.h); 0: none
+  SocketAddress answer_from{};  // where the answer must come from: the server, changed as asked
+  uint16_t response_port = 0;   // RESPONSE-PORT; 0: none
+  SocketAddress answer_to{};    // the socket of ours where the answer must arrive
+  RetransmitOptions retransmit{};
+};
+
 namespace event {
 struct BindingSucceeded {
   RequestHandle request;
   SocketAddress local;  // as given to StartBinding
   SocketAddress server;
   SocketAddress mapped;
-  Duration rtt;          // since the last sending; ambiguous when there was more than one
-  std::string software;  // of the server, empty when it did not say
+  Duration rtt;                                    // since the last sending; ambiguous when there was more than one
+  std::string software;                            // of the server, empty when it did not say
+  std::optional<SocketAddress> other_address{};    // RFC 5780 §7.4
+  std::optional<SocketAddress> response_origin{};  // RFC 5780 §7.3
 };
 struct BindingFailed {
   RequestHandle request;
@@ -89,6 +101,9 @@ class Client {
   // `local` is opaque to the client: the socket to send from; it comes back in Transmit and events.
   Expected<RequestHandle, StartError> StartBinding(Timestamp now, const SocketAddress& local,
                                                    const SocketAddress& server);
+  // The same with the attributes of RFC 5780; its own retransmissions, as the answer may well be one that never comes.
+  Expected<RequestHandle, StartError> StartBinding(Timestamp now, const SocketAddress& local,
+                                                   const SocketAddress& server, const BehaviorRequest& behavior);
   // Forgets a request, without an event. An unknown or finished one is ignored.
   void Cancel(RequestHandle request);
 
@@ -99,7 +114,7 @@ class Client {
   // (RFC 8489 §6.2.1).
   void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& server);
   void HandleTimeout(Timestamp now);
-  // nullopt also when `out` is too small for a request (20 octets and the SOFTWARE attribute); nothing is lost then.
+  // nullopt also when `out` is too small for a request (36 octets and the SOFTWARE attribute); nothing is lost then.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;
@@ -117,14 +132,21 @@ class Client {
     RetransmitSchedule schedule;
     Timestamp last_sent;
     Phase phase;
+    std::optional<BehaviorRequest> behavior;
   };
 
+  Expected<RequestHandle, StartError> Start(const SocketAddress& local, const SocketAddress& server,
+                                            const RetransmitOptions& retransmit,
+                                            const std::optional<BehaviorRequest>& behavior);
+  // Whether a response with its id may come this way.
+  static bool MayAnswer(const Transaction& transaction, const SocketAddress& local, const SocketAddress& remote);
   void Advance(Timestamp now);
   void QueueSend(Transaction& transaction);
   size_t ActiveTo(const SocketAddress& server) const;
   // Removes the transaction and lets the next one that waits for the same server go.
   void Remove(size_t index);
   void Fail(size_t index, RequestFailure reason, uint16_t error_code, std::string detail);
+  void FailIgnored(size_t index, const MessageView& response);
   void HandleSuccess(size_t index, const MessageView& response);
   void HandleError(size_t index, const MessageView& response);
 

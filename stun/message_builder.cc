@@ -87,6 +87,11 @@ MessageBuilder& MessageBuilder::AddUnknownAttributes(std::span<const AttributeTy
   return *this;
 }
 
+MessageBuilder& MessageBuilder::AddPadding(size_t size) {
+  if (const auto room = Append(AttributeType::kPadding, size); ok_) std::ranges::fill(room, uint8_t{0});
+  return *this;
+}
+
 MessageBuilder& MessageBuilder::AddIntegrity(const crypto::HmacSha1Key& key) {
   if (!ok_) return *this;
   return Add(AttributeType::kMessageIntegrity, ComputeIntegrity(key, out_.first(size_)));

@@ -28,6 +28,8 @@ class MessageBuilder {
   // ERROR-CODE (RFC 8489 §14.8): 300 to 699; the reason may be empty.
   MessageBuilder& AddError(uint16_t code, std::string_view reason);
   MessageBuilder& AddUnknownAttributes(std::span<const AttributeType> types);
+  // PADDING (RFC 5780 §7.6) of `size` octets, zeros.
+  MessageBuilder& AddPadding(size_t size);
   MessageBuilder& AddIntegrity(const crypto::HmacSha1Key& key);
   MessageBuilder& AddIntegritySha256(const crypto::HmacSha256Key& key);
   MessageBuilder& AddFingerprint();
