@@ -1,5 +1,6 @@
 #!/bin/bash
-# `jsp stun` against coturn: the mapped address, the round trip and the server's name.
+# `jsp stun` and `jsp nat` against coturn: the mapped address, the round trip and the server's name; and, from its two
+# addresses, that loopback neither maps nor filters.
 #
 # usage: stun_test.sh JSP-BINARY
 set -euo pipefail
@@ -12,7 +13,7 @@ fi
 
 scratch="$(mktemp -d)"
 port=$((20000 + RANDOM % 20000))
-turnserver -n --listening-ip=127.0.0.1 --listening-port="$port" --stun-only --no-tls --no-dtls --no-cli \
+turnserver -n --listening-ip=127.0.0.1 --listening-ip=127.0.0.2 --listening-port="$port" --stun-only --no-tls --no-dtls --no-cli \
   --pidfile="$scratch/pid" --log-file=stdout --simple-log >"$scratch/log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
@@ -23,3 +24,9 @@ until json="$("$jsp" stun "stun:127.0.0.1:$port" --json - --timeout 5)"; do
 done 2>/dev/null
 echo "$json"
 [[ "$json" == *'"ok":true'* && "$json" == *'"address":"127.0.0.1"'* && "$json" == *'"software":"Coturn'* ]]
+
+json="$("$jsp" nat "stun:127.0.0.1:$port" --json -)"
+echo "$json"
+for expected in '"ok":true' '"mapping":"endpoint-independent"' '"filtering":"endpoint-independent"' '"translated":false'; do
+  [[ "$json" == *"$expected"* ]] || { echo "not in the report: $expected" && exit 1; }
+done

@@ -6,6 +6,7 @@ namespace jsp::tool {
 void AddServeCommand(CLI::App& program, int& exit_code);
 void AddConnectCommand(CLI::App& program, int& exit_code);
 void AddStunCommand(CLI::App& program, int& exit_code);
+void AddNatCommand(CLI::App& program, int& exit_code);
 void AddNatlabCommand(CLI::App& program, int& exit_code);
 
 }  // namespace jsp::tool

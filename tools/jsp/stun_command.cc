@@ -15,8 +15,8 @@
 #include "stun/uri.h"
 #include "tools/jsp/commands.h"
 #include "tools/jsp/output.h"
+#include "tools/jsp/stun_server_address.h"
 #include "transport/asio/endpoint.h"
-#include "transport/asio/resolver.h"
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/system_rng.h"
 
@@ -25,8 +25,6 @@ namespace {
 
 using boost::asio::ip::udp;
 using boost::system::error_code;
-
-constexpr auto kResolveDeadline = std::chrono::seconds(5);
 
 struct StunArguments {
   std::string uri;
@@ -103,6 +101,7 @@ class BindingRun {
       case stun::RequestFailure::kErrorResponse:
         why += " refuses: " + std::to_string(failed.error_code) + " " + failed.detail;
         break;
+      case stun::RequestFailure::kChangeIgnored:
       case stun::RequestFailure::kMalformedResponse:
       case stun::RequestFailure::kUnknownRequiredAttribute:
         why += " answers with a bad response: " + failed.detail;
@@ -127,18 +126,11 @@ double Milliseconds(Duration d) { return std::chrono::duration<double, std::mill
 
 Outcome Bind(const stun::Uri& uri, double timeout_s) {
   boost::asio::io_context loop(1);
-  std::optional<std::vector<SocketAddress>> servers;
-  transport::io::ResolveServers(loop.get_executor(), {uri}, kResolveDeadline,
-                                [&](std::vector<SocketAddress> found) { servers = std::move(found); });
-  while (!servers && loop.run_one() > 0) {
-  }
-  loop.restart();
-  if (!servers || servers->empty()) {
-    return Unexpected<std::string>(uri.host + " does not resolve; check the name and the name server");
-  }
+  const auto server = ResolveStunServer(loop, uri);
+  if (!server) return Unexpected<std::string>(server.error());
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<int64_t>(timeout_s * 1000));
-  BindingRun run(loop, servers->front());
+  BindingRun run(loop, *server);
   return run.Run(loop, deadline);
 }
 
@@ -154,11 +146,8 @@ std::string ToJson(const std::string& uri, const Outcome& outcome) {
 }
 
 int RunStun(const StunArguments& arguments) {
-  const auto uri = stun::ParseUri(arguments.uri);
-  if (!uri) return Fail(arguments.uri + ": " + std::string(stun::Describe(uri.error().code)), kExitUsage);
-  if (uri->scheme != stun::UriScheme::kStun) {
-    return Fail(arguments.uri + ": a Binding goes to a stun: URI, over UDP", kExitUsage);
-  }
+  const auto uri = ParseStunUri(arguments.uri);
+  if (!uri) return Fail(uri.error(), kExitUsage);
   if (const auto writable = CheckWritable(arguments.json); !writable) return Fail(writable.error());
   const Outcome outcome = Bind(*uri, arguments.timeout_s);
   if (!arguments.json.empty()) {

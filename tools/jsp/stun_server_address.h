@@ -1,0 +1,15 @@
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <string>
+
+#include "base/expected.h"
+#include "base/socket_address.h"
+#include "stun/uri.h"
+namespace jsp::tool {
+
+// A URI that names a STUN server over UDP; the error is one line for a person.
+Expected<stun::Uri, std::string> ParseStunUri(const std::string& text);
+// The first address of the server, looked up on `loop` for at most five seconds. The loop may be used again afterwards.
+Expected<SocketAddress, std::string> ResolveStunServer(boost::asio::io_context& loop, const stun::Uri& uri);
+
+}  // namespace jsp::tool
