@@ -1,5 +1,6 @@
 #include "sctp/association/chunk_dispatch.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -75,6 +76,18 @@ void HandleOutOfTheBlue(Context& context, const PacketView& packet) {
   context.Reply(tag, AbortChunk{.tag = TagMode::kReflected, .causes = {}});
 }
 
+// What the peer gives as its reason, for people: bounded, and nothing that a terminal would obey. Only these two causes
+// carry text (RFC 9260 §3.3.10.12, §3.3.10.13).
+std::string Explain(const CauseView& cause) {
+  constexpr size_t kMaxText = 200;
+  std::string detail = ToString(cause.type);
+  if (cause.type != CauseCode::kUserInitiatedAbort && cause.type != CauseCode::kProtocolViolation) return detail;
+  const auto text = cause.value.first(std::min(cause.value.size(), kMaxText));
+  if (!text.empty()) detail += ": ";
+  for (const uint8_t octet : text) detail += octet >= 0x20 && octet < 0x7f ? static_cast<char>(octet) : '.';
+  return detail;
+}
+
 Flow HandleAbort(Context& context, const ChunkView& chunk) {
   const auto abort = AbortChunk::Parse(chunk);
   if (!abort) {
@@ -84,7 +97,7 @@ Flow HandleAbort(Context& context, const ChunkView& chunk) {
   }
   std::string detail = "no cause given";
   for (const CauseView cause : abort->causes) {
-    detail = ToString(cause.type);
+    detail = Explain(cause);
     break;
   }
   Close(context, event::Aborted{AbortCause::kPeerAborted, std::move(detail)});

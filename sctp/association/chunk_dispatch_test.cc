@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -96,9 +97,25 @@ TEST(ChunkDispatchTest, TellsWhyThePeerAborted) {  // RFC 9260 §9.1
   const auto aborted = peer.NextEvent<event::Aborted>();
   ASSERT_TRUE(aborted);
   EXPECT_EQ(aborted->cause, AbortCause::kPeerAborted);
-  EXPECT_EQ(aborted->detail, ToString(CauseCode::kUserInitiatedAbort));
+  EXPECT_EQ(aborted->detail, "User-Initiated Abort: x");
   EXPECT_FALSE(peer.core.PollEvent());
   EXPECT_EQ(peer.core.NextTimeout(), Timestamp::Never());
+}
+
+TEST(ChunkDispatchTest, ThePeersWordsAreCutAndHarmless) {  // RFC 9260 §3.3.10.13
+  EstablishedPeer peer;
+  std::vector<uint8_t> cause{0, 13, 0x04, 0x04};  // Protocol Violation with 1,024 octets
+  cause.resize(4 + 1024, 0x1b);
+  peer.Deliver(RawChunk{6, 0, cause});
+  const auto aborted = peer.NextEvent<event::Aborted>();
+  ASSERT_TRUE(aborted);
+  EXPECT_EQ(aborted->detail, "Protocol Violation: " + std::string(200, '.'));
+}
+
+TEST(ChunkDispatchTest, AnUnknownCauseIsNotTakenForText) {  // RFC 9260 §3.3.10
+  EstablishedPeer peer;
+  peer.Deliver(RawChunk{6, 0, {0, 4, 0, 8, 'a', 'b', 'c', 'd'}});  // Out of Resource has no value
+  EXPECT_EQ(peer.NextEvent<event::Aborted>()->detail, ToString(CauseCode::kOutOfResource));
 }
 
 TEST(ChunkDispatchTest, C17_AcceptsAbortWithAnUnknownCauseButNotWithABrokenOne) {  // RFC 9260 §3.3.7
