@@ -44,6 +44,7 @@ enum class AttributeType : uint16_t {
   kIceControlling = 0x802a,
   kResponseOrigin = 0x802b,  // RFC 5780 §7.3
   kOtherAddress = 0x802c,    // RFC 5780 §7.4
+  kMobilityTicket = 0x8030,  // RFC 8016 §4
 };
 
 // The comprehension-required attributes of RFC 8489 §18.3, without the integrity attributes, which MessageView always
