@@ -29,4 +29,5 @@ PACKAGES = [
     "transport",
     "transport/asio",
     "transport/signaling",
+    "turn",
 ]
