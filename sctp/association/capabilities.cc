@@ -94,13 +94,13 @@ std::vector<uint8_t> OwnParameters(const Options& options) {
   const std::span<const uint8_t> all(kExtensions);
   const SupportedExtensions extensions{options.interleaving ? all : all.first(kWithoutInterleaving)};
   const ZeroChecksumAcceptable zero_checksum;
-  std::vector<uint8_t> octets(forward.Size() + PaddedSize(extensions.Size()) +
-                              (options.zero_checksum ? zero_checksum.Size() : 0));
+  std::vector<uint8_t> octets(forward.Size() + PaddedSize(extensions.Size()) + zero_checksum.Size());
   ByteWriter writer(octets);
   forward.Write(writer);
   extensions.Write(writer);
-  writer.Pad4();
   if (options.zero_checksum) zero_checksum.Write(writer);
+  // RFC 9260 §3.2: the padding of the last parameter does not count in the chunk's length.
+  octets.resize(writer.size());
   return octets;
 }
 

@@ -84,7 +84,6 @@ std::vector<uint8_t> InitAckParameters(const Context& context, std::span<const u
   for (const ParameterView parameter : ParameterRange(unrecognized)) {
     UnrecognizedParameter{parameter.octets}.Write(writer);
   }
-  writer.Pad4();
   octets.resize(writer.size());
   return octets;
 }

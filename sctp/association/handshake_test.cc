@@ -61,6 +61,26 @@ TEST(HandshakeTest, SendsInitAloneWithTagZeroAndItsExtensions) {  // RFC 9260 §
   }
 }
 
+TEST(HandshakeTest, DoesNotCountThePaddingOfTheLastParameter) {  // RFC 9260 §3.2
+  Options options;
+  options.interleaving = options.zero_checksum = false;
+  ScriptedPeer peer({.options = options});
+  peer.core.Connect(peer.now);
+  const auto sent = peer.Drain();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].chunks()[0].octets.size(), 20u + 4 + 6);  // Supported Extensions with two types
+  EXPECT_EQ(sent[0].octets.size(), 12u + 32);
+}
+
+TEST(HandshakeTest, DoesNotCountThePaddingOfTheLastCause) {  // RFC 9260 §3.2, §3.3.7
+  EstablishedPeer peer;
+  peer.core.Abort(peer.now, "abc");
+  const auto sent = peer.Drain();
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_EQ(sent[0].chunks()[0].octets.size(), 4u + 4 + 3);
+  EXPECT_EQ(sent[0].octets.size(), 12u + 12);
+}
+
 TEST(HandshakeTest, DrawsAFreshTagAndTsnForEveryAssociation) {  // RFC 9260 §3.3.2
   std::set<uint32_t> tags;
   std::set<uint32_t> tsns;

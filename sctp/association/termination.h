@@ -11,13 +11,12 @@ namespace jsp::sctp {
 
 // How associations end at once. Graceful ends are shutdown's.
 
-// One error cause, written.
+// One error cause, written, without padding: it is the last of its chunk (RFC 9260 §3.2).
 template <class Cause>
 std::vector<uint8_t> WriteCause(const Cause& cause) {
-  std::vector<uint8_t> octets(PaddedSize(cause.Size()));
+  std::vector<uint8_t> octets(cause.Size());
   ByteWriter writer(octets);
   cause.Write(writer);
-  writer.Pad4();
   return octets;
 }
 
