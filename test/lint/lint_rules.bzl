@@ -10,7 +10,11 @@ def jsp_lint(name, tags = []):
       name: the script's name without .py.
       tags: of NAME_test.
     """
-    scripts = native.glob(["*.py"]) + native.glob(["allow/*.txt"]) + ["packages.bzl", "rfc_sections.txt"]
+    scripts = native.glob(["*.py"]) + native.glob(["allow/*.txt"]) + [
+        "packages.bzl",
+        "rfc_sections.txt",
+        "//test/conformance:generate.py",
+    ]
     jsp_sh_test(
         name = name + "_test",
         srcs = ["run_python.sh"],

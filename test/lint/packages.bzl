@@ -19,6 +19,7 @@ PACKAGES = [
     "sctp/rx",
     "sctp/tx",
     "stun",
+    "test/conformance",
     "test/integration",
     "test/interop",
     "test/lint",
