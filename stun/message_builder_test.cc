@@ -220,6 +220,22 @@ TEST(MessageBuilderTest, RefusesWhatMayNotBeSent) {
   EXPECT_TRUE(ok([](MessageBuilder& b) { b.AddText(AttributeType::kUsername, std::string(508, 'u')); }));
 }
 
+TEST(MessageBuilderTest, PadsWithZerosUpToTheRoomThereIs) {  // RFC 5780 §7.6
+  std::array<uint8_t, kHeaderSize + 4 + 8> out;
+  out.fill(0xff);
+  MessageBuilder fits(out, kRequest, kId);
+  const auto message = fits.AddPadding(5).Finish();
+  ASSERT_EQ(message.size(), out.size());
+  const auto padding = MessageView::Parse(message)->Find(AttributeType::kPadding);
+  ASSERT_TRUE(padding);
+  EXPECT_EQ(std::vector<uint8_t>(padding->begin(), padding->end()), std::vector<uint8_t>(5, 0));
+  EXPECT_EQ(message.back(), 0u);
+
+  MessageBuilder too_large(out, kRequest, kId);
+  EXPECT_TRUE(too_large.AddPadding(9).Finish().empty());
+  EXPECT_FALSE(too_large.ok());
+}
+
 TEST(MessageBuilderTest, NeverComposesMoreThanTheViewReads) {
   std::vector<uint8_t> buffer(200000);
   MessageBuilder builder(buffer, kRequest, kId);
