@@ -1,8 +1,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
+#include "sctp/types.h"
 namespace jsp::sctp {
 
 // RFC 9260 §16, adapted to a path whose liveness ICE guards.
@@ -51,8 +53,14 @@ struct BufferOptions {
   size_t max_send_buffer = 16 * 1024 * 1024;  // queued and outstanding; more is kQueueFull
 };
 
+// For tests and simulations, which begin close to the wrap.
+struct NumberingOptions {
+  // Our first TSN. Unset it is drawn at random, as RFC 9260 §3.3.2 wants it: who knows it can forge acknowledgements.
+  std::optional<Tsn> initial_tsn = std::nullopt;
+};
+
 // Per association; every timer and limit by its name.
-struct Options : TimerOptions, RecoveryOptions, BufferOptions {
+struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).

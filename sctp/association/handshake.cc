@@ -38,7 +38,8 @@ TieTags RandomTieTags(Rng& rng) { return {.local = RandomTag(rng).value, .peer =
 
 Announcement NewAnnouncement(Context& context) {
   const VerificationTag tag = RandomTag(context.rng);
-  return Announce(context.options, tag, context.rng.Random<Tsn>());
+  const auto tsn = context.rng.Random<Tsn>();
+  return Announce(context.options, tag, context.options.initial_tsn.value_or(tsn));
 }
 
 // RFC 9260 §16: one INIT or COOKIE ECHO and its retransmissions.

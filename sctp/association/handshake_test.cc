@@ -85,7 +85,7 @@ TEST(HandshakeTest, DrawsAFreshTagAndTsnForEveryAssociation) {  // RFC 9260 §3.
   std::set<uint32_t> tags;
   std::set<uint32_t> tsns;
   for (uint64_t seed = 1; seed <= 100; ++seed) {
-    ScriptedPeer peer({.seed = seed});
+    ScriptedPeer peer({.seed = seed, .core_initial_tsn = std::nullopt});
     peer.core.Connect(peer.now);
     const auto sent = peer.Drain();
     const auto init = ChunksOf<InitChunk>(sent)[0];

@@ -15,6 +15,7 @@ AssociationPair::AssociationPair(const Config& config) : config_(config), rng_(R
     Options options = i == 0 ? config.a : config.z;
     // No DTLS is below: only the CRC finds what the link corrupts.
     if (config.link.corrupt > 0) options.zero_checksum = false;
+    if (!options.initial_tsn) options.initial_tsn = Tsn(0xfffffffe);
     ends_[i].core.emplace(options, *ends_[i].rng, now_);
   }
 }

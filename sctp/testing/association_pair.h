@@ -14,7 +14,8 @@
 #include "sctp/packet/sctp_packet.h"
 namespace jsp::sctp {
 
-// Two associations, `a` and `z`, over a lossy pipe in virtual time. Everything follows from the seed.
+// Two associations, `a` and `z`, over a lossy pipe in virtual time. Everything follows from the seed. Unless the
+// options say where they begin, TSNs of both directions wrap at the third (C19).
 class AssociationPair {
  public:
   struct Link {

@@ -12,8 +12,17 @@ namespace jsp::sctp {
 
 ScriptedPeer::ScriptedPeer() : ScriptedPeer(Config{}) {}
 
+namespace {
+
+ScriptedPeer::Config WithInitialTsn(ScriptedPeer::Config config) {
+  if (!config.options.initial_tsn) config.options.initial_tsn = config.core_initial_tsn;
+  return config;
+}
+
+}  // namespace
+
 ScriptedPeer::ScriptedPeer(Config given)
-    : config(std::move(given)),
+    : config(WithInitialTsn(std::move(given))),
       rng(Rng::FromNumber(config.seed)),
       core(config.options, rng, now),
       next_tsn(config.initial_tsn) {}

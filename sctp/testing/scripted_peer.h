@@ -75,7 +75,9 @@ class ScriptedPeer {
     Options options = {};
     uint64_t seed = 1;
     VerificationTag tag{0x5ca1ab1e};
-    Tsn initial_tsn{1000};
+    // C19: both directions wrap at their third TSN. Without `core_initial_tsn` the core draws its own.
+    Tsn initial_tsn{0xfffffffe};
+    std::optional<Tsn> core_initial_tsn = Tsn(0xfffffffe);
     uint32_t a_rwnd = 1 << 20;
     uint16_t streams = 65535;
     std::vector<uint8_t> parameters = {};  // of our INIT or INIT ACK
