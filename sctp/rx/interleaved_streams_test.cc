@@ -175,7 +175,7 @@ TEST_F(InterleavedStreamsTest, AResetZeroesBothCounters) {  // RFC 8260 §2.3.2
   EXPECT_EQ(streams_.buffered_bytes(), 0u);
 }
 
-TEST_F(InterleavedStreamsTest, R1_CountsWhatAPeerMakesUsHold) {
+TEST_F(InterleavedStreamsTest, C6_CountsWhatAPeerMakesUsHold) {
   // One octet each: the bookkeeping counts, or a peer would fill memory with a window of headers.
   for (uint32_t mid = 1; mid <= 100; ++mid) Add(1, mid, 5, "", "x");
   EXPECT_GE(streams_.buffered_bytes(),

@@ -111,8 +111,8 @@ MessageAssembler::Neighbours MessageAssembler::FindNeighbours(UnwrappedTsn tsn) 
 }
 
 bool MessageAssembler::BelongsTo(const Run& run, const DataChunk& chunk) {
-  return run.stream == chunk.stream && run.ppid == chunk.ppid && run.unordered == chunk.unordered &&
-         (run.unordered || run.ssn == chunk.ssn);
+  // Not its PPID: "This identifier is not used by SCTP" (RFC 9260 §3.3.1). The first fragment's is the message's.
+  return run.stream == chunk.stream && run.unordered == chunk.unordered && (run.unordered || run.ssn == chunk.ssn);
 }
 
 // RFC 9260 §6.9: B and E bits and the message's numbers agree with what is beside the chunk. A message that FORWARD TSN
@@ -176,6 +176,7 @@ MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, U
   grown.more.push_front(std::move(grown.payload));
   grown.payload.assign(chunk.payload.begin(), chunk.payload.end());
   grown.has_beginning = chunk.beginning;
+  grown.ppid = chunk.ppid;
   grown.size += chunk.payload.size();
   buffered_bytes_ += chunk.payload.size() + kPieceOverhead;
   node.key() = tsn;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -133,13 +134,29 @@ TEST_F(MessageAssemblerTest, C8_RefusesEBeforeAContinuation) {
   EXPECT_EQ(Refused(0, "a", {.flags = "E"}), AssemblyError::kProtocolViolation);
 }
 
-TEST_F(MessageAssemblerTest, C8_RefusesAnotherStreamSsnPpidOrOrderInsideOfAMessage) {
+TEST_F(MessageAssemblerTest, C8_RefusesAnotherStreamSsnOrOrderInsideOfAMessage) {
   Hold(0, "a", "B");
   EXPECT_EQ(Refused(1, "b", {.stream = 1, .flags = "E"}), AssemblyError::kProtocolViolation);
   EXPECT_EQ(Refused(1, "b", {.ssn = 1, .flags = "E"}), AssemblyError::kProtocolViolation);
-  EXPECT_EQ(Refused(1, "b", {.ppid = 50, .flags = "E"}), AssemblyError::kProtocolViolation);
   EXPECT_EQ(Refused(1, "b", {.flags = "UE"}), AssemblyError::kProtocolViolation);
   EXPECT_EQ(Complete(1, "b", "E"), "ab");
+}
+
+TEST_F(MessageAssemblerTest, TheFirstFragmentsPpidIsTheMessages) {  // RFC 9260 §3.3.1: SCTP does not use it
+  const std::array chunks{Chunk(TsnAt(0), "a", {.ppid = 51, .flags = "B"}),
+                          Chunk(TsnAt(1), "b", {.ppid = 0, .flags = ""}),
+                          Chunk(TsnAt(2), "c", {.ppid = 99, .flags = "E"})};
+  std::array<int64_t, 3> order{0, 1, 2};
+  do {
+    for (size_t i = 0; i < order.size(); ++i) {
+      const auto result = AddChunk(order[i], chunks[static_cast<size_t>(order[i])]);
+      ASSERT_TRUE(result);
+      ASSERT_EQ(result->has_value(), i == 2);
+      if (result->has_value()) {
+        EXPECT_EQ((*result)->message.ppid, Ppid(51));
+      }
+    }
+  } while (std::ranges::next_permutation(order).found);
 }
 
 TEST_F(MessageAssemblerTest, C8_RefusesAnotherStreamAlsoFromTheRight) {

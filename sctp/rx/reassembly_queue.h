@@ -34,7 +34,7 @@ class ReassemblyQueue {
     kInvalidStream,      // chunk dropped; RFC 9260 §6.5: acknowledge it and report Invalid Stream Identifier
     kNoUserData,         // RFC 9260 §6.2: abort with No User Data
     kMessageTooLarge,    // abort
-    kProtocolViolation,  // abort: B after an unfinished message, E without B, another stream, SSN, PPID or U bit inside
+    kProtocolViolation,  // abort: B after an unfinished message, E without B, another stream, SSN or U bit inside
                          // of one message (RFC 9260 §6.9), an SSN that was delivered before (RFC 9260 §6.5)
   };
 
