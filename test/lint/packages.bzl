@@ -23,6 +23,7 @@ PACKAGES = [
     "test/integration",
     "test/interop",
     "test/lint",
+    "test/support",
     "test/vectors/sdp",
     "third_party",
     "tools",
