@@ -132,6 +132,15 @@ TEST(EndpointRulesTest, C20_ARestartWhileItShutsDownIsRefused) {  // RFC 9260 §
   EXPECT_FALSE(peer.NextEvent<event::Restarted>());
 }
 
+TEST(EndpointRulesTest, C13_ACookieUnderTheTagZeroIsDropped) {  // RFC 9260 §5.1.5, §8.5.1
+  ScriptedPeer peer;
+  const auto answer = peer.DeliverWithTag(VerificationTag(0), peer.OwnInit());
+  const auto cookie = CookieOf(answer);
+  EXPECT_TRUE(peer.DeliverWithTag(VerificationTag(0), CookieEchoChunk{cookie}, peer.NextData(0, 0, kHello)).empty());
+  EXPECT_EQ(peer.core.state(), State::kClosed);
+  EXPECT_EQ(peer.dropped(DropReason::kBadCookie), 1u);
+}
+
 TEST(EndpointRulesTest, WhatCannotBeDeliveredYetShrinksTheWindow) {  // RFC 9260 §6.2
   EstablishedPeer peer;
   const auto payload = MakeMessage(0, 1000).payload;
