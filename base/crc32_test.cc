@@ -32,18 +32,19 @@ uint32_t Crc32Bitwise(std::span<const uint8_t> data) {
 }
 
 TEST(Crc32Test, AgreesWithTheDefinitionForEveryLengthAndOffset) {
-  std::vector<uint8_t> data(96);
+  std::vector<uint8_t> data(200);
   for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(i * 37 + 11);
   for (size_t offset = 0; offset < 8; ++offset) {
     for (size_t n = 0; offset + n <= data.size(); ++n) {
       const auto piece = std::span<const uint8_t>(data).subspan(offset, n);
       ASSERT_EQ(Crc32(piece), Crc32Bitwise(piece)) << offset << " " << n;
+      ASSERT_EQ(Crc32Portable(piece, 0x12345678), Crc32(piece, 0x12345678)) << offset << " " << n;
     }
   }
 }
 
 TEST(Crc32Test, ContinuesFromAnEarlierResultAtEverySplit) {
-  const auto data = AsBytes("two spans of one STUN message");
+  const auto data = AsBytes("two spans of one STUN message, long enough that both may be folded by blocks of sixteen");
   for (size_t split = 0; split <= data.size(); ++split) {
     EXPECT_EQ(Crc32(data.subspan(split), Crc32(data.first(split))), Crc32(data)) << split;
   }
