@@ -1,0 +1,279 @@
+#include "transport/relay_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/overloaded.h"
+namespace jsp::transport {
+namespace {
+
+// A relay that is slower to reach is the worse one: what TCP loses, everybody waits for.
+uint16_t CostOf(turn::ControlTransport transport) {
+  switch (transport) {
+    case turn::ControlTransport::kUdp:
+      return 0;
+    case turn::ControlTransport::kTcp:
+      return 10;
+    case turn::ControlTransport::kTls:
+      return 20;
+  }
+  return 20;
+}
+
+const char* Describe(turn::AllocationFailure reason) {
+  using turn::AllocationFailure;
+  switch (reason) {
+    case AllocationFailure::kTimeout:
+      return "it does not answer; is it a TURN server, and is the way to it open?";
+    case AllocationFailure::kUnreachable:
+      return "it cannot be reached";
+    case AllocationFailure::kWrongCredentials:
+      return "it refuses the user name or the password";
+    case AllocationFailure::kQuota:
+      return "the user has as many allocations as it may have";
+    case AllocationFailure::kCapacity:
+      return "it has no free relayed address";
+    case AllocationFailure::kPortsInUse:
+      return "it holds other allocations for our ports";
+    case AllocationFailure::kUnsupported:
+      return "it does not relay UDP of that address family";
+    case AllocationFailure::kStaleNonce:
+    case AllocationFailure::kBadChallenge:
+    case AllocationFailure::kIntegrity:
+      return "its authentication cannot be relied on";
+    case AllocationFailure::kTooManyRedirects:
+      return "it redirects to a server that redirects";
+    default:
+      return "it refuses to allocate an address";
+  }
+}
+
+turn::ClientOptions ToClientOptions(const RelayServer& server, const SocketAddress& local,
+                                    const stun::RetransmitOptions& retransmit) {
+  turn::ClientOptions options;
+  options.local = local;
+  options.server = server.address;
+  options.transport = server.transport;
+  options.credentials.username = server.username;
+  options.credentials.password = server.password;
+  options.retransmit = retransmit;
+  return options;
+}
+
+}  // namespace
+
+RelaySet::RelaySet(const RelaySetOptions& options, Rng& rng) : options_(options), rng_(&rng) {
+  const size_t count = std::min(options.servers.size(), kMaxRelays);
+  relays_.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    relays_.push_back({.id = RelayId(0), .server = options.servers[i]});
+  }
+}
+
+void RelaySet::Start() {
+  if (started_) return;
+  started_ = true;
+  for (Relay& relay : relays_) Want(relay);
+  MaybeSettle();
+}
+
+void RelaySet::Want(Relay& relay) {
+  relay.id = RelayId(next_id_++);
+  relay.state = Relay::State::kConnecting;
+  events_.Push(relay_event::ConnectionWanted{relay.id, relay.server});
+}
+
+RelaySet::Relay* RelaySet::Find(RelayId id) {
+  const auto found = std::ranges::find(relays_, id, &Relay::id);
+  return found == relays_.end() || found->state == Relay::State::kEnded ? nullptr : &*found;
+}
+
+const RelaySet::Relay* RelaySet::FindByRelayed(const SocketAddress& address) const {
+  for (const Relay& relay : relays_) {
+    if (relay.state != Relay::State::kAllocated) continue;
+    const auto& allocation = relay.client->allocation();
+    if (!allocation) continue;
+    if (allocation->relayed_v4() == address || allocation->relayed_v6() == address) return &relay;
+  }
+  return nullptr;
+}
+
+std::optional<RelayId> RelaySet::FindUdp(const SocketAddress& local) const {
+  for (const Relay& relay : relays_) {
+    const bool is_open = relay.state == Relay::State::kAllocating || relay.state == Relay::State::kAllocated;
+    if (is_open && relay.server.transport == turn::ControlTransport::kUdp && relay.local == local) return relay.id;
+  }
+  return std::nullopt;
+}
+
+std::optional<turn::ControlTransport> RelaySet::TransportOf(const SocketAddress& relayed) const {
+  const Relay* relay = FindByRelayed(relayed);
+  if (relay == nullptr) return std::nullopt;
+  return relay->server.transport;
+}
+
+void RelaySet::HandleConnected(Timestamp now, RelayId id, const SocketAddress& local) {
+  Relay* relay = Find(id);
+  if (relay == nullptr || relay->state != Relay::State::kConnecting) return;
+  relay->local = local;
+  relay->state = Relay::State::kAllocating;
+  if (!relay->client) {
+    relay->client.emplace(ToClientOptions(relay->server, local, options_.retransmit), *rng_);
+    relay->client->Start(now);
+  } else {
+    relay->client->Restart(now, local);
+  }
+  TakeEvents(*relay);
+}
+
+void RelaySet::HandleConnectionFailed(Timestamp now, RelayId id, std::string reason) {
+  Relay* relay = Find(id);
+  if (relay == nullptr) return;
+  if (relay->client) relay->client->HandleTransportFailed(now);
+  End(*relay, std::move(reason));
+}
+
+void RelaySet::GiveUpUnsettled(Timestamp now) {
+  for (Relay& relay : relays_) {
+    if (relay.state != Relay::State::kConnecting && relay.state != Relay::State::kAllocating) continue;
+    if (relay.client) relay.client->Close(now);
+    End(relay, "it did not answer in time");
+  }
+}
+
+void RelaySet::Close(Timestamp now) {
+  for (Relay& relay : relays_) {
+    if (relay.state == Relay::State::kAllocated) relay.client->Close(now);
+  }
+}
+
+void RelaySet::End(Relay& relay, std::string reason) {
+  relay.state = Relay::State::kEnded;
+  failures_.push_back({relay.server.address, std::move(reason)});
+  events_.Push(relay_event::ConnectionDone{relay.id});
+  MaybeSettle();
+}
+
+std::optional<RelaySet::Received> RelaySet::HandleMessage(Timestamp now, RelayId id, const SocketAddress& remote,
+                                                          std::span<const uint8_t> message) {
+  Relay* relay = Find(id);
+  if (relay == nullptr || !relay->client) {
+    ++metrics_.dropped_unknown_connection;
+    return std::nullopt;
+  }
+  const auto handled = relay->client->HandleDatagram(now, relay->local, remote, message);
+  TakeEvents(*relay);
+  const auto& allocation = relay->client->allocation();
+  if (!handled.data || !allocation) return std::nullopt;
+  const auto& relayed = handled.data->peer.ip.is_v4() ? allocation->relayed_v4() : allocation->relayed_v6();
+  if (!relayed) return std::nullopt;
+  ++metrics_.datagrams_received;
+  metrics_.bytes_received += handled.data->data.size();
+  return Received{*relayed, handled.data->peer, handled.data->data};
+}
+
+void RelaySet::HandleTimeout(Timestamp now) {
+  for (Relay& relay : relays_) {
+    if (relay.state == Relay::State::kEnded || !relay.client) continue;
+    relay.client->HandleTimeout(now);
+    TakeEvents(relay);
+  }
+}
+
+std::optional<RelaySet::Transmit> RelaySet::Send(Timestamp now, const SocketAddress& relayed, const SocketAddress& peer,
+                                                 std::span<const uint8_t> data, std::span<uint8_t> out) {
+  Relay* relay = FindByRelayed(relayed);
+  const auto size = relay == nullptr ? Unexpected<turn::SendError>(turn::SendError::kNotAllocated)
+                                     : relay->client->Send(now, peer, data, out);
+  if (!size) {
+    ++metrics_.dropped_unsendable;
+    return std::nullopt;
+  }
+  ++metrics_.datagrams_sent;
+  metrics_.bytes_sent += data.size();
+  if (*size == 0) return std::nullopt;
+  return Transmit{*size, relay->id, relay->local, relay->client->server()};
+}
+
+std::optional<RelaySet::Transmit> RelaySet::PollTransmit(Timestamp now, std::span<uint8_t> out) {
+  for (Relay& relay : relays_) {
+    if (relay.state == Relay::State::kEnded || relay.state == Relay::State::kConnecting) continue;
+    if (const auto transmit = relay.client->PollTransmit(now, out)) {
+      return Transmit{transmit->size, relay.id, transmit->local, transmit->remote};
+    }
+  }
+  return std::nullopt;
+}
+
+Timestamp RelaySet::NextTimeout() const {
+  Timestamp next;
+  for (const Relay& relay : relays_) {
+    if (relay.state != Relay::State::kEnded && relay.client) next = std::min(next, relay.client->NextTimeout());
+  }
+  return next;
+}
+
+void RelaySet::TakeEvents(Relay& relay) {
+  while (const auto event = relay.client->PollEvent()) HandleEvent(relay, *event);
+}
+
+void RelaySet::HandleEvent(Relay& relay, const turn::ClientEvent& event) {
+  std::visit(Overloaded{
+                 [&](const turn::event::Allocated& e) {
+                   relay.state = Relay::State::kAllocated;
+                   AddCandidate(relay, e.relayed_v4, e.mapped);
+                   AddCandidate(relay, e.relayed_v6, e.mapped);
+                   MaybeSettle();
+                 },
+                 [&](const turn::event::AllocationFailed& e) {
+                   std::string reason = Describe(e.reason);
+                   if (e.error_code != 0) reason += " (" + std::to_string(e.error_code) + ")";
+                   End(relay, std::move(reason));
+                 },
+                 // The server takes our port for somebody else's (437), or sends us to another server: a new
+                 // connection.
+                 [&](const turn::event::NeedsNewPort&) {
+                   events_.Push(relay_event::ConnectionDone{relay.id});
+                   Want(relay);
+                 },
+                 [&](const turn::event::Redirected& e) {
+                   relay.server.address = e.server;
+                   if (!e.domain.empty()) relay.server.host = e.domain;
+                   if (!turn::IsStream(relay.server.transport)) return;  // the client goes on over the same socket
+                   events_.Push(relay_event::ConnectionDone{relay.id});
+                   Want(relay);
+                 },
+                 [&](const turn::event::AllocationLost&) { End(relay, "the allocation is gone"); },
+                 [&](const turn::event::Closed&) { End(relay, "closed"); },
+                 // A refused peer is one pair that fails; ICE finds out by itself.
+                 [](const auto&) {},
+             },
+             event);
+}
+
+void RelaySet::AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed,
+                            const SocketAddress& mapped) {
+  if (!relayed) return;
+  ice::Candidate candidate;
+  candidate.type = ice::CandidateType::kRelayed;
+  candidate.address = *relayed;
+  candidate.base = *relayed;
+  if (!options_.hide_mapped) candidate.related = mapped;
+  candidate.server = relay.client->server();
+  candidate.network_cost = CostOf(relay.server.transport);
+  events_.Push(relay_event::CandidateGathered{std::move(candidate)});
+}
+
+bool RelaySet::is_settled() const {
+  return std::ranges::all_of(relays_, [](const Relay& relay) {
+    return relay.state == Relay::State::kAllocated || relay.state == Relay::State::kEnded;
+  });
+}
+
+void RelaySet::MaybeSettle() {
+  if (settled_ || !started_ || !is_settled()) return;
+  settled_ = true;
+  events_.Push(relay_event::Settled{});
+}
+
+}  // namespace jsp::transport

@@ -1,0 +1,151 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/event_queue.h"
+#include "base/rng.h"
+#include "base/sans_io.h"
+#include "base/socket_address.h"
+#include "ice/candidate.h"
+#include "transport/relay_options.h"
+#include "turn/client.h"
+namespace jsp::transport {
+
+struct RelaySetOptions {
+  std::vector<RelayServer> servers;  // the first kMaxRelays count
+  stun::RetransmitOptions retransmit{};
+  // RFC 8828 §5: a relayed candidate names the address that the server saw as its related address, unless that is
+  // nobody's business.
+  bool hide_mapped = false;
+};
+
+namespace relay_event {
+// Open a connection to the server, then HandleConnected; or HandleConnectionFailed.
+struct ConnectionWanted {
+  RelayId id;
+  RelayServer server;
+};
+struct ConnectionDone {
+  RelayId id;
+};
+struct CandidateGathered {
+  ice::Candidate candidate;
+};
+// Every server has given an address or a reason why not.
+struct Settled {};
+}  // namespace relay_event
+
+// Why a server gave no address, for people.
+struct RelayFailure {
+  SocketAddress server;
+  std::string reason;
+};
+
+// The relayed paths of one peer: a TURN client (RFC 8656) for each server, whose relayed addresses become candidates
+// that look to ICE like addresses of this host. What ICE sends from such an address is wrapped for the server; what the
+// server wraps comes out. Owns the clients; the driver owns the connections. transport::Peer calls it.
+class RelaySet {
+ public:
+  static constexpr size_t kMaxRelays = 8;
+
+  struct Transmit {
+    size_t size;
+    RelayId relay;
+    SocketAddress local;
+    SocketAddress remote;
+  };
+  using Event = std::variant<relay_event::ConnectionWanted, relay_event::ConnectionDone, relay_event::CandidateGathered,
+                             relay_event::Settled>;
+  // A datagram of a peer, as if it had come to the relayed address itself.
+  struct Received {
+    SocketAddress relayed;
+    SocketAddress peer;
+    std::span<const uint8_t> data;  // a view into the message
+  };
+  struct Metrics {
+    uint64_t datagrams_sent = 0;
+    uint64_t datagrams_received = 0;
+    uint64_t bytes_sent = 0;  // of peers' datagrams, without what the relay adds
+    uint64_t bytes_received = 0;
+    uint64_t dropped_unsendable = 0;  // refused by the server, or too much waits for a permission
+    uint64_t dropped_unknown_connection = 0;
+  };
+
+  // `rng` must outlive the set.
+  RelaySet(const RelaySetOptions& options, Rng& rng);
+
+  // Asks for the connections; Settled follows at once where there is no server.
+  void Start();
+  // `local`: the connection's address, which comes back in Transmit.
+  void HandleConnected(Timestamp now, RelayId id, const SocketAddress& local);
+  // It could not be opened, or is gone.
+  void HandleConnectionFailed(Timestamp now, RelayId id, std::string reason);
+  // Gathering is over: what has no address by now is given up.
+  void GiveUpUnsettled(Timestamp now);
+  // Deletes the allocations (RFC 8656 §8): a last request each is to be polled.
+  void Close(Timestamp now);
+
+  // A datagram, or one whole message of a stream (turn/stream_framer.h).
+  std::optional<Received> HandleMessage(Timestamp now, RelayId id, const SocketAddress& remote,
+                                        std::span<const uint8_t> message);
+  void HandleTimeout(Timestamp now);
+  // Wraps what is to go from a relayed address to a peer. nullopt: it waits for the server and comes from PollTransmit,
+  // or it was dropped and counted. `out` has data.size() + turn::Client::kMaxOverhead octets.
+  std::optional<Transmit> Send(Timestamp now, const SocketAddress& relayed, const SocketAddress& peer,
+                               std::span<const uint8_t> data, std::span<uint8_t> out);
+  // Requests, and what waited. nullopt also when `out` is too small.
+  [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
+  [[nodiscard]] std::optional<Event> PollEvent() { return events_.Pop(); }
+  [[nodiscard]] Timestamp NextTimeout() const;
+
+  bool empty() const { return relays_.empty(); }
+  bool is_settled() const;
+  bool IsRelayed(const SocketAddress& local) const { return FindByRelayed(local) != nullptr; }
+  // The UDP connection whose socket is `local`.
+  std::optional<RelayId> FindUdp(const SocketAddress& local) const;
+  // How the relay behind a relayed address is reached.
+  std::optional<turn::ControlTransport> TransportOf(const SocketAddress& relayed) const;
+  const std::vector<RelayFailure>& failures() const { return failures_; }
+  const Metrics& metrics() const { return metrics_; }
+
+ private:
+  struct Relay {
+    enum class State : uint8_t { kConnecting, kAllocating, kAllocated, kEnded };
+    RelayId id;
+    RelayServer server;
+    std::optional<turn::Client> client{};  // from the first connection on
+    SocketAddress local{};
+    State state = State::kConnecting;
+  };
+
+  Relay* Find(RelayId id);
+  const Relay* FindByRelayed(const SocketAddress& address) const;
+  Relay* FindByRelayed(const SocketAddress& address) {
+    return const_cast<Relay*>(std::as_const(*this).FindByRelayed(address));
+  }
+  void Want(Relay& relay);
+  void End(Relay& relay, std::string reason);
+  void TakeEvents(Relay& relay);
+  void HandleEvent(Relay& relay, const turn::ClientEvent& event);
+  void AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped);
+  void MaybeSettle();
+
+  RelaySetOptions options_;
+  Rng* rng_;
+  std::vector<Relay> relays_;
+  std::vector<RelayFailure> failures_;
+  EventQueue<Event> events_;
+  Metrics metrics_;
+  uint32_t next_id_ = 1;
+  bool settled_ = false;
+  bool started_ = false;
+};
+static_assert(SansIoCore<RelaySet>);
+
+}  // namespace jsp::transport

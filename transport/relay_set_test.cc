@@ -1,0 +1,234 @@
+#include "transport/relay_set.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "stun/error_code.h"
+#include "stun/message_builder.h"
+#include "turn/channel_data.h"
+namespace jsp::transport {
+namespace {
+
+using std::chrono::seconds;
+using stun::AttributeType;
+using stun::MessageClass;
+using stun::Method;
+using turn::ControlTransport;
+
+const SocketAddress kServer = *SocketAddress::Parse("192.0.2.1:3478");
+const SocketAddress kSecondServer = *SocketAddress::Parse("192.0.2.2:3478");
+const SocketAddress kLocal = *SocketAddress::Parse("10.0.0.2:50000");
+const SocketAddress kLocal2 = *SocketAddress::Parse("10.0.0.2:50001");
+const SocketAddress kMapped = *SocketAddress::Parse("203.0.113.7:40000");
+const SocketAddress kRelayed = *SocketAddress::Parse("192.0.2.1:49170");
+const SocketAddress kPeer = *SocketAddress::Parse("198.51.100.9:60000");
+
+// Without credentials: what the client makes of those is tested in turn/.
+class RelaySetTest : public ::testing::Test {
+ protected:
+  void Make(std::vector<RelayServer> servers, bool hide_mapped = false) {
+    relays_.emplace(RelaySetOptions{.servers = std::move(servers), .hide_mapped = hide_mapped}, rng_);
+    relays_->Start();
+  }
+  template <class E>
+  std::optional<E> Next() {
+    const auto event = relays_->PollEvent();
+    if (!event || !std::holds_alternative<E>(*event)) return std::nullopt;
+    return std::get<E>(*event);
+  }
+  struct Sent {
+    RelaySet::Transmit transmit;
+    std::vector<uint8_t> octets;
+    stun::MessageView view() const { return *stun::MessageView::Parse(octets); }
+  };
+  std::optional<Sent> Poll() {
+    const auto transmit = relays_->PollTransmit(now_, out_);
+    if (!transmit) return std::nullopt;
+    return Sent{*transmit, {out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(transmit->size)}};
+  }
+  std::optional<RelaySet::Received> Answer(const Sent& request, uint16_t error = 0) {
+    std::array<uint8_t, 512> out;
+    const MessageClass message_class = error == 0 ? MessageClass::kSuccessResponse : MessageClass::kErrorResponse;
+    stun::MessageBuilder b(out, {request.view().method(), message_class}, request.view().transaction_id());
+    if (error != 0) {
+      b.AddError(error, "");
+    } else if (request.view().method() == Method::kAllocate) {
+      b.AddAddress(AttributeType::kXorRelayedAddress, kRelayed)
+          .AddAddress(AttributeType::kXorMappedAddress, kMapped)
+          .AddU32(AttributeType::kLifetime, 600);
+    }
+    return relays_->HandleMessage(now_, request.transmit.relay, request.transmit.remote, b.Finish());
+  }
+  // One UDP server with an allocation; its candidate was taken.
+  ice::Candidate Allocate(bool hide_mapped = false) {
+    Make({{.address = kServer}}, hide_mapped);
+    const auto wanted = Next<relay_event::ConnectionWanted>();
+    EXPECT_TRUE(wanted);
+    relays_->HandleConnected(now_, wanted->id, kLocal);
+    const auto request = Poll();
+    EXPECT_TRUE(request);
+    Answer(*request);
+    const auto found = Next<relay_event::CandidateGathered>();
+    EXPECT_TRUE(found);
+    return found ? found->candidate : ice::Candidate{};
+  }
+
+  Rng rng_ = Rng::FromNumber(5);
+  Timestamp now_ = Timestamp::FromEpoch(seconds(1));
+  std::optional<RelaySet> relays_;
+  std::array<uint8_t, 4096> out_{};
+};
+
+TEST_F(RelaySetTest, WithoutServersItIsSettledAtOnce) {
+  Make({});
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  EXPECT_FALSE(relays_->PollEvent());
+  EXPECT_TRUE(relays_->empty());
+}
+
+TEST_F(RelaySetTest, ARelayedAddressBecomesACandidate) {  // RFC 8445 §5.1.1.2
+  const ice::Candidate candidate = Allocate();
+  EXPECT_EQ(candidate.type, ice::CandidateType::kRelayed);
+  EXPECT_EQ(candidate.address, kRelayed);
+  EXPECT_EQ(candidate.base, kRelayed);
+  EXPECT_EQ(candidate.related, kMapped);
+  EXPECT_EQ(candidate.server, kServer);
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  EXPECT_TRUE(relays_->IsRelayed(kRelayed));
+  EXPECT_FALSE(relays_->IsRelayed(kLocal));
+  EXPECT_EQ(relays_->TransportOf(kRelayed), ControlTransport::kUdp);
+  EXPECT_TRUE(relays_->FindUdp(kLocal));
+  EXPECT_FALSE(relays_->FindUdp(kLocal2));
+}
+
+TEST_F(RelaySetTest, I17_TheMappedAddressIsNamedOnlyWhereItMay) { EXPECT_FALSE(Allocate(true).related); }
+
+TEST_F(RelaySetTest, WrapsWhatLeavesAndUnwrapsWhatComes) {  // RFC 8656 §12
+  Allocate();
+  const std::vector<uint8_t> data{1, 2, 3, 4};
+  EXPECT_FALSE(relays_->Send(now_, kRelayed, kPeer, data, out_));  // waits behind the ChannelBind
+  const auto bind = Poll();
+  ASSERT_TRUE(bind);
+  EXPECT_EQ(bind->view().method(), Method::kChannelBind);
+  const auto first = Poll();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->octets.size(), turn::kChannelDataHeader + data.size());
+  Answer(*bind);
+
+  const auto second = relays_->Send(now_, kRelayed, kPeer, data, out_);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->local, kLocal);
+  EXPECT_EQ(second->remote, kServer);
+  EXPECT_TRUE(std::ranges::equal(first->octets, std::span(out_).first(second->size)));
+
+  const auto received = relays_->HandleMessage(now_, second->relay, kServer, first->octets);
+  ASSERT_TRUE(received);
+  EXPECT_EQ(received->relayed, kRelayed);
+  EXPECT_EQ(received->peer, kPeer);
+  EXPECT_TRUE(std::ranges::equal(received->data, data));
+  EXPECT_EQ(relays_->metrics().datagrams_sent, 2u);
+  EXPECT_EQ(relays_->metrics().bytes_received, data.size());
+}
+
+TEST_F(RelaySetTest, T11_WhatDoesNotComeFromTheServerIsNotTaken) {
+  Allocate();
+  (void)relays_->Send(now_, kRelayed, kPeer, std::vector<uint8_t>{1}, out_);
+  const auto bind = Poll();
+  const auto data = Poll();
+  ASSERT_TRUE(bind && data);
+  EXPECT_FALSE(relays_->HandleMessage(now_, data->transmit.relay, kPeer, data->octets));
+  EXPECT_FALSE(relays_->HandleMessage(now_, RelayId(77), kServer, data->octets));
+  EXPECT_EQ(relays_->metrics().dropped_unknown_connection, 1u);
+}
+
+TEST_F(RelaySetTest, T12_ARefusedPeerHarmsNoOther) {
+  Allocate();
+  const SocketAddress other = *SocketAddress::Parse("198.51.100.10:60000");
+  const std::vector<uint8_t> data{1};
+  (void)relays_->Send(now_, kRelayed, kPeer, data, out_);
+  const auto refused = Poll();
+  ASSERT_TRUE(refused);
+  Answer(*refused, stun::error_code::kForbidden);
+  while (Poll()) {
+  }
+  EXPECT_FALSE(relays_->Send(now_, kRelayed, kPeer, data, out_));
+  EXPECT_GE(relays_->metrics().dropped_unsendable, 1u);
+  (void)relays_->Send(now_, kRelayed, other, data, out_);
+  const auto bind = Poll();
+  ASSERT_TRUE(bind);
+  Answer(*bind);
+  EXPECT_TRUE(relays_->Send(now_, kRelayed, other, data, out_));
+}
+
+TEST_F(RelaySetTest, ADeadServerDelaysNoOther) {  // PITFALLS P16
+  Make({{.address = kServer}, {.address = kSecondServer, .transport = ControlTransport::kTcp}});
+  const auto first = Next<relay_event::ConnectionWanted>();
+  const auto second = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(second->server.transport, ControlTransport::kTcp);
+  relays_->HandleConnected(now_, second->id, kLocal2);
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  Answer(*request);
+  const auto found = Next<relay_event::CandidateGathered>();
+  ASSERT_TRUE(found);
+  EXPECT_GT(found->candidate.network_cost, 0);
+  EXPECT_FALSE(relays_->is_settled());
+  relays_->HandleConnectionFailed(now_, first->id, "connection refused");
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  ASSERT_EQ(relays_->failures().size(), 1u);
+  EXPECT_EQ(relays_->failures()[0].reason, "connection refused");
+}
+
+TEST_F(RelaySetTest, WhatIsNotThereInTimeIsGivenUp) {
+  Make({{.address = kServer}});
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(wanted);
+  relays_->GiveUpUnsettled(now_);
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->HandleConnected(now_, wanted->id, kLocal);  // too late: nothing happens
+  EXPECT_FALSE(Poll());
+  EXPECT_EQ(relays_->NextTimeout(), Timestamp::Never());
+}
+
+TEST_F(RelaySetTest, ARefusalIsAReasonForPeople) {  // RFC 8656 §7.4
+  Make({{.address = kServer}});
+  relays_->HandleConnected(now_, Next<relay_event::ConnectionWanted>()->id, kLocal);
+  Answer(*Poll(), stun::error_code::kAllocationQuotaReached);
+  ASSERT_EQ(relays_->failures().size(), 1u);
+  EXPECT_NE(relays_->failures()[0].reason.find("(486)"), std::string::npos);
+}
+
+TEST_F(RelaySetTest, APortThatTheServerHoldsAllocatedIsReplaced) {  // RFC 8656 §7.4: 437
+  Make({{.address = kServer}});
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  relays_->HandleConnected(now_, wanted->id, kLocal);
+  Answer(*Poll(), stun::error_code::kAllocationMismatch);
+  EXPECT_EQ(Next<relay_event::ConnectionDone>()->id, wanted->id);
+  const auto again = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(again);
+  EXPECT_NE(again->id, wanted->id);
+  relays_->HandleConnected(now_, again->id, kLocal2);
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->transmit.local, kLocal2);
+  EXPECT_EQ(request->transmit.relay, again->id);
+  Answer(*request);
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+}
+
+TEST_F(RelaySetTest, ClosingDeletesTheAllocation) {  // RFC 8656 §8
+  Allocate();
+  relays_->Close(now_);
+  const auto refresh = Poll();
+  ASSERT_TRUE(refresh);
+  EXPECT_EQ(refresh->view().method(), Method::kRefresh);
+  EXPECT_EQ(refresh->view().FindU32(AttributeType::kLifetime), 0u);
+}
+
+}  // namespace
+}  // namespace jsp::transport
