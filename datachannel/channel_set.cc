@@ -266,8 +266,14 @@ void ChannelSet::HandleMessage(Timestamp, sctp::Message message) {
 }
 
 void ChannelSet::HandleIncomingReset(Timestamp, std::span<const sctp::StreamId> streams) {
-  for (sctp::StreamId stream : streams) impl_->HandleIncomingReset(stream);
+  for (sctp::StreamId stream : impl_->OrAll(streams)) impl_->HandleIncomingReset(stream);
 }
+
+void ChannelSet::HandleOutgoingResetRequested(Timestamp, std::span<const sctp::StreamId> streams) {
+  for (sctp::StreamId stream : impl_->OrAll(streams)) impl_->HandleOutgoingResetRequested(stream);
+}
+
+void ChannelSet::HandleStreamsAdded(Timestamp, uint16_t max_streams) { impl_->ids.AddStreams(max_streams); }
 
 void ChannelSet::HandleOutgoingReset(Timestamp, std::span<const sctp::StreamId> streams) {
   for (sctp::StreamId stream : streams) impl_->HandleOutgoingReset(stream);

@@ -127,7 +127,12 @@ class ChannelSet {
   void HandleConnected(Timestamp now, DtlsRole role, uint16_t max_streams);
   void HandleDisconnected(Timestamp now);  // every channel closes
   void HandleMessage(Timestamp now, sctp::Message message);
+  // There are more of them (RFC 6525 §5.1.5).
+  void HandleStreamsAdded(Timestamp now, uint16_t max_streams);
+  // Here and in HandleOutgoingResetRequested, no streams: all.
   void HandleIncomingReset(Timestamp now, std::span<const sctp::StreamId> streams);
+  // The peer asks for the reset of our streams (RFC 6525 §5.2.3): it wants their channels closed.
+  void HandleOutgoingResetRequested(Timestamp now, std::span<const sctp::StreamId> streams);
   void HandleOutgoingReset(Timestamp now, std::span<const sctp::StreamId> streams);
   void HandleOutgoingResetFailed(Timestamp now, std::span<const sctp::StreamId> streams);
   void HandleBufferedAmountLow(Timestamp now, sctp::StreamId stream);

@@ -323,6 +323,41 @@ TEST(ChannelSetHostileTest, R8_KeepsAnOpenThatCameBeforeOurResetWasConfirmed) { 
   EXPECT_EQ(victim.set.TakeConsumedBytes(), victim.received);
 }
 
+TEST(ChannelSetHostileTest, R8_ClosesAChannelWhoseStreamThePeerWantsReset) {  // RFC 6525 §5.2.3, RFC 8831 §6.7
+  Victim victim;
+  victim.Receive(1, kPpidDcep, Open("old"));
+  const ChannelId old = victim.PollOpened();
+  (void)victim.set.PollTransmit(kNow, {});
+  ASSERT_TRUE(victim.set.Send(kNow, old, MessageKind::kString, Octets("too late")));
+  const StreamId stream(1);
+  victim.set.HandleOutgoingResetRequested(kNow, std::span(&stream, 1));
+  EXPECT_EQ(victim.set.state(old), ChannelState::kClosing);
+  EXPECT_TRUE(victim.RefusedWithoutAck(1));
+  victim.set.HandleOutgoingResetRequested(kNow, std::span(&stream, 1));
+  EXPECT_TRUE(victim.SentNothing());
+  // Its own half decides when the id is free.
+  victim.ConfirmReset(1);
+  EXPECT_EQ(victim.set.state(old), ChannelState::kClosing);
+  victim.ReceiveReset(1);
+  EXPECT_EQ(victim.set.state(old), ChannelState::kClosed);
+}
+
+TEST(ChannelSetHostileTest, R8_AResetOfAllStreamsClosesAllChannels) {  // RFC 6525 §5.2.2 E3, RFC 6525 §5.2.3
+  for (const bool asked_first : {false, true}) {
+    Victim victim;
+    victim.Receive(1, kPpidDcep, Open("one"));
+    victim.Receive(3, kPpidDcep, Open("three"));
+    while (victim.set.PollTransmit(kNow, {})) {
+    }
+    if (asked_first) victim.set.HandleOutgoingResetRequested(kNow, {});
+    victim.set.HandleIncomingReset(kNow, {});
+    EXPECT_EQ(victim.set.TakeStreamsToReset(), (std::vector{StreamId(1), StreamId(3)}));
+    victim.ConfirmReset(1);
+    victim.ConfirmReset(3);
+    for (const auto& channel : victim.set.stats()) EXPECT_EQ(channel.state, ChannelState::kClosed);
+  }
+}
+
 TEST(ChannelSetHostileTest, R8_KeepsAlsoTheCloseOfAChannelThatCameEarly) {
   Victim victim;
   victim.Receive(1, kPpidDcep, Open("old"));

@@ -36,10 +36,13 @@ struct ChannelSet::Impl {
   void HandleDisconnected();
   void HandleMessage(sctp::Message message);
   void HandleIncomingReset(sctp::StreamId stream);
+  void HandleOutgoingResetRequested(sctp::StreamId stream);
   void HandleOutgoingReset(sctp::StreamId stream);
   void HandleOutgoingResetFailed(sctp::StreamId stream);
   void HandleBufferedAmountLow(sctp::StreamId stream);
 
+  // `listed`, or when that is none, the streams in use.
+  std::vector<sctp::StreamId> OrAll(std::span<const sctp::StreamId> listed) const;
   Channel* Find(ChannelId id) const;
   std::vector<Channel*> InOrder() const;
   Channel& Create(ChannelOptions wanted, Channel::Opener opener);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <span>
@@ -162,6 +163,20 @@ void ChannelSet::Impl::HandleIncomingReset(sctp::StreamId stream) {
   const auto found = streams.find(stream.value);
   if (found != streams.end() && found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
   if (ids.MarkReset(stream, Direction::kIncoming)) HandleFreed(stream);
+}
+
+std::vector<sctp::StreamId> ChannelSet::Impl::OrAll(std::span<const sctp::StreamId> listed) const {
+  std::vector<sctp::StreamId> result(listed.begin(), listed.end());
+  if (!result.empty()) return result;
+  for (const auto& [id, channel] : streams) result.emplace_back(id);
+  std::ranges::sort(result);
+  return result;
+}
+
+// SCTP takes no more messages on the stream, so what is left here is not sent.
+void ChannelSet::Impl::HandleOutgoingResetRequested(sctp::StreamId stream) {
+  const auto found = streams.find(stream.value);
+  if (found != streams.end() && found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
 }
 
 void ChannelSet::Impl::HandleOutgoingReset(sctp::StreamId stream) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,8 @@ class StreamIdAllocator {
   // Identifiers from `max_streams` on do not exist; 65535 never does (RFC 8831 §6.2: at most 65535 streams). Before
   // this call any identifier below 65535 can be taken, and none can be allocated.
   void SetRole(DtlsRole role, uint16_t max_streams);
+  // There are more streams than SetRole said; those in use stay so.
+  void AddStreams(uint16_t max_streams) { max_streams_ = std::max(max_streams_, max_streams); }
   // Every identifier is free again: the association is gone.
   void Clear();
 

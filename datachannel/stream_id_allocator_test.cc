@@ -171,5 +171,18 @@ TEST(StreamIdAllocatorTest, NeverGivesAnIdTwiceUnderRandomCommands) {
   }
 }
 
+TEST(StreamIdAllocatorTest, HasMoreIdentifiersOnceStreamsWereAdded) {  // RFC 6525 §5.1.5
+  StreamIdAllocator ids;
+  ids.SetRole(DtlsRole::kClient, 2);
+  EXPECT_EQ(ids.Allocate(), StreamId(0));
+  EXPECT_FALSE(ids.Allocate());
+  EXPECT_FALSE(ids.Take(StreamId(3)));
+  ids.AddStreams(4);
+  EXPECT_TRUE(ids.Take(StreamId(3)));
+  EXPECT_EQ(ids.Allocate(), StreamId(2));
+  EXPECT_FALSE(ids.Allocate());
+  EXPECT_TRUE(ids.IsInUse(StreamId(0)));
+}
+
 }  // namespace
 }  // namespace jsp::datachannel

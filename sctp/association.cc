@@ -12,8 +12,8 @@
 #include "sctp/association/data_transfer.h"
 #include "sctp/association/handshake.h"
 #include "sctp/association/heartbeat.h"
+#include "sctp/association/reconfig_requester.h"
 #include "sctp/association/shutdown.h"
-#include "sctp/association/stream_reset.h"
 #include "sctp/association/termination.h"
 #include "sctp/association/transmit.h"
 #include "sctp/packet/error_cause/user_initiated_abort.h"
@@ -50,7 +50,7 @@ struct Association::Impl {
   // What any input may have made possible.
   void Settle() {
     MaybeAdvanceShutdown(context);
-    if (Tcb* tcb = context.tcb()) MaybeStartReset(context, *tcb);
+    if (Tcb* tcb = context.tcb()) MaybeStartRequest(context, *tcb);
     context.retired.reset();
   }
   void HandleTimer(Timer timer);
@@ -102,6 +102,26 @@ Expected<void, SendError> Association::Send(Timestamp now, Message message, cons
 Expected<void, ResetError> Association::ResetStreams(Timestamp now, std::span<const StreamId> streams) {
   impl_->Advance(now);
   return RequestStreamReset(impl_->context, streams);
+}
+
+Expected<void, ResetError> Association::RequestPeerReset(Timestamp now, std::span<const StreamId> streams) {
+  impl_->Advance(now);
+  return sctp::RequestPeerReset(impl_->context, streams);
+}
+
+Expected<void, ResetError> Association::ResetAssociation(Timestamp now) {
+  impl_->Advance(now);
+  return RequestAssociationReset(impl_->context);
+}
+
+Expected<void, AddStreamsError> Association::AddOutgoingStreams(Timestamp now, uint16_t count) {
+  impl_->Advance(now);
+  return RequestMoreOutgoing(impl_->context, count);
+}
+
+Expected<void, AddStreamsError> Association::AddIncomingStreams(Timestamp now, uint16_t count) {
+  impl_->Advance(now);
+  return RequestMoreIncoming(impl_->context, count);
 }
 
 void Association::Shutdown(Timestamp now) {

@@ -25,7 +25,20 @@ enum class SendError : uint8_t {
   kShuttingDown,
   kBadOptions
 };
-enum class ResetError : uint8_t { kNotSupportedByPeer, kNotConnected, kUnknownStream };
+enum class ResetError : uint8_t {
+  kNotSupportedByPeer,
+  kNotConnected,
+  kUnknownStream,
+  kTooManyStreams,  // in one request
+  kAlreadyPending,  // one of the same kind is not answered yet
+  kTooSoon,         // RFC 6525 §5.1.4: one SSN/TSN reset within 30 seconds
+};
+enum class AddStreamsError : uint8_t {
+  kNotSupportedByPeer,
+  kNotConnected,
+  kBadNumber,  // none, or more than Options allow
+  kAlreadyPending,
+};
 enum class State : uint8_t {
   kClosed,
   kCookieWait,
@@ -64,8 +77,17 @@ class Association {
   Expected<void, SendError> Send(Timestamp now, Message message,
                                  const SendOptions& options = {});  // also before Connected
   // RFC 6525 §5.1.2: after all that was sent on them is delivered or abandoned. Further sends fail with kUnknownStream
-  // until OutgoingStreamsReset.
+  // until OutgoingStreamsReset. No streams: all.
   Expected<void, ResetError> ResetStreams(Timestamp now, std::span<const StreamId> streams);
+  // RFC 6525 §5.1.3: asks the peer to reset its streams, at most 128 or, none listed, all. RequestFinished says that it
+  // will, IncomingStreamsReset that it has.
+  Expected<void, ResetError> RequestPeerReset(Timestamp now, std::span<const StreamId> streams);
+  // RFC 6525 §5.1.4: all streams of both directions begin anew, with new TSNs, once all that was sent is delivered.
+  // Until RequestFinished sends fail with kUnknownStream.
+  Expected<void, ResetError> ResetAssociation(Timestamp now);
+  // RFC 6525 §5.1.5, §5.1.6: RequestFinished, and StreamsAdded when the peer agreed.
+  Expected<void, AddStreamsError> AddOutgoingStreams(Timestamp now, uint16_t count);
+  Expected<void, AddStreamsError> AddIncomingStreams(Timestamp now, uint16_t count);
   void Shutdown(Timestamp now);                        // graceful, RFC 9260 §9.2
   void Abort(Timestamp now, std::string_view reason);  // at once, RFC 9260 §9.1
   void SetBufferedAmountLowThreshold(StreamId stream, size_t bytes);

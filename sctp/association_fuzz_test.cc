@@ -72,6 +72,7 @@ TEST(AssociationFuzzTest, SurvivesMutationsOfRealTraffic) {
     std::vector<std::vector<uint8_t>> recorded;
     AssociationPair::Config config{.link = {.loss = 0.05, .reorder = 0.2}, .seed = seed};
     config.a.receive_window = config.z.receive_window = 200000;
+    config.a.outgoing_streams = config.z.outgoing_streams = 4;
     config.a.max_message_size = config.z.max_message_size = 30000;
     config.a.max_send_buffer = config.z.max_send_buffer = 200000;
     AssociationPair pair(config);
@@ -93,6 +94,12 @@ TEST(AssociationFuzzTest, SurvivesMutationsOfRealTraffic) {
         const std::array<StreamId, 1> streams{StreamId(stream)};
         (void)core.ResetStreams(pair.now(), streams);
       }
+      const std::array<StreamId, 1> asked{StreamId(stream)};
+      if (rng.Below(20) == 0) (void)core.RequestPeerReset(pair.now(), asked);
+      if (rng.Below(40) == 0) (void)core.ResetAssociation(pair.now());
+      if (rng.Below(40) == 0) (void)core.ResetStreams(pair.now(), {});
+      if (rng.Below(40) == 0) (void)core.AddOutgoingStreams(pair.now(), 1);
+      if (rng.Below(40) == 0) (void)core.AddIncomingStreams(pair.now(), 1);
       if (!recorded.empty()) {
         auto packet = recorded[rng.Below(recorded.size())];
         if (rng.Below(4) != 0) Mutate(packet, rng);

@@ -17,6 +17,14 @@ enum class AbortCause : uint8_t {
 };
 const char* ToString(AbortCause cause);
 
+// Our requests of RFC 6525 beside resets of our own streams, and what became of them.
+enum class ReconfigKind : uint8_t { kIncomingReset, kAssociationReset, kMoreOutgoing, kMoreIncoming };
+enum class ReconfigOutcome : uint8_t {
+  kPerformed,
+  kNothingToDo,  // RFC 6525 §5.2.3: the streams were new already, or are being reset
+  kRefused,      // denied, or an error
+};
+
 namespace event {
 struct Connected {
   uint16_t incoming_streams;
@@ -40,6 +48,7 @@ struct BufferedAmountLow {
   StreamId stream;
 };
 // RFC 6525 §5.1.2, §5.2.2: our reset was performed; or the peer reset its streams, after all their data was delivered.
+// No streams listed: all.
 struct OutgoingStreamsReset {
   std::vector<StreamId> streams;
 };
@@ -49,11 +58,30 @@ struct OutgoingStreamsResetFailed {
 struct IncomingStreamsReset {
   std::vector<StreamId> streams;
 };
+// RFC 6525 §5.2.3: the peer wants our streams reset; none listed: all. They take no more messages, and
+// OutgoingStreamsReset follows once what was sent is delivered.
+struct OutgoingResetRequested {
+  std::vector<StreamId> streams;
+};
+// RFC 6525 §5.2.7: a request of ours was answered. What it changed has events of its own.
+struct RequestFinished {
+  ReconfigKind kind;
+  ReconfigOutcome outcome;
+};
+// RFC 6525 §5.1.4, §5.2.4: all streams of both directions began anew, and no message was lost but what the peer had
+// given up. At either side's request.
+struct AssociationReset {};
+// RFC 6525 §5.1.5, §5.2.5: there are now so many.
+struct StreamsAdded {
+  uint16_t incoming_streams;
+  uint16_t outgoing_streams;
+};
 // The peer restarted (RFC 9260 §5.2.4 A): all streams start anew.
 struct Restarted {};
 }  // namespace event
 using Event = std::variant<event::Connected, event::Closed, event::Aborted, event::MessageReceived,
                            event::BufferedAmountLow, event::OutgoingStreamsReset, event::OutgoingStreamsResetFailed,
-                           event::IncomingStreamsReset, event::Restarted>;
+                           event::IncomingStreamsReset, event::OutgoingResetRequested, event::RequestFinished,
+                           event::AssociationReset, event::StreamsAdded, event::Restarted>;
 
 }  // namespace jsp::sctp

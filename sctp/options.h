@@ -59,8 +59,15 @@ struct NumberingOptions {
   std::optional<Tsn> initial_tsn = std::nullopt;
 };
 
+// How many streams there are at first, and how many there may be (RFC 6525 §5.2.5, §5.2.6).
+struct StreamOptions {
+  uint16_t outgoing_streams = 65535;  // announced in the handshake
+  uint16_t max_outgoing_streams = 65535;
+  uint16_t max_incoming_streams = 65535;  // also announced
+};
+
 // Per association; every timer and limit by its name.
-struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions {
+struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions, StreamOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).
@@ -68,8 +75,6 @@ struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions 
   // Largest message that may be sent and received; 0 = no limit.
   size_t max_message_size = 256 * 1024;         // ours: what we accept
   size_t remote_max_message_size = 256 * 1024;  // the peer's, from its description; 0 = no limit
-  uint16_t outgoing_streams = 65535;
-  uint16_t max_incoming_streams = 65535;
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D

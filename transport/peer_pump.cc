@@ -172,6 +172,14 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
           [&](const sctp::event::OutgoingStreamsReset& e) { channels.HandleOutgoingReset(now, e.streams); },
           [&](const sctp::event::OutgoingStreamsResetFailed& e) { channels.HandleOutgoingResetFailed(now, e.streams); },
           [&](const sctp::event::IncomingStreamsReset& e) { channels.HandleIncomingReset(now, e.streams); },
+          [&](const sctp::event::OutgoingResetRequested& e) { channels.HandleOutgoingResetRequested(now, e.streams); },
+          [&](const sctp::event::StreamsAdded& e) {
+            channels.HandleStreamsAdded(now, std::min(e.incoming_streams, e.outgoing_streams));
+          },
+          // Channels stay, with all that was sent on them: only numbers begin anew (RFC 6525 §5.2.4). We ask for
+          // nothing, so no request finishes.
+          [](const sctp::event::AssociationReset&) {},
+          [](const sctp::event::RequestFinished&) {},
           // A restart under one DTLS association means that the other side lost its streams: nothing of ours is valid.
           [&](const sctp::event::Restarted&) {
             TearDown(now, progress.HandleFailure("SCTP: the peer restarted its association"));

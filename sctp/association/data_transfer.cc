@@ -5,7 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "sctp/association/stream_reset.h"
+#include "sctp/association/deferred_reset.h"
+#include "sctp/association/reconfig_requester.h"
 #include "sctp/association/termination.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/error.h"
@@ -22,8 +23,7 @@ namespace {
 constexpr Duration kMaxDelayedAck = std::chrono::milliseconds(500);
 
 size_t TakenOctets(const Tcb& tcb) {
-  const size_t held = tcb.stream_reset.deferred ? tcb.stream_reset.deferred->held_octets : 0;
-  return tcb.reassembly.buffered_bytes() + held + tcb.window.unconsumed +
+  return tcb.reassembly.buffered_bytes() + tcb.reconfig.held_octets() + tcb.window.unconsumed +
          tcb.window.unpolled * ReceiveWindow::kUnpolledOverhead;
 }
 
@@ -86,6 +86,11 @@ Flow ApplyAddResult(Context& context, Tcb& tcb, ReassemblyQueue::AddResult resul
 std::optional<UnwrappedTsn> MoveCumulative(Context& context, Tcb& tcb, Tsn new_cumulative_tsn) {
   if (!AcceptsData(context.state)) {
     context.Drop(DropReason::kOutOfState);
+    return std::nullopt;
+  }
+  if (AwaitsAssociationReset(tcb)) {
+    // It may be from either side of the reset; the peer repeats it (RFC 3758 §3.5 A5).
+    context.Drop(DropReason::kUnexpectedForwardTsn);
     return std::nullopt;
   }
   const UnwrappedTsn new_cumulative = tcb.tracker.Unwrap(new_cumulative_tsn);
@@ -226,8 +231,11 @@ void DeliverMessages(Context& context, Tcb& tcb) {
 }
 
 Flow FinishPacket(Context& context, Tcb& tcb) {
-  const auto progress = tcb.reassembly.CheckProgress(tcb.tracker.cumulative());
-  if (ApplyAddResult(context, tcb, progress, StreamId(0)) == Flow::kStop) return Flow::kStop;
+  // What is held is no fragment that is missing.
+  if (!AwaitsAssociationReset(tcb)) {
+    const auto progress = tcb.reassembly.CheckProgress(tcb.tracker.cumulative());
+    if (ApplyAddResult(context, tcb, progress, StreamId(0)) == Flow::kStop) return Flow::kStop;
+  }
   DeliverMessages(context, tcb);
   if (MaybePerformDeferredReset(context, tcb) == Flow::kStop) return Flow::kStop;
   switch (tcb.tracker.HandlePacketEnd()) {

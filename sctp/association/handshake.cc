@@ -167,7 +167,7 @@ Flow JoinAssociation(Context& context, const StateCookie& cookie) {
       tcb.agreement.peer_initial_tsn = agreement.peer_initial_tsn;
       tcb.agreement.peer_a_rwnd = agreement.peer_a_rwnd;
       tcb.tracker = DataTracker(agreement.peer_initial_tsn);
-      tcb.stream_reset = StreamReset(tcb.agreement);
+      tcb.reconfig.peers = ReconfigState(tcb.agreement).peers;
       tcb.sender.UpdatePeer(agreement.peer_a_rwnd,
                             agreement.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull);
     }

@@ -1,20 +1,13 @@
 // RFC 6525: resets of streams, in both directions, with what is lost, repeated and made up.
-#include "sctp/association/stream_reset.h"
-
 #include <gtest/gtest.h>
 
 #include <array>
 #include <chrono>
 #include <vector>
 
+#include "sctp/association/reconfig_test_support.h"
 #include "sctp/packet/chunk/abort.h"
 #include "sctp/packet/chunk/forward_tsn.h"
-#include "sctp/packet/chunk/reconfig.h"
-#include "sctp/packet/parameter/add_outgoing_streams.h"
-#include "sctp/packet/parameter/incoming_ssn_reset_request.h"
-#include "sctp/packet/parameter/outgoing_ssn_reset_request.h"
-#include "sctp/packet/parameter/reconfig_response.h"
-#include "sctp/packet/parameter/ssn_tsn_reset_request.h"
 #include "sctp/testing/association_pair.h"
 #include "sctp/testing/scripted_peer.h"
 namespace jsp::sctp {
@@ -22,54 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Side = AssociationPair::Side;
-
-Tsn Plus(Tsn tsn, uint32_t n) { return Tsn(tsn.value + n); }
-
-template <class Parameter>
-struct Reconfig {
-  Parameter parameter;
-  size_t Size() const { return kTlvHeaderSize + parameter.Size(); }
-  void Write(ByteWriter& writer) const {
-    WriteChunkHeader(writer, ChunkType::kReconfig, 0, Size());
-    parameter.Write(writer);
-  }
-};
-
-// All parameters of one type in the RE-CONFIG chunks of `packets`.
-template <class Parameter>
-std::vector<Parameter> ParametersOf(const std::vector<SentPacket>& packets) {
-  std::vector<Parameter> result;
-  for (const ReconfigChunk& chunk : ChunksOf<ReconfigChunk>(packets)) {
-    for (const ParameterView view : chunk.parameters) {
-      if (const auto parsed = Parameter::Parse(view)) result.push_back(*parsed);
-    }
-  }
-  return result;
-}
-
-std::vector<ReconfigResult> ResultsOf(const std::vector<SentPacket>& packets) {
-  std::vector<ReconfigResult> results;
-  for (const ReconfigResponse& response : ParametersOf<ReconfigResponse>(packets)) results.push_back(response.result());
-  return results;
-}
-using Results = std::vector<ReconfigResult>;
-
-Reconfig<ReconfigResponse> Respond(ReconfigSn sn, ReconfigResult result) {
-  return {{.response_sn = sn, .result_code = static_cast<uint32_t>(result), .next_tsns = {}}};
-}
-
-std::vector<StreamId> List(const WireList<StreamId>& streams) { return {streams.begin(), streams.end()}; }
-const std::array<StreamId, 1> kOne{StreamId(1)};
-const std::array<StreamId, 2> kOneAndTwo{StreamId(1), StreamId(2)};
-
-// The peer's request to reset its streams, with the sequence number `ahead` of its first one.
-Reconfig<OutgoingSsnResetRequest> Reset(const ScriptedPeer& peer, uint32_t ahead, Tsn last_assigned,
-                                        std::span<const StreamId> streams) {
-  return {{.request_sn = ReconfigSn(peer.config.initial_tsn.value + ahead),
-           .response_sn = ReconfigSn(peer.core_initial_tsn.value - 1),
-           .last_assigned_tsn = last_assigned,
-           .streams = streams}};
-}
 
 TEST(StreamResetTest, AsksForAResetOnceEverythingIsDelivered) {  // RFC 6525 §5.1.2, RFC 8831 §6.7
   EstablishedPeer peer;
@@ -138,18 +83,60 @@ TEST(StreamResetTest, RepeatsTheSameRequestWithBackoffAndCountsErrors) {  // RFC
 
 TEST(StreamResetTest, C11_EndlessInProgressIsNoErrorAndNoStorm) {  // RFC 6525 §5.2.7 H2
   EstablishedPeer peer;
+  // Data of another stream is outstanding: the peer has a reason to wait.
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(2, 10)));
+  peer.Drain();
+  peer.Deliver(peer.SackUpTo(Plus(peer.core_initial_tsn, ~0u)));
   ASSERT_TRUE(peer.core.ResetStreams(peer.now, kOne));
   size_t requests = 0;
-  for (int i = 0; i < 60; ++i) {
-    const auto sent = peer.Wait(500ms);
-    requests += ParametersOf<OutgoingSsnResetRequest>(sent).size();
-    peer.Deliver(Respond(ReconfigSn(peer.core_initial_tsn.value), ReconfigResult::kInProgress));
+  for (int i = 0; i < 60 && peer.core.state() == State::kEstablished; ++i) {
+    for (const auto& request : ParametersOf<OutgoingSsnResetRequest>(peer.Wait(500ms))) {
+      ++requests;
+      EXPECT_EQ(request.request_sn, CoreSn(peer));
+      peer.Deliver(Respond(CoreSn(peer), ReconfigResult::kInProgress));
+    }
   }
   EXPECT_EQ(peer.core.state(), State::kEstablished);
-  EXPECT_GT(requests, 10u);
+  EXPECT_GE(requests, 4u);  // the RTO of the outstanding DATA grows, and with it the timer
   EXPECT_LE(requests, 61u);
-  peer.Deliver(Respond(ReconfigSn(peer.core_initial_tsn.value), ReconfigResult::kPerformed));
+}
+
+TEST(StreamResetTest, C11_APeerThatRepeatsItsOldAnswerIsAskedUnderANewNumber) {  // RFC 6525 §5.2.7 H2
+  EstablishedPeer peer;
+  ASSERT_TRUE(peer.core.ResetStreams(peer.now, kOne));
+  std::vector<uint32_t> numbers;
+  for (int i = 0; i < 60; ++i) {
+    for (const auto& request : ParametersOf<OutgoingSsnResetRequest>(i == 0 ? peer.Drain() : peer.Wait(500ms))) {
+      numbers.push_back(request.request_sn.value - peer.core_initial_tsn.value);
+      EXPECT_EQ(request.last_assigned_tsn, Plus(peer.core_initial_tsn, ~0u));
+    }
+    peer.Deliver(Respond(CoreSn(peer, numbers.back()), ReconfigResult::kInProgress));
+  }
+  EXPECT_EQ(peer.core.state(), State::kEstablished);
+  EXPECT_GT(numbers.size(), 10u);
+  EXPECT_LE(numbers.size(), 61u);
+  // The same number again first: the peer may have changed its mind since.
+  EXPECT_EQ(std::vector<uint32_t>(numbers.begin(), numbers.begin() + 4), (std::vector<uint32_t>{0, 0, 1, 1}));
+  peer.Deliver(Respond(CoreSn(peer, numbers.back()), ReconfigResult::kPerformed));
   EXPECT_TRUE(peer.NextEvent<event::OutgoingStreamsReset>());
+}
+
+TEST(StreamResetTest, C11_ABusyPeerIsAskedAgainUnderANewNumberNotForEver) {  // RFC 6525 §4.4, §5.2.7 H3
+  EstablishedPeer peer;
+  ASSERT_TRUE(peer.core.ResetStreams(peer.now, kOne));
+  uint32_t number = 0;
+  size_t requests = 0;
+  for (int i = 0; i < 40; ++i) {
+    for (const auto& request : ParametersOf<OutgoingSsnResetRequest>(i == 0 ? peer.Drain() : peer.Wait(500ms))) {
+      EXPECT_EQ(request.request_sn, CoreSn(peer, number));
+      ++requests;
+    }
+    peer.Deliver(Respond(CoreSn(peer, number), ReconfigResult::kRequestInProgress));
+    ++number;
+  }
+  EXPECT_EQ(requests, Options{}.association_max_retransmits + 1);
+  EXPECT_TRUE(peer.NextEvent<event::OutgoingStreamsResetFailed>());
+  EXPECT_EQ(peer.core.state(), State::kEstablished);
 }
 
 TEST(StreamResetTest, ReportsARefusalAndOpensTheStreamAgain) {  // RFC 6525 §5.2.7 H3
@@ -243,21 +230,6 @@ TEST(StreamResetTest, C11_ALongListIsOneRequest) {
             Results{ReconfigResult::kPerformed});
 }
 
-TEST(StreamResetTest, DeniesOtherRequests) {  // RFC 6525 §5.2.1
-  EstablishedPeer peer;
-  const uint32_t sn = peer.config.initial_tsn.value;
-  EXPECT_EQ(ResultsOf(peer.Deliver(Reconfig<AddOutgoingStreams>{{.request_sn = ReconfigSn(sn), .new_streams = 10}})),
-            Results{ReconfigResult::kDenied});
-  EXPECT_EQ(ResultsOf(peer.Deliver(Reconfig<SsnTsnResetRequest>{{.request_sn = ReconfigSn(sn + 1)}})),
-            Results{ReconfigResult::kDenied});
-  EXPECT_EQ(ResultsOf(peer.Deliver(Reconfig<IncomingSsnResetRequest>{
-                {.request_sn = ReconfigSn(sn + 2), .streams = std::span<const StreamId>(kOne)}})),
-            Results{ReconfigResult::kDenied});
-  // The sequence goes on.
-  EXPECT_EQ(ResultsOf(peer.Deliver(Reset(peer, 3, Plus(peer.next_tsn, ~0u), kOne))),
-            Results{ReconfigResult::kPerformed});
-}
-
 TEST(StreamResetTest, AnswersAnIllegalCombinationWithAnError) {  // RFC 6525 §3.1
   EstablishedPeer peer;
   // SSN/TSN reset together with an outgoing reset.
@@ -288,13 +260,67 @@ TEST(StreamResetTest, C10_DefersAResetUntilTheLastTsnArrived) {  // RFC 6525 §5
   EXPECT_EQ(ResultsOf(peer.Deliver(request)), Results{ReconfigResult::kPerformed});
 }
 
-TEST(StreamResetTest, C10_ASecondRequestWaitsForTheDeferredOne) {  // RFC 6525 §5.1.1
+TEST(StreamResetTest, C10_ASecondRequestWhileOneIsDeferredIsAnError) {  // RFC 6525 §5.1.1, §4.4
   EstablishedPeer peer;
   const DataChunk lost = peer.NextData(1, 0, kHello);
   peer.Deliver(Reset(peer, 0, lost.tsn, kOne));
   EXPECT_EQ(ResultsOf(peer.Deliver(Reset(peer, 1, lost.tsn, kOneAndTwo))), Results{ReconfigResult::kRequestInProgress});
+  EXPECT_EQ(ResultsOf(peer.Deliver(Reconfig<SsnTsnResetRequest>{{.request_sn = PeerSn(peer, 2)}})),
+            Results{ReconfigResult::kRequestInProgress});
   peer.Deliver(lost);
-  EXPECT_EQ(ResultsOf(peer.Deliver(Reset(peer, 1, lost.tsn, kOneAndTwo))), Results{ReconfigResult::kPerformed});
+  // The numbers are used up, and the answers stand.
+  EXPECT_EQ(ResultsOf(peer.Deliver(Reconfig<SsnTsnResetRequest>{{.request_sn = PeerSn(peer, 2)}})),
+            Results{ReconfigResult::kRequestInProgress});
+  EXPECT_EQ(ResultsOf(peer.Deliver(Reset(peer, 3, lost.tsn, kOneAndTwo))), Results{ReconfigResult::kPerformed});
+}
+
+TEST(StreamResetTest, C11_ADeferredResetThatIsAskedForUnderANewNumberIsOneReset) {  // RFC 6525 §5.2.2 E2
+  for (const bool overtaken : {false, true}) {
+    SCOPED_TRACE(overtaken);
+    EstablishedPeer peer;
+    const DataChunk lost = peer.NextData(2, 0, kHello);
+    EXPECT_EQ(ResultsOf(peer.Deliver(Reset(peer, 0, lost.tsn, kOne))), Results{ReconfigResult::kInProgress});
+    if (overtaken) peer.Deliver(lost);
+    const auto second = peer.Deliver(Reset(peer, 1, lost.tsn, kOne));
+    EXPECT_EQ(ResultsOf(second), Results{overtaken ? ReconfigResult::kPerformed : ReconfigResult::kInProgress});
+    if (!overtaken) {
+      const auto done = ParametersOf<ReconfigResponse>(peer.Deliver(lost));
+      ASSERT_EQ(done.size(), 1u);
+      EXPECT_EQ(done[0].response_sn, PeerSn(peer, 1));
+      EXPECT_EQ(done[0].result(), ReconfigResult::kPerformed);
+    }
+    size_t resets = 0;
+    while (auto event = peer.core.PollEvent()) resets += std::holds_alternative<event::IncomingStreamsReset>(*event);
+    EXPECT_EQ(resets, 1u);
+  }
+}
+
+TEST(StreamResetTest, ResetsAllStreamsWithAnEmptyList) {  // RFC 6525 §5.1.2 A4
+  EstablishedPeer peer;
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 10)));
+  ASSERT_TRUE(peer.core.ResetStreams(peer.now, {}));
+  EXPECT_EQ(peer.core.Send(peer.now, MakeMessage(9, 10)).error(), SendError::kUnknownStream);
+  EXPECT_TRUE(ChunksOf<ReconfigChunk>(peer.Drain()).empty());
+  const auto requests = ParametersOf<OutgoingSsnResetRequest>(peer.Deliver(peer.SackUpTo(peer.core_initial_tsn)));
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_TRUE(requests[0].streams.empty());
+  peer.Deliver(Respond(CoreSn(peer), ReconfigResult::kPerformed));
+  EXPECT_TRUE(peer.NextEvent<event::OutgoingStreamsReset>()->streams.empty());
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 10)));
+  EXPECT_EQ(ChunksOf<DataChunk>(peer.Drain())[0].ssn, Ssn(0));
+}
+
+TEST(StreamResetTest, ARefusedResetOfAllStreamsOpensThemAndCountsOn) {  // RFC 6525 §5.2.7 H3
+  EstablishedPeer peer;
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 10)));
+  peer.Drain();
+  peer.Deliver(peer.SackUpTo(peer.core_initial_tsn));
+  ASSERT_TRUE(peer.core.ResetStreams(peer.now, {}));
+  peer.Drain();
+  peer.Deliver(Respond(CoreSn(peer), ReconfigResult::kDenied));
+  EXPECT_TRUE(peer.NextEvent<event::OutgoingStreamsResetFailed>()->streams.empty());
+  ASSERT_TRUE(peer.core.Send(peer.now, MakeMessage(1, 10)));
+  EXPECT_EQ(ChunksOf<DataChunk>(peer.Drain())[0].ssn, Ssn(1));
 }
 
 TEST(StreamResetTest, C10_ForwardTsnOverADeferredResetReleasesEverything) {

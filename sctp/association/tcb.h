@@ -7,9 +7,8 @@
 
 #include "base/time.h"
 #include "sctp/association/capabilities.h"
+#include "sctp/association/reconfig_state.h"
 #include "sctp/association/state_cookie.h"
-#include "sctp/packet/chunk/data.h"
-#include "sctp/packet/parameter/reconfig_response.h"
 #include "sctp/rx/data_tracker.h"
 #include "sctp/rx/reassembly_queue.h"
 #include "sctp/tx/retransmission_queue.h"
@@ -42,44 +41,11 @@ struct Heartbeat {
   uint64_t chunks_sent_before = 0;  // Metrics::chunks_sent when the period began: unchanged means idle
 };
 
-// RFC 6525: one request of ours in flight, and the peer's last ones.
-struct StreamReset {
-  struct Request {
-    ReconfigSn sn;
-    Tsn last_assigned_tsn;
-    std::vector<StreamId> streams;
-    bool due = true;           // to be sent or sent again
-    bool in_progress = false;  // the peer answered so: timer expiries are no errors (RFC 6525 §5.2.7 H2)
-    Duration timeout{};        // doubles at every expiry (RFC 6525 §5.1.1)
-  };
-  struct Answer {
-    ReconfigSn sn;
-    ReconfigResult result;
-  };
-  // RFC 6525 §5.2.2 E2: DATA that arrived beyond the reset, on streams that it concerns.
-  struct HeldChunk {
-    UnwrappedTsn tsn;
-    DataChunk chunk;  // its payload views `payload`
-    std::vector<uint8_t> payload;
-  };
-  struct Deferred {
-    ReconfigSn sn;
-    UnwrappedTsn last_assigned_tsn;
-    std::vector<StreamId> streams;  // none: all
-    std::vector<HeldChunk> held;
-    size_t held_octets = 0;
-  };
-
-  explicit StreamReset(const Agreement& agreement)
-      : next_sn(agreement.my_initial_tsn.value), expected_sn(agreement.peer_initial_tsn.value) {}
-
-  ReconfigSn next_sn;      // RFC 6525 §4.1: begins with the initial TSN
-  ReconfigSn expected_sn;  // the peer's next one
-  std::optional<Request> request;
-  std::vector<StreamId> drained;  // to be reset by the next request
-  std::vector<Answer> answers;    // to the last RE-CONFIG with requests: at most two (RFC 6525 §3.1)
-  std::optional<Deferred> deferred;
-};
+inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {
+  return {.max_message_size = ReceiveMessageLimit(options),
+          .incoming_streams = agreed.incoming_streams,
+          .framing = agreed.framing()};
+}
 
 // The transmission control block of RFC 9260 §13: what exists once both ends' INIT and INIT ACK are known. Owned by the
 // state; the functions of association/ work on its parts.
@@ -88,16 +54,14 @@ struct Tcb {
       : agreement(agreed),
         tie_tags(ties),
         tracker(agreed.peer_initial_tsn),
-        reassembly({.max_message_size = ReceiveMessageLimit(options),
-                    .incoming_streams = agreed.incoming_streams,
-                    .framing = agreed.framing()}),
+        reassembly(ReassemblyLimits(options, agreed)),
         sender(options,
                {.initial_tsn = agreed.my_initial_tsn,
                 .peer_a_rwnd = agreed.peer_a_rwnd,
                 .reliability = agreed.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull,
                 .framing = agreed.framing()},
                messages, metrics),
-        stream_reset(agreed) {
+        reconfig(agreed) {
     window.size = window.advertised = ReceiveWindowSize(options);
     window.limit = std::max(window.size, options.max_receive_window);
   }
@@ -107,7 +71,7 @@ struct Tcb {
   DataTracker tracker;
   ReassemblyQueue reassembly;
   RetransmissionQueue sender;
-  StreamReset stream_reset;
+  ReconfigState reconfig;
   Heartbeat heartbeat;
   ReceiveWindow window;
   uint32_t error_count = 0;  // RFC 9260 §8.1

@@ -5,8 +5,8 @@
 #include "base/overloaded.h"
 #include "sctp/association/data_transfer.h"
 #include "sctp/association/handshake.h"
+#include "sctp/association/reconfig_requester.h"
 #include "sctp/association/shutdown.h"
-#include "sctp/association/stream_reset.h"
 #include "sctp/association/termination.h"
 #include "sctp/packet/chunk/cookie_ack.h"
 #include "sctp/packet/chunk/cookie_echo.h"
@@ -71,7 +71,7 @@ size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
   }
   WriteShutdown(context, tcb, builder);
   if (sends_data) {
-    WriteResetRequest(context, tcb, builder);
+    WriteReconfigRequest(context, tcb, builder);
     WriteForwardTsn(context, tcb, builder);
   }
   if (has_data) WriteData(context, tcb, builder);

@@ -8,6 +8,8 @@ namespace {
 
 // RFC 9260 §7.2.4: "a total of three missing reports".
 constexpr uint8_t kMissesToLose = 3;
+// RFC 6525 §5.2.4 G1 leaps by half the number space: what is further ahead than half of that is beyond the leap.
+constexpr int64_t kBeyondLeap = int64_t{1} << 30;
 
 // Calls `visit(first, last)` for every maximal run that is in `a` and not in `b`. Both ascend without overlap.
 template <class Ranges, class Visit>
@@ -79,9 +81,20 @@ void OutstandingData::Push(const Chunk& chunk) {
   ring_.push_back(chunk);
 }
 
+void OutstandingData::RestartAt(Tsn next_tsn) {
+  JSP_CHECK(ring_.empty());
+  // Onwards, so that an old TSN is never taken for a new one.
+  first_ = Offset(first_, int64_t{static_cast<uint32_t>(next_tsn.value - first_.Wrap().value)});
+  peer_ack_point_ = Offset(first_, -1);
+  lost_floor_ = miss_floor_ = first_;
+  acknowledged_.clear();
+  mode_.leaps = true;
+}
+
 SackVerdict OutstandingData::Validate(const SackChunk& sack) const {
   const UnwrappedTsn cumulative = Lift(sack.cumulative_tsn_ack);
   if (cumulative.Next() < first_) return SackVerdict::kOutOfOrder;
+  if (mode_.leaps && cumulative.DistanceFrom(first_) > kBeyondLeap) return SackVerdict::kOutOfOrder;
   if (cumulative >= next_tsn()) return SackVerdict::kAcksUnsent;
   const int64_t highest_offset = next_tsn().DistanceFrom(cumulative) - 1;
   uint16_t previous_end = 0;

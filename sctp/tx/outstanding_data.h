@@ -89,6 +89,11 @@ class OutstandingData {
   // The highest TSN in flight whose message may be sent once more; what a tail loss probe repeats (RFC 8985 §7.3).
   std::optional<UnwrappedTsn> LastRepeatable(Timestamp now) const;
 
+  // RFC 6525 §5.1.4, §5.2.7 H5: from now on the peer may acknowledge TSNs of the other side of a leap; such a SACK is
+  // an old one or comes early, and means nothing. RestartAt leaps, while nothing is outstanding.
+  void ExpectRestart() { mode_.leaps = true; }
+  void RestartAt(Tsn next_tsn);
+
   // RFC 9260 §6.2.1, §7.2.4. Apply only what Validate calls valid.
   SackVerdict Validate(const SackChunk& sack) const;
   // kReordering: the path reorders, so miss indications mean little and losses are found by time (RFC 8985 §3.3.2).
@@ -177,6 +182,7 @@ class OutstandingData {
   struct Mode {
     Reliability reliability = Reliability::kFull;
     Framing framing = Framing::kData;
+    bool leaps = false;
   };
   Mode mode_;
 };

@@ -333,6 +333,29 @@ TEST(OutstandingDataTest, StopsThePeerAckPointBeforeWhatIsNotAbandoned) {  // RF
 }
 
 // An oracle that is slow and obvious, against random SACKs, losses and abandonments.
+TEST(OutstandingDataTest, GoesOnBeyondALeapAndIgnoresSacksFromBeforeIt) {  // RFC 6525 §5.2.7 H5
+  Outstanding o;
+  o.Send(3);
+  o.Sack(3);
+  EXPECT_EQ(o.Validate(uint32_t{1} << 31), SackVerdict::kAcksUnsent);
+  o.data.ExpectRestart();
+  EXPECT_EQ(o.Validate(uint32_t{1} << 31), SackVerdict::kOutOfOrder);
+  EXPECT_EQ(o.Validate(4), SackVerdict::kAcksUnsent);
+  const Tsn next(kFirst + 3 + (uint32_t{1} << 31));
+  o.data.RestartAt(next);
+  EXPECT_EQ(o.data.next_tsn().Wrap(), next);
+  EXPECT_EQ(o.Validate(3), SackVerdict::kOutOfOrder);
+  o.Send(2);
+  EXPECT_EQ(o.Validate(3), SackVerdict::kOutOfOrder);
+  SackChunk sack;
+  sack.cumulative_tsn_ack = Tsn(next.value + 1);
+  ASSERT_EQ(o.data.Validate(sack), SackVerdict::kValid);
+  const size_t chunk_size = o.data.at(o.data.first_tsn()).size();
+  EXPECT_EQ(o.data.Apply(o.now, sack, Phase::kNone).octets_acknowledged, 2 * chunk_size);
+  EXPECT_TRUE(o.data.empty());
+  EXPECT_TRUE(o.data.IsConsistent());
+}
+
 TEST(OutstandingDataTest, AgreesWithASlowModelUnderRandomOperations) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

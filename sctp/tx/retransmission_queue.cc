@@ -45,6 +45,14 @@ void RetransmissionQueue::UpdatePeer(uint32_t peer_a_rwnd, Reliability reliabili
   outstanding_.SetReliability(reliability);
 }
 
+void RetransmissionQueue::RestartAt(Tsn next_tsn) {
+  outstanding_.RestartAt(next_tsn);
+  losses_.Reset();
+  t3_ = {.at = Timestamp::Never(), .timed = {}};
+  probe_ = {};
+  forward_ = {};
+}
+
 OutstandingData::RecoveryPhase RetransmissionQueue::Phase() const {
   using enum OutstandingData::RecoveryPhase;
   if (limits_.rack_tlp && losses_.has_seen_reordering()) return kReordering;

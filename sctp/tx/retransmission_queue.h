@@ -34,6 +34,10 @@ class RetransmissionQueue {
   // A second INIT ACK or cookie of the same handshake (RFC 9260 §5.2.4 B): the TSNs stay.
   void UpdatePeer(uint32_t peer_a_rwnd, Reliability reliability);
 
+  // RFC 6525 §5.1.4: an SSN/TSN reset was asked for; RFC 6525 §5.2.7 H5: the next TSN, while is_idle().
+  void ExpectRestart() { outstanding_.ExpectRestart(); }
+  void RestartAt(Tsn next_tsn);
+
   // ---- input.
   struct SackOutcome {
     SackVerdict verdict;

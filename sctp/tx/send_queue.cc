@@ -1,5 +1,6 @@
 #include "sctp/tx/send_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -128,6 +129,7 @@ void SendQueue::BeginReset(StreamId id) {
 }
 
 bool SendQueue::is_resetting(StreamId id) const {
+  if (all_closed_) return true;
   const auto it = streams_.find(id.value);
   return it != streams_.end() && it->second.resetting;
 }
@@ -146,9 +148,35 @@ void SendQueue::EndReset(StreamId id, ResetResult result) {
   stream.resetting = false;
   // RFC 6525 §5.2.7 H4, RFC 8260 §2.3.2.
   if (result == ResetResult::kPerformed) stream.next_ordered = stream.next_unordered = 0;
-  if (stream.unreleased > 0 || stream.low_threshold > 0 || stream.next_ordered > 0 || stream.next_unordered > 0) return;
+  if (!stream.IsFresh() || stream.low_threshold > 0) return;
   scheduler_.Remove(id);
   streams_.erase(it);
+}
+
+void SendQueue::EndResetAll(ResetResult result) {
+  all_closed_ = false;
+  if (result == ResetResult::kFailed) return;
+  ResetNumbers();
+  for (auto& [id, stream] : streams_) stream.resetting = false;
+  drained_.clear();
+}
+
+void SendQueue::ResetNumbers() {
+  for (auto& [id, stream] : streams_) stream.next_ordered = stream.next_unordered = 0;
+}
+
+bool SendQueue::IsFresh(StreamId id) const {
+  const auto it = streams_.find(id.value);
+  return it == streams_.end() || it->second.IsFresh();
+}
+
+bool SendQueue::AreAllFresh() const {
+  return std::ranges::all_of(streams_, [](const auto& entry) { return entry.second.IsFresh(); });
+}
+
+bool SendQueue::IsDrained(StreamId id) const {
+  const auto it = streams_.find(id.value);
+  return it == streams_.end() || it->second.unreleased == 0;
 }
 
 void SendQueue::DropStreamsFrom(uint16_t count) {
@@ -177,6 +205,7 @@ void SendQueue::Clear() {
   streams_.clear();
   scheduler_.Clear();
   current_ = nullptr;
+  all_closed_ = false;
   total_buffered_ = 0;
   queued_messages_ = 0;
   low_.clear();

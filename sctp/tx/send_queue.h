@@ -61,11 +61,21 @@ class SendQueue {
   // No further Send. The stream is drained when its last message was released.
   void BeginReset(StreamId stream);
   bool is_resetting(StreamId stream) const;
+  // The same for all streams at once; who asked for it knows when they are idle.
+  void BeginResetAll() { all_closed_ = true; }
   // A stream with BeginReset and nothing left to deliver, each once.
   std::optional<StreamId> PopDrained();
   enum class ResetResult : uint8_t { kPerformed, kFailed };
   // Performed: the next message has SSN 0 (RFC 6525 §5.2.7 H4). Either way Send is open again.
   void EndReset(StreamId stream, ResetResult result);
+  // Performed: of all streams, also those with a BeginReset of their own. Failed: these stay closed.
+  void EndResetAll(ResetResult result);
+  // RFC 6525 §5.2.4 G5, RFC 6525 §5.2.7 H5: the next message of every stream has SSN 0. While nothing is outstanding.
+  void ResetNumbers();
+  // Nothing was sent on it since its numbers began (RFC 6525 §5.2.3); nothing that was is left to deliver.
+  bool IsFresh(StreamId stream) const;
+  bool AreAllFresh() const;
+  bool IsDrained(StreamId stream) const;
 
   // The handshake allowed only the first `count` streams (RFC 9260 §5.1.1): drops what is queued on the others. Before
   // the first fragment only.
@@ -87,6 +97,8 @@ class SendQueue {
     uint32_t next_ordered = 0;
     uint32_t next_unordered = 0;
     bool resetting = false;
+
+    bool IsFresh() const { return unreleased == 0 && next_ordered == 0 && next_unordered == 0; }
   };
   // RFC 9260 §6.1: "the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window."
   static constexpr size_t kMaxNumbered = 65535;
@@ -102,6 +114,7 @@ class SendQueue {
   StreamScheduler scheduler_;
   Framing framing_ = Framing::kData;
   Stream* current_ = nullptr;  // whose turn it is; map nodes do not move
+  bool all_closed_ = false;    // BeginResetAll
   size_t total_buffered_ = 0;
   size_t queued_messages_ = 0;
   std::vector<StreamId> low_;

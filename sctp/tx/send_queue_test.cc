@@ -250,6 +250,34 @@ TEST(SendQueueTest, AFailedResetGoesOnNumbering) {  // RFC 6525 §5.2.7 H3
   EXPECT_EQ(q.last_ssn, Ssn(1));
 }
 
+TEST(SendQueueTest, ResetsAllStreamsAtOnce) {  // RFC 6525 §5.1.2 A4
+  Queue q;
+  q.Add(1, 10);
+  q.Add(2, 10);
+  EXPECT_FALSE(q.queue.AreAllFresh());
+  EXPECT_FALSE(q.queue.IsDrained(StreamId(1)));
+  q.queue.BeginReset(StreamId(2));
+  q.queue.BeginResetAll();
+  EXPECT_TRUE(q.queue.is_resetting(StreamId(77)));
+  while (q.SendNext()) {
+  }
+  EXPECT_TRUE(q.queue.IsDrained(StreamId(1)));
+  EXPECT_FALSE(q.queue.IsFresh(StreamId(1)));
+  EXPECT_TRUE(q.queue.IsFresh(StreamId(77)));
+  // Refused: the reset of its own that a stream waits for goes on.
+  q.queue.EndResetAll(SendQueue::ResetResult::kFailed);
+  EXPECT_FALSE(q.queue.is_resetting(StreamId(1)));
+  EXPECT_TRUE(q.queue.is_resetting(StreamId(2)));
+  q.queue.BeginResetAll();
+  q.queue.EndResetAll(SendQueue::ResetResult::kPerformed);
+  EXPECT_FALSE(q.queue.is_resetting(StreamId(2)));
+  EXPECT_FALSE(q.queue.PopDrained());
+  EXPECT_TRUE(q.queue.AreAllFresh());
+  q.Add(1, 10);
+  q.SendNext();
+  EXPECT_EQ(q.last_ssn, Ssn(0));
+}
+
 TEST(SendQueueTest, DropsStreamsThatTheHandshakeDidNotAllow) {  // RFC 9260 §5.1.1
   for (const auto policy : {StreamScheduler::Policy::kRoundRobin, StreamScheduler::Policy::kFirstComeFirstServed}) {
     Queue q(policy);
