@@ -231,6 +231,9 @@ Expected<void, SendError> Association::Impl::CheckSend(const Message& message, c
                        Is<state::CookieWait>(context.state) || Is<state::Closed>(context.state);
   // RFC 9260 §9.2: no new data once a shutdown began on either side.
   if (!is_open) return Unexpected(SendError::kShuttingDown);
+  if (const auto* wait = std::get_if<state::CookieWait>(&context.state); wait != nullptr && wait->retry) {
+    tcb = wait->retry->suspended.get();
+  }
   const uint16_t streams = tcb == nullptr ? context.options.outgoing_streams : tcb->agreement.outgoing_streams;
   if (message.stream.value >= streams || context.messages.is_resetting(message.stream)) {
     return Unexpected(SendError::kUnknownStream);

@@ -13,6 +13,7 @@ struct TimerOptions {
   Duration rto_min = std::chrono::milliseconds(220);
   Duration rto_max = std::chrono::seconds(10);
   Duration cookie_lifetime = std::chrono::seconds(60);
+  Duration max_cookie_extension = std::chrono::seconds(10);  // at the peer's wish (RFC 9260 §3.3.2.1.3)
   Duration heartbeat_interval = std::chrono::seconds(30);
   Duration delayed_ack = std::chrono::milliseconds(20);
 };

@@ -6,6 +6,7 @@
 
 #include "base/byte_writer.h"
 #include "sctp/packet/chunk_header.h"
+#include "sctp/packet/parameter/cookie_preservative.h"
 #include "sctp/packet/parameter/forward_tsn_supported.h"
 #include "sctp/packet/parameter/supported_extensions.h"
 #include "sctp/packet/parameter/zero_checksum_acceptable.h"
@@ -68,13 +69,17 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
         result.cookie = parameter.value;
         break;
       case ParameterType::kHostNameAddress:
-        result.has_host_name = true;
+        result.host_name = parameter.octets;
+        break;
+      case ParameterType::kCookiePreservative:
+        if (const auto preservative = CookiePreservative::Parse(parameter)) {
+          result.cookie_increment = std::chrono::milliseconds(preservative->increment_ms);
+        }
         break;
       // RFC 8261 §6.1: no addresses above DTLS. They are tolerated and mean nothing.
       case ParameterType::kIpv4Address:
       case ParameterType::kIpv6Address:
       case ParameterType::kSupportedAddressTypes:
-      case ParameterType::kCookiePreservative:
       case ParameterType::kEcnCapable:
       // What a responder did not recognize of our INIT: all of it is optional.
       case ParameterType::kUnrecognizedParameter:

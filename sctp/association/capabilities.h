@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/time.h"
 #include "sctp/options.h"
 #include "sctp/packet/chunk/init.h"
 #include "sctp/packet/chunk/init_ack.h"
@@ -24,9 +25,10 @@ struct Capabilities {
 // What the parameters of a received INIT or INIT ACK say. Views the chunk.
 struct InitParameters {
   Capabilities capabilities;
-  std::optional<std::span<const uint8_t>> cookie = std::nullopt;  // RFC 9260 §3.3.3.1
-  bool has_host_name = false;                                     // RFC 9260 §3.3.2: must be refused
-  bool has_i_forward_tsn = false;                                 // RFC 8260 §2.3.1
+  std::optional<std::span<const uint8_t>> cookie = std::nullopt;     // RFC 9260 §3.3.3.1
+  std::optional<std::span<const uint8_t>> host_name = std::nullopt;  // RFC 9260 §3.3.2: must be refused; its parameter
+  Duration cookie_increment{};     // RFC 9260 §3.3.2.1.3: by which the cookie should live longer
+  bool has_i_forward_tsn = false;  // RFC 8260 §2.3.1
   // Whole parameters to report (RFC 9260 §3.2.1), each padded to four octets.
   std::vector<uint8_t> unrecognized = {};
 };

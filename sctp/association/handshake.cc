@@ -20,10 +20,17 @@
 #include "sctp/packet/error_cause/invalid_mandatory_parameter.h"
 #include "sctp/packet/error_cause/missing_mandatory_parameter.h"
 #include "sctp/packet/error_cause/stale_cookie.h"
+#include "sctp/packet/error_cause/unresolvable_address.h"
+#include "sctp/packet/parameter/cookie_preservative.h"
 #include "sctp/packet/parameter/state_cookie.h"
 #include "sctp/packet/parameter/unrecognized_parameter.h"
 namespace jsp::sctp {
 namespace {
+
+// RFC 9260 §5.2.6: new cookies that are asked for after the peer called one stale.
+constexpr uint32_t kMaxStaleCookies = 3;
+// RFC 9260 §5.2.6: "SHOULD add no more than 1 second beyond the measured RTT".
+constexpr Duration kCookieReserve = std::chrono::seconds(1);
 
 // RFC 9260 §5.3.1: any value but zero.
 VerificationTag RandomTag(Rng& rng) {
@@ -54,6 +61,35 @@ std::unique_ptr<Tcb> NewTcb(Context& context, const Agreement& agreement) {
                                context.metrics);
 }
 
+// What a newer INIT or INIT ACK of the peer says holds, as long as nothing of the peer's was received.
+void FollowPeer(Context& context, Tcb& tcb, const Agreement& agreement) {
+  tcb.tracker = DataTracker(agreement.peer_initial_tsn);
+  tcb.reassembly = ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement));
+  tcb.reconfig.peers = ReconfigState(tcb.agreement).peers;
+  tcb.sender.UpdatePeer(agreement.peer_a_rwnd,
+                        agreement.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull);
+}
+
+// A new one, or after a stale cookie the one of the earlier try. Null when what it has sent does not fit the new
+// agreement: the peer is not what it was.
+std::unique_ptr<Tcb> TakeTcb(Context& context, const Agreement& agreement) {
+  auto* wait = std::get_if<state::CookieWait>(&context.state);
+  if (wait == nullptr || !wait->retry) return NewTcb(context, agreement);
+  std::unique_ptr<Tcb> tcb = std::move(wait->retry->suspended);
+  const Agreement& earlier = tcb->agreement;
+  if (agreement.framing() != earlier.framing() || agreement.outgoing_streams < earlier.outgoing_streams) {
+    return nullptr;
+  }
+  tcb->agreement = agreement;
+  FollowPeer(context, *tcb, agreement);
+  return tcb;
+}
+
+Flow FailChangedPeer(Context& context) {
+  Close(context, event::Aborted{AbortCause::kNoHandshake, "the peer changed between two tries"});
+  return Flow::kStop;
+}
+
 void BecomeEstablished(Context& context) {
   Tcb& tcb = *context.Enter<state::Established>().tcb;
   context.timers.Disarm(Timer::kT1);
@@ -70,9 +106,14 @@ void BecomeEstablished(Context& context) {
 
 // RFC 9260 §5.1: "an ABORT chunk ... The Verification Tag field ... MUST be set to the Initiate Tag value of the
 // received INIT or INIT ACK chunk".
-void RefuseInit(Context& context, VerificationTag initiate_tag) {
-  const auto cause = WriteCause(InvalidMandatoryParameterCause{});
-  context.Reply(initiate_tag, AbortChunk{.causes = CauseRange(cause)});
+void RefuseInit(Context& context, VerificationTag initiate_tag, std::span<const uint8_t> causes) {
+  context.Reply(initiate_tag, AbortChunk{.causes = CauseRange(causes)});
+}
+
+// RFC 9260 §3.3.10.5: with the complete parameter, unless it is a long one.
+std::vector<uint8_t> UnresolvableCause(std::span<const uint8_t> parameter) {
+  if (parameter.size() > kMaxReportedOctets) return {};
+  return WriteCause(UnresolvableAddressCause{parameter});
 }
 
 // The parameters of an INIT ACK: cookie first, so that it is there whatever else has to be left out.
@@ -92,8 +133,13 @@ std::vector<uint8_t> InitAckParameters(const Context& context, std::span<const u
 // Answers an INIT on behalf of `mine`. Keeps nothing: the cookie has it all.
 void SendInitAck(Context& context, const InitChunk& init, const Announcement& mine, const TieTags& ties) {
   const InitParameters parameters = ReadParameters(init.parameters);
-  if (parameters.has_host_name) return RefuseInit(context, init.initiate_tag);
+  if (parameters.host_name) {
+    return RefuseInit(context, init.initiate_tag, UnresolvableCause(*parameters.host_name));
+  }
+  // RFC 9260 §3.3.2.1.3, within our own bound: a cookie that lives long can be replayed for long.
+  const Duration extension = std::min(parameters.cookie_increment, context.options.max_cookie_extension);
   const StateCookie cookie{.created = context.now,
+                           .lifetime = context.options.cookie_lifetime + extension,
                            .local_port = context.options.local_port,
                            .remote_port = context.options.remote_port,
                            .tie_tags = ties,
@@ -166,10 +212,7 @@ Flow JoinAssociation(Context& context, const StateCookie& cookie) {
       const Agreement& agreement = cookie.agreement;
       tcb.agreement.peer_initial_tsn = agreement.peer_initial_tsn;
       tcb.agreement.peer_a_rwnd = agreement.peer_a_rwnd;
-      tcb.tracker = DataTracker(agreement.peer_initial_tsn);
-      tcb.reconfig.peers = ReconfigState(tcb.agreement).peers;
-      tcb.sender.UpdatePeer(agreement.peer_a_rwnd,
-                            agreement.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull);
+      FollowPeer(context, tcb, agreement);
     }
   }
   tcb.cookie_ack_due = true;
@@ -178,11 +221,10 @@ Flow JoinAssociation(Context& context, const StateCookie& cookie) {
 }
 
 Flow OpenAssociation(Context& context, const StateCookie& cookie) {
-  context.state = state::CookieEchoed{.tcb = NewTcb(context, cookie.agreement),
-                                      .cookie = {},
-                                      .unrecognized = {},
-                                      .t1 = NewT1(context.options),
-                                      .echo_due = false};
+  auto tcb = TakeTcb(context, cookie.agreement);
+  if (tcb == nullptr) return FailChangedPeer(context);
+  context.state = state::CookieEchoed{
+      .tcb = std::move(tcb), .cookie = {}, .unrecognized = {}, .t1 = NewT1(context.options), .echo_due = false};
   context.tcb()->cookie_ack_due = true;
   BecomeEstablished(context);
   return Flow::kContinue;
@@ -238,7 +280,15 @@ size_t WriteInit(Context& context, state::CookieWait& wait, std::span<uint8_t> o
   if (!wait.init_due) return 0;
   wait.init_due = false;
   context.timers.Arm(Timer::kT1, context.now + wait.t1.Next());
-  const auto parameters = OwnParameters(context.options);
+  auto parameters = OwnParameters(context.options);
+  if (wait.retry) {
+    const auto increment = std::chrono::ceil<std::chrono::milliseconds>(wait.retry->increment);
+    const CookiePreservative preservative{.increment_ms = static_cast<uint32_t>(increment.count())};
+    const size_t offset = PaddedSize(parameters.size());
+    parameters.resize(offset + preservative.Size());
+    ByteWriter writer(std::span<uint8_t>(parameters).subspan(offset));
+    preservative.Write(writer);
+  }
   // RFC 9260 §8.5.1 A: "The sender MUST set the Verification Tag of the packet to 0."
   PacketBuilder builder(out, context.HeaderTo(VerificationTag(0)));
   builder.Add(InitChunk{.initiate_tag = wait.mine.tag,
@@ -259,7 +309,9 @@ Flow HandleInit(Context& context, const ChunkView& chunk) {
   if (const auto defect = init->Defect()) {
     context.Drop(DropReason::kBadChunk);
     // RFC 9260 §3.3.2: without a tag there is nobody to answer.
-    if (*defect != InitDefect::kZeroInitiateTag) RefuseInit(context, init->initiate_tag);
+    if (*defect != InitDefect::kZeroInitiateTag) {
+      RefuseInit(context, init->initiate_tag, WriteCause(InvalidMandatoryParameterCause{}));
+    }
     return Flow::kStop;
   }
   if (Is<state::Dead>(context.state)) {
@@ -299,8 +351,8 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
     return FailInitAck(context, *init_ack, WriteCause(InvalidMandatoryParameterCause{}), "INIT ACK out of range");
   }
   InitParameters parameters = ReadParameters(init_ack->parameters);
-  if (parameters.has_host_name) {
-    return FailInitAck(context, *init_ack, WriteCause(InvalidMandatoryParameterCause{}), "host name in INIT ACK");
+  if (parameters.host_name) {
+    return FailInitAck(context, *init_ack, UnresolvableCause(*parameters.host_name), "host name in INIT ACK");
   }
   if (!parameters.cookie || parameters.cookie->empty()) {
     const std::array<uint16_t, 1> missing{static_cast<uint16_t>(ParameterType::kStateCookie)};
@@ -313,10 +365,14 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
   }
   const Agreement agreement = Agree(context.options, wait->mine, AnnouncementOf(*init_ack), parameters);
   context.timers.Disarm(Timer::kT1);
-  context.state = state::CookieEchoed{.tcb = NewTcb(context, agreement),
+  const uint32_t stale_cookies = wait->retry ? wait->retry->stale_cookies : 0;
+  auto tcb = TakeTcb(context, agreement);
+  if (tcb == nullptr) return FailChangedPeer(context);
+  context.state = state::CookieEchoed{.tcb = std::move(tcb),
                                       .cookie = {parameters.cookie->begin(), parameters.cookie->end()},
                                       .unrecognized = std::move(parameters.unrecognized),
-                                      .t1 = NewT1(context.options)};
+                                      .t1 = NewT1(context.options),
+                                      .stale_cookies = stale_cookies};
   return Flow::kStop;
 }
 
@@ -336,8 +392,8 @@ Flow HandleCookieEcho(Context& context, const ChunkView& chunk, VerificationTag 
   const bool is_current = tcb != nullptr && tcb->agreement.my_tag == cookie->agreement.my_tag &&
                           tcb->agreement.peer_tag == cookie->agreement.peer_tag;
   const Duration age = context.now - cookie->created;
-  if (age > context.options.cookie_lifetime && !is_current) {
-    ReportStaleCookie(context, *cookie, age - context.options.cookie_lifetime);
+  if (age > cookie->lifetime && !is_current) {
+    ReportStaleCookie(context, *cookie, age - cookie->lifetime);
     return Flow::kStop;
   }
   return ResolveCookie(context, *cookie);
@@ -354,10 +410,21 @@ Flow HandleCookieAck(Context& context, const ChunkView& chunk) {
 }
 
 Flow HandleStaleCookieError(Context& context) {
-  if (!Is<state::CookieEchoed>(context.state)) return Flow::kContinue;
-  // RFC 9260 §5.2.6 lets us try again or give up. A cookie outlives all retransmissions of T1, so there is no sense in
-  // another one.
-  Close(context, event::Aborted{AbortCause::kNoHandshake, "the peer calls its cookie stale"});
+  auto* echoed = std::get_if<state::CookieEchoed>(&context.state);
+  if (echoed == nullptr) return Flow::kContinue;
+  if (echoed->stale_cookies >= kMaxStaleCookies) {
+    Close(context, event::Aborted{AbortCause::kNoHandshake, "the peer calls its cookies stale"});
+    return Flow::kStop;
+  }
+  // RFC 9260 §5.2.6, alternative 3.
+  const Agreement& agreement = echoed->tcb->agreement;
+  state::CookieWait wait{.mine = Announce(context.options, agreement.my_tag, agreement.my_initial_tsn),
+                         .t1 = NewT1(context.options)};
+  wait.retry.emplace(state::CookieWait::Retry{.suspended = std::move(echoed->tcb),
+                                              .increment = context.now - echoed->echo_sent_at + kCookieReserve,
+                                              .stale_cookies = echoed->stale_cookies + 1});
+  context.timers.Disarm(Timer::kT1);
+  context.state = std::move(wait);
   return Flow::kStop;
 }
 

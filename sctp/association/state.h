@@ -1,11 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/backoff.h"
+#include "base/time.h"
 #include "sctp/association/capabilities.h"
 #include "sctp/association/tcb.h"
 namespace jsp::sctp {
@@ -16,9 +18,16 @@ namespace state {
 // Nothing begun. A COOKIE ECHO of ours makes an association out of it; INITs leave no trace (RFC 9260 §5.1 B).
 struct Closed {};
 struct CookieWait {
+  // RFC 9260 §5.2.6: the association whose cookie the peer called stale goes on under the same tag and TSNs of ours.
+  struct Retry {
+    std::unique_ptr<Tcb> suspended;  // with what was sent behind the COOKIE ECHO
+    Duration increment{};            // to ask for in a Cookie Preservative
+    uint32_t stale_cookies = 0;
+  };
   Announcement mine;
   Backoff t1;
   bool init_due = true;
+  std::optional<Retry> retry{};
 };
 struct CookieEchoed {
   std::unique_ptr<Tcb> tcb;
@@ -26,6 +35,8 @@ struct CookieEchoed {
   std::vector<uint8_t> unrecognized;  // parameters of the INIT ACK to report behind the cookie (RFC 9260 §3.2.2)
   Backoff t1;
   bool echo_due = true;
+  Timestamp echo_sent_at{};
+  uint32_t stale_cookies = 0;  // of earlier tries
 };
 struct Established {
   std::unique_ptr<Tcb> tcb;

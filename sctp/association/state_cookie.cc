@@ -28,6 +28,7 @@ CookieJar::Sealed CookieJar::Seal(const StateCookie& cookie) const {
   ByteWriter writer(sealed);
   const Agreement& agreement = cookie.agreement;
   writer.Write(static_cast<uint64_t>((cookie.created - kEpoch).count()));
+  writer.Write(static_cast<uint64_t>(cookie.lifetime.count()));
   writer.Write(cookie.local_port);
   writer.Write(cookie.remote_port);
   writer.Write(cookie.tie_tags.local);
@@ -43,7 +44,6 @@ CookieJar::Sealed CookieJar::Seal(const StateCookie& cookie) const {
                (agreement.capabilities.stream_reset ? kStreamResetBit : 0) |
                (agreement.capabilities.interleaving ? kInterleavingBit : 0) |
                (agreement.capabilities.zero_checksum ? kZeroChecksumBit : 0));
-  writer.WriteZeros(kPlainSize - writer.size());
   const auto mac = key_.Sign(std::span(sealed).first(kPlainSize));
   writer.WriteBytes(mac);
   JSP_DCHECK(writer.ok() && writer.remaining() == 0);
@@ -59,6 +59,7 @@ Expected<StateCookie, CookieError> CookieJar::Open(std::span<const uint8_t> seal
   ByteReader reader(plain);
   StateCookie cookie;
   cookie.created = kEpoch + Duration(static_cast<Duration::rep>(reader.Read<uint64_t>()));
+  cookie.lifetime = Duration(static_cast<Duration::rep>(reader.Read<uint64_t>()));
   cookie.local_port = reader.Read<uint16_t>();
   cookie.remote_port = reader.Read<uint16_t>();
   cookie.tie_tags.local = reader.Read<uint32_t>();

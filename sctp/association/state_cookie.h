@@ -23,6 +23,7 @@ struct TieTags {
 // pointer.
 struct StateCookie {
   Timestamp created;
+  Duration lifetime{};  // RFC 9260 §5.1.3: the lifespan
   uint16_t local_port = 0;
   uint16_t remote_port = 0;
   TieTags tie_tags;

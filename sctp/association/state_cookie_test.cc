@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 StateCookie Sample() {
   StateCookie cookie;
   cookie.created = Timestamp::FromEpoch(123456789us);
+  cookie.lifetime = 61s;
   cookie.local_port = 5000;
   cookie.remote_port = 5001;
   cookie.tie_tags = {.local = 0x01020304, .peer = 0x05060708};

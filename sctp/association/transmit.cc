@@ -83,6 +83,7 @@ size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
 size_t WriteCookieEcho(Context& context, state::CookieEchoed& echoed, std::span<uint8_t> out) {
   if (!echoed.echo_due) return 0;
   echoed.echo_due = false;
+  echoed.echo_sent_at = context.now;
   Tcb& tcb = *echoed.tcb;
   context.timers.Arm(Timer::kT1, context.now + echoed.t1.Next());
   PacketBuilder builder(out, context.HeaderTo(tcb.agreement.peer_tag));

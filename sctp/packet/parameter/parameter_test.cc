@@ -6,6 +6,7 @@
 
 #include "sctp/packet/parameter/add_incoming_streams.h"
 #include "sctp/packet/parameter/add_outgoing_streams.h"
+#include "sctp/packet/parameter/cookie_preservative.h"
 #include "sctp/packet/parameter/forward_tsn_supported.h"
 #include "sctp/packet/parameter/heartbeat_info.h"
 #include "sctp/packet/parameter/incoming_ssn_reset_request.h"
@@ -82,11 +83,18 @@ struct Format<AddIncomingStreams> {
   static constexpr size_t kFixed = 12;
 };
 
+template <>
+struct Format<CookiePreservative> {
+  static constexpr char kExample[] = "0009 0008 000003e8";
+  static constexpr size_t kFixed = 8;
+};
+
 template <class T>
 class ParameterTest : public testing::Test {};
-using Parameters = testing::Types<HeartbeatInfo, StateCookieParameter, UnrecognizedParameter, SupportedExtensions,
-                                  ForwardTsnSupported, OutgoingSsnResetRequest, IncomingSsnResetRequest,
-                                  SsnTsnResetRequest, ReconfigResponse, AddOutgoingStreams, AddIncomingStreams>;
+using Parameters =
+    testing::Types<HeartbeatInfo, StateCookieParameter, UnrecognizedParameter, SupportedExtensions, ForwardTsnSupported,
+                   OutgoingSsnResetRequest, IncomingSsnResetRequest, SsnTsnResetRequest, ReconfigResponse,
+                   AddOutgoingStreams, AddIncomingStreams, CookiePreservative>;
 TYPED_TEST_SUITE(ParameterTest, Parameters);
 
 TYPED_TEST(ParameterTest, RoundTrips) {
