@@ -12,6 +12,7 @@
 #include "sctp/association/data_transfer.h"
 #include "sctp/association/handshake.h"
 #include "sctp/association/heartbeat.h"
+#include "sctp/association/path_probe.h"
 #include "sctp/association/reconfig_requester.h"
 #include "sctp/association/shutdown.h"
 #include "sctp/association/termination.h"
@@ -141,6 +142,16 @@ void Association::Abort(Timestamp now, std::string_view reason) {
   impl_->Settle();
 }
 
+void Association::HandlePathChanged(Timestamp now, const PathProperties& path) {
+  impl_->Advance(now);
+  HandlePathChange(impl_->context, path);
+}
+
+void Association::HandlePacketTooBig(Timestamp now, size_t mtu) {
+  impl_->Advance(now);
+  HandlePacketTooBigHint(impl_->context, mtu);
+}
+
 void Association::SetBufferedAmountLowThreshold(StreamId stream, size_t bytes) {
   impl_->context.messages.SetLowThreshold(stream, bytes);
 }
@@ -152,10 +163,10 @@ void Association::SetRemoteLimits(uint16_t remote_port, size_t remote_max_messag
 
 std::optional<Association::Transmit> Association::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   impl_->Advance(now);
-  const size_t size = WritePacket(impl_->context, out);
-  if (size == 0) return std::nullopt;
+  const WrittenPacket packet = WritePacket(impl_->context, out);
+  if (packet.size == 0) return std::nullopt;
   ++impl_->context.metrics.packets_sent;
-  return Transmit{size};
+  return Transmit{packet.size, packet.fragmentation};
 }
 
 std::optional<Event> Association::PollEvent() {
@@ -211,6 +222,8 @@ void Association::Impl::HandleTimer(Timer timer) {
       return HandleReconfigTimer(context);
     case Timer::kDelayedAck:
       return HandleDelayedAckTimer(context);
+    case Timer::kPathMtu:
+      return HandlePathMtuTimer(context);
     case Timer::kCount:
       break;
   }

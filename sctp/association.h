@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "base/ip_fragmentation.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
 #include "sctp/events.h"
@@ -57,6 +58,7 @@ class Association {
  public:
   struct Transmit {
     size_t size;
+    IpFragmentation fragmentation = IpFragmentation::kForbidden;
   };
   using Event = sctp::Event;
 
@@ -71,6 +73,13 @@ class Association {
   void HandleTimeout(Timestamp now);
   // The application took `bytes` of received messages: the window opens again.
   void HandleConsumed(Timestamp now, size_t bytes);
+  // RFC 8261 §6.1: packets take another path from now on, or are wrapped differently. The path MTU is measured anew,
+  // congestion control begins anew.
+  void HandlePathChanged(Timestamp now, const PathProperties& path);
+  // A datagram of ours was too large for a link of `mtu` octets of IP packet, by ICMP or by the own host (RFC 8899
+  // §4.6.1: matched with its addresses and ports by the caller). A hint: it may be forged, and is never obeyed below
+  // max_packet_size.
+  void HandlePacketTooBig(Timestamp now, size_t mtu);
 
   // Commands. What the caller did wrong comes back; what the network does later is an Event.
   void Connect(Timestamp now);  // both sides may (RFC 8841 §10.2, simultaneous INIT is legal)
@@ -93,7 +102,8 @@ class Association {
   void SetBufferedAmountLowThreshold(StreamId stream, size_t bytes);
   void SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size);
 
-  // Outputs. PollTransmit writes one packet of at most max_packet_size octets.
+  // Outputs. PollTransmit writes one packet: at most max_packet_size octets, or what path MTU discovery found or probes
+  // (`out` bounds that), or a chunk that is older than a smaller MTU.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;

@@ -78,10 +78,19 @@ struct StreamsAdded {
 };
 // The peer restarted (RFC 9260 §5.2.4 A): all streams start anew.
 struct Restarted {};
+// RFC 8899 §5.2, ERROR: small packets pass and none of a useful size does, in spite of IP fragmentation. It goes on
+// trying. `mtu`: octets of the smallest IP packet that did not arrive.
+struct PathStalled {
+  size_t mtu;
+};
+struct PathRecovered {
+  size_t packet_size;  // octets that an SCTP packet may have again
+};
 }  // namespace event
-using Event = std::variant<event::Connected, event::Closed, event::Aborted, event::MessageReceived,
-                           event::BufferedAmountLow, event::OutgoingStreamsReset, event::OutgoingStreamsResetFailed,
-                           event::IncomingStreamsReset, event::OutgoingResetRequested, event::RequestFinished,
-                           event::AssociationReset, event::StreamsAdded, event::Restarted>;
+using Event =
+    std::variant<event::Connected, event::Closed, event::Aborted, event::MessageReceived, event::BufferedAmountLow,
+                 event::OutgoingStreamsReset, event::OutgoingStreamsResetFailed, event::IncomingStreamsReset,
+                 event::OutgoingResetRequested, event::RequestFinished, event::AssociationReset, event::StreamsAdded,
+                 event::Restarted, event::PathStalled, event::PathRecovered>;
 
 }  // namespace jsp::sctp

@@ -2,6 +2,22 @@
 
 namespace jsp::sctp {
 
+const char* ToString(PathMtuState state) {
+  switch (state) {
+    case PathMtuState::kDisabled:
+      return "disabled";
+    case PathMtuState::kBase:
+      return "base";
+    case PathMtuState::kSearching:
+      return "searching";
+    case PathMtuState::kSearchComplete:
+      return "search complete";
+    case PathMtuState::kError:
+      return "error";
+  }
+  return "unknown";
+}
+
 const char* ToString(DropReason reason) {
   switch (reason) {
     case DropReason::kTooShort:

@@ -26,6 +26,21 @@ enum class DropReason : uint8_t {
 };
 const char* ToString(DropReason reason);
 
+// RFC 8899 §5.2.
+enum class PathMtuState : uint8_t { kDisabled, kBase, kSearching, kSearchComplete, kError };
+const char* ToString(PathMtuState state);
+
+// Path MTU discovery, RFC 8899.
+struct PathMtuMetrics {
+  size_t packet_size = 0;  // PLPMTU: octets that an SCTP packet may have now
+  PathMtuState path_mtu_state = PathMtuState::kDisabled;
+  bool path_stalled = false;  // small packets pass and none of a useful size does
+  uint64_t path_probes_sent = 0;
+  uint64_t packet_too_big_hints = 0;
+  uint64_t large_repetitions_lost = 0;  // chunks in packets above the base size that were lost more than once
+  uint64_t fragmentable_packets = 0;    // sent larger than the path may carry, for IP to cut (RFC 9260 §6.9)
+};
+
 // The sender's view of the path now (RFC 9260 §6.1, §6.3.1, §7.2); octets and microseconds.
 struct PathGauges {
   size_t cwnd = 0;
@@ -36,7 +51,7 @@ struct PathGauges {
   uint64_t rto_us = 0;
 };
 
-struct Metrics : PathGauges {
+struct Metrics : PathGauges, PathMtuMetrics {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
   uint64_t chunks_sent = 0;  // DATA, first transmissions

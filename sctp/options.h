@@ -67,11 +67,35 @@ struct StreamOptions {
   uint16_t max_incoming_streams = 65535;  // also announced
 };
 
+// What is known of the path; octets.
+struct PathProperties {
+  // Around an SCTP packet: 40 (IPv6) or 20, 8 (UDP), 13 + 24 (DTLS 1.2 record with AES-GCM), 4 (a TURN channel header).
+  size_t overhead = 89;
+  size_t min_mtu = 1280;  // of IP packets: RFC 8200 §5; 576 for IPv4, where smaller ones are hardly found
+};
+
+// Path MTU discovery, RFC 8899.
+struct PathMtuOptions {
+  // Only for an owner that sends datagrams unfragmented where Transmit says so; RFC 8261 §5 wants a safe size else.
+  bool path_mtu_discovery = false;
+  size_t path_overhead = PathProperties{}.overhead;
+  size_t min_path_mtu = PathProperties{}.min_mtu;
+  // Octets of the largest IP packet that is tried. Beyond 1500 only where jumbo frames, or loopback, are known to be;
+  // up to 16,384 less a DTLS record's room.
+  size_t max_path_mtu = 1500;
+  // PROBE_TIMER, but never below two round trips. RFC 8899 §5.1.1: at least 1 s; its 15 s are for those who measure no
+  // round trip.
+  Duration probe_timer = std::chrono::seconds(1);
+  Duration path_mtu_raise_interval = std::chrono::seconds(600);  // PMTU_RAISE_TIMER (RFC 8899 §5.1.1)
+  uint32_t max_probes = 3;                                       // MAX_PROBES (RFC 8899 §5.1.2)
+};
+
 // Per association; every timer and limit by its name.
-struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions, StreamOptions {
+struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions, StreamOptions, PathMtuOptions {
   uint16_t local_port = 5000;
   uint16_t remote_port = 5000;
-  // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header).
+  // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header). With
+  // path MTU discovery it is where that begins and falls back to: BASE_PLPMTU.
   size_t max_packet_size = 1191;
   // Largest message that may be sent and received; 0 = no limit.
   size_t max_message_size = 256 * 1024;         // ours: what we accept

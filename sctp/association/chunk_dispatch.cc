@@ -149,6 +149,9 @@ Flow HandleChunkWithTcb(Context& context, Tcb& tcb, const ChunkView& chunk) {
     case ChunkType::kReconfig:
       if (!tcb.agreement.capabilities.stream_reset) return HandleUnknown(context, chunk);
       return HandleReconfig(context, tcb, chunk);
+    case ChunkType::kPad:
+      // RFC 4820 §3: discarded, also the peer's probes of a path MTU.
+      return Flow::kContinue;
     default:
       return HandleUnknown(context, chunk);
   }

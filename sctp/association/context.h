@@ -31,6 +31,7 @@ enum class Timer : uint8_t {
   kHeartbeat,      // RFC 9260 §8.3
   kReconfig,       // RFC 6525 §5.1.1
   kDelayedAck,     // RFC 9260 §6.2
+  kPathMtu,        // PROBE_TIMER, PMTU_RAISE_TIMER (RFC 8899 §5.1.1)
   kCount,
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sctp/association/deferred_reset.h"
+#include "sctp/association/path_probe.h"
 #include "sctp/association/reconfig_requester.h"
 #include "sctp/association/termination.h"
 #include "sctp/packet/chunk/data.h"
@@ -42,6 +43,7 @@ Flow ApplySackOutcome(Context& context, Tcb& tcb, const RetransmissionQueue::Sac
     case SackVerdict::kValid:
       // RFC 9260 §8.1: "MUST be reset each time a DATA chunk sent to that peer endpoint is acknowledged".
       if (outcome.progress) tcb.error_count = 0;
+      ObserveLargeChunks(context, tcb, outcome.large_acknowledged);
       return Flow::kContinue;
     case SackVerdict::kOutOfOrder:
       return Flow::kContinue;
@@ -257,7 +259,9 @@ void HandleT3(Context& context) {
   if (tcb == nullptr) return;
   // RFC 9260 §8.1. Before COOKIE ACK it is T1-cookie that counts.
   const bool is_loss = tcb->sender.HandleTimeout(context.now) == RetransmissionQueue::Expiry::kLoss;
-  if (is_loss && !Is<state::CookieEchoed>(context.state)) CountError(context, *tcb);
+  if (!is_loss || Is<state::CookieEchoed>(context.state)) return;
+  HandleT3Loss(context, *tcb);
+  CountError(context, *tcb);
 }
 
 void HandleDelayedAckTimer(Context& context) {

@@ -4,14 +4,12 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "sctp/association/path_probe.h"
 #include "sctp/association/termination.h"
 #include "sctp/packet/chunk/heartbeat.h"
 #include "sctp/packet/chunk/heartbeat_ack.h"
 namespace jsp::sctp {
 namespace {
-
-// A nonce and nothing else: RFC 9260 §3.3.5 wants 64 bits of it, and the time stays with us.
-constexpr size_t kInfoSize = 8;
 
 void ArmPeriod(Context& context, Tcb& tcb) {
   tcb.heartbeat.chunks_sent_before = context.metrics.chunks_sent;
@@ -24,16 +22,16 @@ void ArmPeriod(Context& context, Tcb& tcb) {
   context.timers.Arm(Timer::kHeartbeat, context.now + context.options.heartbeat_interval + rto / 2 + jitter);
 }
 
-// RFC 9260 §8.3: up to SHUTDOWN-SENT and SHUTDOWN-ACK-SENT.
+}  // namespace
+
 bool IsHeartbeatState(const StateData& state) {
   return Is<state::Established>(state) || Is<state::ShutdownPending>(state) || Is<state::ShutdownReceived>(state);
 }
 
-}  // namespace
-
 void StartHeartbeats(Context& context, Tcb& tcb) {
   tcb.heartbeat = {};
   ArmPeriod(context, tcb);
+  StartPathMtu(context, tcb);
 }
 
 void HandleHeartbeatTimer(Context& context) {
@@ -50,7 +48,7 @@ void HandleHeartbeatTimer(Context& context) {
     return;
   }
   const uint64_t nonce = context.rng.Random<uint64_t>();
-  std::array<uint8_t, kInfoSize> info{};
+  std::array<uint8_t, kHeartbeatNonceSize> info{};
   ByteWriter writer(info);
   writer.Write(nonce);
   if (context.control.Add(HeartbeatChunk{.info = {info}})) tcb->heartbeat.outstanding = {nonce, context.now};
@@ -74,8 +72,10 @@ Flow HandleHeartbeatAck(Context& context, Tcb& tcb, const ChunkView& chunk) {
   }
   ByteReader reader(ack->info.value);
   const auto nonce = reader.Read<uint64_t>();
+  const bool is_nonce = reader.ok() && reader.remaining() == 0;
+  if (is_nonce && HandleProbeAck(context, tcb, nonce)) return Flow::kContinue;
   const auto& outstanding = tcb.heartbeat.outstanding;
-  if (!reader.ok() || reader.remaining() != 0 || !outstanding || outstanding->nonce != nonce) {
+  if (!is_nonce || !outstanding || outstanding->nonce != nonce) {
     context.Drop(DropReason::kBadNonce);
     return Flow::kContinue;
   }

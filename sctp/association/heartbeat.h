@@ -5,7 +5,12 @@ namespace jsp::sctp {
 
 // RFC 9260 §8.3: probes a path that is idle, and answers the peer's probes.
 
-// The association is established: the first period begins.
+// A nonce and nothing else: RFC 9260 §3.3.5 wants 64 bits of it, and the time stays with us.
+inline constexpr size_t kHeartbeatNonceSize = 8;
+
+// RFC 9260 §8.3: up to SHUTDOWN-SENT and SHUTDOWN-ACK-SENT.
+bool IsHeartbeatState(const StateData& state);
+// The association is established: the first period begins, and path MTU discovery.
 void StartHeartbeats(Context& context, Tcb& tcb);
 void HandleHeartbeatTimer(Context& context);
 Flow HandleHeartbeat(Context& context, const ChunkView& chunk);

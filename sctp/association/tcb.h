@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "sctp/association/capabilities.h"
+#include "sctp/association/path_mtu.h"
 #include "sctp/association/reconfig_state.h"
 #include "sctp/association/state_cookie.h"
 #include "sctp/rx/data_tracker.h"
@@ -61,7 +62,8 @@ struct Tcb {
                 .reliability = agreed.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull,
                 .framing = agreed.framing()},
                messages, metrics),
-        reconfig(agreed) {
+        reconfig(agreed),
+        path_mtu(options.max_packet_size) {
     window.size = window.advertised = ReceiveWindowSize(options);
     window.limit = std::max(window.size, options.max_receive_window);
   }
@@ -74,7 +76,9 @@ struct Tcb {
   ReconfigState reconfig;
   Heartbeat heartbeat;
   ReceiveWindow window;
-  uint32_t error_count = 0;  // RFC 9260 §8.1
+  PathMtu path_mtu;
+  uint64_t large_losses_seen = 0;  // of Metrics::large_repetitions_lost
+  uint32_t error_count = 0;        // RFC 9260 §8.1
   bool cookie_ack_due = false;
   bool has_received_data = false;
 };

@@ -5,6 +5,7 @@
 #include "base/overloaded.h"
 #include "sctp/association/data_transfer.h"
 #include "sctp/association/handshake.h"
+#include "sctp/association/path_probe.h"
 #include "sctp/association/reconfig_requester.h"
 #include "sctp/association/shutdown.h"
 #include "sctp/association/termination.h"
@@ -57,13 +58,49 @@ void WriteForwardTsn(Context& context, Tcb& tcb, PacketBuilder& builder) {
   }
 }
 
-size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
-  PacketBuilder builder(out, context.HeaderTo(tcb.agreement.peer_tag));
+SentChecksum ChecksumKind(const Tcb& tcb) {
+  return tcb.agreement.capabilities.zero_checksum ? SentChecksum::kZero : SentChecksum::kCrc32c;
+}
+
+// RFC 9260 §6.9: "Once a user message is fragmented, it cannot be re-fragmented. Instead, if the PMTU has been reduced,
+// then IP fragmentation MUST be used." `chunk`: octets of the one that became too large.
+WrittenPacket WriteOversized(Context& context, Tcb& tcb, size_t chunk, std::span<uint8_t> out) {
+  PacketBuilder builder(out.first(std::min(out.size(), kCommonHeaderSize + chunk)),
+                        context.HeaderTo(tcb.agreement.peer_tag));
+  WriteData(context, tcb, builder);
+  ++context.metrics.fragmentable_packets;
+  return {builder.Finish(ChecksumKind(tcb)), IpFragmentation::kAllowed};
+}
+
+// Octets that a packet without DATA or with new DATA may have. Answers to the peer are never larger than the base size,
+// and are sent even if discovery went below it.
+size_t PacketLimit(const Context& context, const Tcb& tcb) {
+  const size_t control = context.control.empty() ? 0 : kCommonHeaderSize + context.control.Size();
+  return std::max(tcb.path_mtu.size(), control);
+}
+
+IpFragmentation FragmentationOf(Context& context, Tcb& tcb, size_t size) {
+  const PathMtu& path = tcb.path_mtu;
+  if (size > path.size() / 2) tcb.path_mtu.HandleFullPacketSent();
+  if (!path.needs_ip_fragmentation() && size <= path.size()) return IpFragmentation::kForbidden;
+  ++context.metrics.fragmentable_packets;
+  return IpFragmentation::kAllowed;
+}
+
+WrittenPacket WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
+  if (const size_t size = WriteProbe(context, tcb, out)) return {size};
+  const bool sends_data = SendsData(context.state);
+  const bool has_data = sends_data && tcb.sender.BeginPacket(context.now);
+  if (has_data && !tcb.cookie_ack_due) {
+    if (const size_t chunk = tcb.sender.OversizedRepetition(context.now)) {
+      return WriteOversized(context, tcb, chunk, out);
+    }
+  }
+  PacketBuilder builder(out.first(std::min(out.size(), PacketLimit(context, tcb))),
+                        context.HeaderTo(tcb.agreement.peer_tag));
   // RFC 9260 §5.1: COOKIE ACK is the first chunk.
   if (tcb.cookie_ack_due && builder.Add(CookieAckChunk{})) tcb.cookie_ack_due = false;
   if (!context.control.empty() && builder.Add(context.control)) context.control.Clear();
-  const bool sends_data = SendsData(context.state);
-  const bool has_data = sends_data && tcb.sender.BeginPacket(context.now);
   // RFC 9260 §6.1: what is unacknowledged is acknowledged with DATA that goes out anyway.
   const bool is_acknowledging = !Is<state::ShutdownAckSent>(context.state);
   if (is_acknowledging && (tcb.tracker.sack_now() || (has_data && tcb.tracker.has_unacknowledged()))) {
@@ -76,7 +113,8 @@ size_t WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> out) {
   }
   if (has_data) WriteData(context, tcb, builder);
   // RFC 9653 §5.2. INIT, COOKIE ECHO and answers out of the blue are composed elsewhere, with their CRC.
-  return builder.Finish(tcb.agreement.capabilities.zero_checksum ? SentChecksum::kZero : SentChecksum::kCrc32c);
+  const size_t size = builder.Finish(ChecksumKind(tcb));
+  return {size, FragmentationOf(context, tcb, size)};
 }
 
 // RFC 9260 §5.1 C: COOKIE ECHO first, DATA behind it, and nothing else until COOKIE ACK.
@@ -98,19 +136,20 @@ size_t WriteCookieEcho(Context& context, state::CookieEchoed& echoed, std::span<
 
 }  // namespace
 
-size_t WritePacket(Context& context, std::span<uint8_t> out) {
-  out = out.first(std::min(out.size(), context.options.max_packet_size));
+WrittenPacket WritePacket(Context& context, std::span<uint8_t> out) {
+  const auto base = out.first(std::min(out.size(), context.options.max_packet_size));
   while (!context.replies.empty()) {
-    if (const size_t size = WriteReply(context, out)) return size;
+    if (const size_t size = WriteReply(context, base)) return {size};
   }
-  return std::visit(Overloaded{
-                        [](state::Closed&) { return size_t{0}; },
-                        [](state::Dead&) { return size_t{0}; },
-                        [&](state::CookieWait& wait) { return WriteInit(context, wait, out); },
-                        [&](state::CookieEchoed& echoed) { return WriteCookieEcho(context, echoed, out); },
-                        [&](auto& with_tcb) { return WriteEstablished(context, *with_tcb.tcb, out); },
-                    },
-                    context.state);
+  return std::visit(
+      Overloaded{
+          [](state::Closed&) { return WrittenPacket{}; },
+          [](state::Dead&) { return WrittenPacket{}; },
+          [&](state::CookieWait& wait) { return WrittenPacket{WriteInit(context, wait, base)}; },
+          [&](state::CookieEchoed& echoed) { return WrittenPacket{WriteCookieEcho(context, echoed, base)}; },
+          [&](auto& with_tcb) { return WriteEstablished(context, *with_tcb.tcb, out); },
+      },
+      context.state);
 }
 
 }  // namespace jsp::sctp

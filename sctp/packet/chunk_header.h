@@ -8,7 +8,8 @@
 #include "sctp/packet/tlv.h"
 namespace jsp::sctp {
 
-// RFC 9260 §3.2 table 1, RFC 3758 §8, RFC 6525 §8.1 and RFC 8260 §5. Other values are chunks that we do not know.
+// RFC 9260 §3.2 table 1, RFC 3758 §8, RFC 4820 §3, RFC 6525 §8.1 and RFC 8260 §5. Other values are chunks that we do
+// not know.
 enum class ChunkType : uint8_t {
   kData = 0,
   kInit = 1,
@@ -25,6 +26,7 @@ enum class ChunkType : uint8_t {
   kShutdownComplete = 14,
   kIData = 64,
   kReconfig = 130,
+  kPad = 132,
   kForwardTsn = 192,
   kIForwardTsn = 194,
 };

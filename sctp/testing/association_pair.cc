@@ -71,10 +71,10 @@ void AssociationPair::DrainAll() {
 
 void AssociationPair::Drain(Side side) {
   End& end = ends_[static_cast<size_t>(side)];
-  std::array<uint8_t, 2048> buffer;
+  std::array<uint8_t, 16384> buffer;
   const auto transmit = [&] {
     while (const auto packet = end.core->PollTransmit(now_, buffer)) {
-      Transmit(side, std::span<const uint8_t>(buffer).first(packet->size));
+      Transmit(side, std::span<const uint8_t>(buffer).first(packet->size), packet->fragmentation);
     }
   };
   transmit();
@@ -89,10 +89,15 @@ void AssociationPair::Drain(Side side) {
   transmit();  // a window update
 }
 
-void AssociationPair::Transmit(Side from, std::span<const uint8_t> packet) {
+void AssociationPair::Transmit(Side from, std::span<const uint8_t> packet, IpFragmentation fragmentation) {
   ++packets_sent_;
   if (filter_ && filter_(from, packet)) return;
   const Link& link = config_.link;
+  if (link.mtu != 0 && packet.size() > link.mtu &&
+      (fragmentation == IpFragmentation::kForbidden || rng_.Uniform() < link.fragment_loss)) {
+    ++too_large_;
+    return;
+  }
   if (rng_.Uniform() < link.loss) return;
   Timestamp at = now_ + link.delay;
   if (link.bits_per_s > 0) {

@@ -22,9 +22,11 @@ class AssociationPair {
     Duration delay = std::chrono::milliseconds(10);
     double loss = 0;
     double duplicate = 0;
-    double reorder = 0;     // share of packets that take up to three delays longer
-    double corrupt = 0;     // share of packets with some octets changed
-    double bits_per_s = 0;  // 0: no limit; the queue in front of it is 256 packets long
+    double reorder = 0;        // share of packets that take up to three delays longer
+    double corrupt = 0;        // share of packets with some octets changed
+    double bits_per_s = 0;     // 0: no limit; the queue in front of it is 256 packets long
+    size_t mtu = 0;            // octets of SCTP packet; larger ones are lost unless IP may fragment them. 0: no limit
+    double fragment_loss = 0;  // share of what IP fragmented that is lost, as behind some firewalls
   };
   struct Config {
     Options a = {};
@@ -74,6 +76,7 @@ class AssociationPair {
   void set_filter(Filter filter) { filter_ = std::move(filter); }
   void set_link(const Link& link) { config_.link = link; }
   uint64_t packets_sent() const { return packets_sent_; }
+  uint64_t too_large() const { return too_large_; }  // lost to the MTU
 
  private:
   struct End {
@@ -92,7 +95,7 @@ class AssociationPair {
 
   void DrainAll();
   void Drain(Side side);
-  void Transmit(Side from, std::span<const uint8_t> packet);
+  void Transmit(Side from, std::span<const uint8_t> packet, IpFragmentation fragmentation);
   void Schedule(Side from, std::vector<uint8_t> packet, Timestamp at);
   // Moves on to the next thing that happens, if it happens by `end`.
   bool Step(Timestamp end);
@@ -105,6 +108,7 @@ class AssociationPair {
   Filter filter_;
   uint64_t order_ = 0;
   uint64_t packets_sent_ = 0;
+  uint64_t too_large_ = 0;
 };
 
 // The first chunk's type, for filters.

@@ -100,10 +100,14 @@ void ScriptedPeer::EstablishAsClient() {
 
 std::vector<SentPacket> ScriptedPeer::Drain() {
   std::vector<SentPacket> packets;
-  std::array<uint8_t, 2048> buffer;
+  std::array<uint8_t, 16384> buffer;
+  const Options& options = config.options;
+  const size_t limit = std::max(options.max_packet_size, options.path_mtu_discovery ? options.max_path_mtu : 0);
   while (const auto transmit = core.PollTransmit(now, buffer)) {
-    EXPECT_LE(transmit->size, config.options.max_packet_size);
-    packets.push_back({now, {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(transmit->size)}});
+    EXPECT_LE(transmit->size, limit);
+    packets.push_back({.at = now,
+                       .octets = {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(transmit->size)},
+                       .fragmentation = transmit->fragmentation});
     // Nothing that a core does may go on for ever.
     EXPECT_LT(packets.size(), 100000u);
     if (packets.size() >= 100000u) break;

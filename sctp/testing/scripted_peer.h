@@ -29,6 +29,7 @@ struct SentPacket {
   Timestamp at;
   std::vector<uint8_t> octets;
   ChecksumPolicy checksum = ChecksumPolicy::kRequireCrc32c;
+  IpFragmentation fragmentation = IpFragmentation::kForbidden;
 
   CommonHeader header() const { return view().header; }
   PacketView view() const { return *PacketView::Parse(octets, checksum); }

@@ -32,6 +32,9 @@ class CongestionControl {
   void HandleIdle(Duration idle, Duration rto) {
     std::visit([&](auto& c) { c.HandleIdle(idle, rto); }, controller_);
   }
+  void SetPmdcs(size_t pmdcs) {
+    std::visit([&](auto& c) { c.SetPmdcs(pmdcs); }, controller_);
+  }
   bool in_fast_recovery() const {
     return std::visit([](const auto& c) { return c.in_fast_recovery(); }, controller_);
   }

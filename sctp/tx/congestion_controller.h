@@ -34,6 +34,8 @@ struct AckSample {
 // RetransmissionQueue detects losses and calls it.
 template <class C>
 concept CongestionController = requires(C c, const C cc, const AckSample& ack, UnwrappedTsn tsn, Duration d) {
+  // The path MTU is another one. The window stays, in octets (RFC 8899 §3 item 7).
+  { c.SetPmdcs(size_t{}) } -> std::same_as<void>;
   { c.HandleAck(ack) } -> std::same_as<void>;
   // Losses were found; `highest_outstanding` ends the episode (RFC 9260 §7.2.4).
   { c.HandleLoss(tsn) } -> std::same_as<void>;

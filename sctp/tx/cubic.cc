@@ -30,6 +30,15 @@ void Cubic::HandleAck(const AckSample& ack) {
   if (recovery_exit_ && ack.cumulative_tsn >= *recovery_exit_) recovery_exit_.reset();
 }
 
+// Windows are kept in packets: the same octets are now another number of them, and the curve begins anew.
+void Cubic::SetPmdcs(size_t pmdcs) {
+  const double ratio = static_cast<double>(pmdcs_) / static_cast<double>(pmdcs);
+  w_max_ *= ratio;
+  growth_ *= ratio;
+  epoch_.reset();
+  pmdcs_ = pmdcs;
+}
+
 void Cubic::SlowStart(const AckSample& ack) {
   const auto verdict = hystart_.HandleAck(ack.delivered, ack.prior_delivered, ack.rtt);
   if (verdict == HyStart::Verdict::kLeave) {

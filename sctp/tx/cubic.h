@@ -19,6 +19,7 @@ class Cubic {
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
 
+  void SetPmdcs(size_t pmdcs);
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return ssthresh_; }
@@ -41,7 +42,7 @@ class Cubic {
   void StartEpoch(Timestamp now);
   void Reduce();
 
-  const size_t pmdcs_;
+  size_t pmdcs_;
   size_t cwnd_;
   size_t ssthresh_;
   double w_max_ = 0;  // packets, RFC 9438 §4.1.2

@@ -21,6 +21,7 @@ class ModelBased {
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
 
+  void SetPmdcs(size_t pmdcs) { pmdcs_ = pmdcs; }
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return SIZE_MAX; }
@@ -70,8 +71,8 @@ class ModelBased {
   double PacingGain() const;
   size_t Floor() const { return 4 * pmdcs_; }
 
-  const size_t pmdcs_;
-  const size_t initial_cwnd_;
+  size_t pmdcs_;
+  size_t initial_cwnd_;
   size_t cwnd_;
   Phase phase_ = Phase::kStartup;
   Round round_;

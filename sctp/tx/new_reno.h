@@ -20,6 +20,7 @@ class NewReno {
   // Nothing was sent for `idle`: the window decays once per `rto`.
   void HandleIdle(Duration idle, Duration rto);
 
+  void SetPmdcs(size_t pmdcs) { pmdcs_ = pmdcs; }
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return ssthresh_; }
@@ -36,7 +37,7 @@ class NewReno {
   void SlowStart(const AckSample& ack);
   void AvoidCongestion(const AckSample& ack);
 
-  const size_t pmdcs_;
+  size_t pmdcs_;
   size_t cwnd_;
   size_t ssthresh_;
   size_t partial_bytes_acked_ = 0;

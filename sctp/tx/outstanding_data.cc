@@ -149,6 +149,7 @@ void OutstandingData::Acknowledge(UnwrappedTsn tsn, AckResult& result) {
   Chunk& chunk = ring_[Index(tsn)];
   if (chunk.state != State::kInFlight && chunk.state != State::kLost) return;
   NoteNewest(tsn, chunk, result);
+  result.largest_acknowledged = std::max(result.largest_acknowledged, chunk.size());
   SetState(chunk, State::kAcknowledged);
   if (!chunk.credited) result.octets_acknowledged += chunk.size();
   chunk.credited = true;

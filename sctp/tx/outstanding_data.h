@@ -63,7 +63,8 @@ class OutstandingData {
     // For loss detection by time (RFC 8985 §6.2): the newest transmission among what was acknowledged.
     std::optional<uint32_t> newest_transmission;
     bool newest_was_repeated = false;
-    bool out_of_order = false;  // a first transmission below what an earlier SACK acknowledged
+    bool out_of_order = false;        // a first transmission below what an earlier SACK acknowledged
+    size_t largest_acknowledged = 0;  // octets of the largest chunk acknowledged now, with header
     bool cumulative_advanced = false;
     bool reneged = false;  // RFC 9260 §6.2.1 D iii
   };

@@ -8,16 +8,19 @@
 namespace jsp::sctp {
 namespace {
 
-size_t MaxChunk(const Options& options) {
-  JSP_CHECK(options.max_packet_size > kCommonHeaderSize + IDataChunk::kHeaderSize);
-  return (options.max_packet_size - kCommonHeaderSize) & ~size_t{3};
+size_t MaxChunk(size_t packet_size) {
+  JSP_CHECK(packet_size > kCommonHeaderSize + IDataChunk::kHeaderSize);
+  return (packet_size - kCommonHeaderSize) & ~size_t{3};
 }
 
 }  // namespace
 
 RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& start, SendQueue& messages,
                                          Metrics& metrics)
-    : limits_{.max_chunk = MaxChunk(options),
+    : limits_{.max_chunk = MaxChunk(options.max_packet_size),
+              .large_chunk = MaxChunk(options.max_packet_size),
+              .algorithm = options.congestion_control,
+              .initial_packets = options.initial_window_packets,
               .max_burst = std::max<size_t>(options.max_burst_packets, 1),
               .pacing = options.pacing,
               .rack_tlp = options.rack_tlp || options.congestion_control != CongestionAlgorithm::kNewReno,
@@ -114,7 +117,7 @@ RetransmissionQueue::SackOutcome RetransmissionQueue::HandleAcknowledgement(Time
   permission_.burst += (result.octets_acknowledged + limits_.max_chunk - 1) / limits_.max_chunk + limits_.max_burst;
   if (progress) ArmTailProbe(now);
   PublishMetrics();
-  return {SackVerdict::kValid, progress};
+  return {SackVerdict::kValid, progress, result.largest_acknowledged > limits_.large_chunk};
 }
 
 AckSample RetransmissionQueue::SampleNow(Timestamp now, const Losses& losses) const {
@@ -136,7 +139,9 @@ RetransmissionQueue::Losses RetransmissionQueue::FindLosses(Timestamp now, Losse
   const auto is_in_flight = [this](UnwrappedTsn tsn, uint32_t number) { return outstanding_.IsInFlight(tsn, number); };
   while (const auto tsn = losses_.NextLost(now, is_in_flight)) {
     ++losses.chunks;
-    losses.octets += outstanding_.at(*tsn).size();
+    const OutstandingData::Chunk& chunk = outstanding_.at(*tsn);
+    losses.octets += chunk.size();
+    if (chunk.transmissions > 1 && chunk.size() > limits_.large_chunk) ++metrics_.large_repetitions_lost;
     outstanding_.MarkLost(now, *tsn);
   }
   return losses;
@@ -185,6 +190,26 @@ void RetransmissionQueue::UpdateRoundTrip(Timestamp now) {
   if (!t3_.timed || !outstanding_.IsAcknowledged(t3_.timed->tsn)) return;
   rto_.Measure(now - t3_.timed->sent_at);
   t3_.timed.reset();
+}
+
+void RetransmissionQueue::SetPacketSize(size_t packet, size_t large) {
+  limits_.max_chunk = MaxChunk(packet);
+  limits_.large_chunk = large - std::min(large, kCommonHeaderSize);
+  congestion_.SetPmdcs(limits_.max_chunk);
+}
+
+void RetransmissionQueue::ResetCongestion() {
+  congestion_ = CongestionControl(limits_.algorithm, {.pmdcs = limits_.max_chunk,
+                                                      .initial_cwnd = limits_.initial_packets * limits_.max_chunk,
+                                                      .initial_ssthresh = peer_.a_rwnd});
+  pacer_.Reset();
+  PublishMetrics();
+}
+
+size_t RetransmissionQueue::OversizedRepetition(Timestamp now) {
+  const auto lost = NextLost(now);
+  const size_t size = lost ? outstanding_.at(*lost).size() : 0;
+  return size > limits_.max_chunk ? size : 0;
 }
 
 void RetransmissionQueue::MeasureRoundTrip(Duration rtt) {

@@ -41,7 +41,8 @@ class RetransmissionQueue {
   // ---- input.
   struct SackOutcome {
     SackVerdict verdict;
-    bool progress = false;  // DATA was acknowledged: error counters start anew (RFC 9260 §8.1)
+    bool progress = false;            // DATA was acknowledged: error counters start anew (RFC 9260 §8.1)
+    bool large_acknowledged = false;  // a chunk that only a large packet carries; see SetPacketSize
   };
   SackOutcome HandleSack(Timestamp now, const SackChunk& sack);
   // The Cumulative TSN Ack of a SHUTDOWN (RFC 9260 §9.2).
@@ -55,6 +56,11 @@ class RetransmissionQueue {
   };
   Expiry HandleTimeout(Timestamp now);
   Timestamp NextTimeout() const;
+  // Octets that packets may have from now on (RFC 9260 §7.3). The window stays what it is in octets (RFC 8899 §3 item
+  // 7). Chunks of packets above `large` are those whose losses may mean that the path does not carry them.
+  void SetPacketSize(size_t packet, size_t large);
+  // RFC 8261 §6.1: another path, of which nothing is known.
+  void ResetCongestion();
   // A round trip that a HEARTBEAT measured (RFC 9260 §8.3).
   void MeasureRoundTrip(Duration rtt);
 
@@ -63,6 +69,9 @@ class RetransmissionQueue {
   // `room`: octets left in the packet for one chunk with its header, that of framing().
   std::optional<DataChunk> NextChunk(Timestamp now, size_t room);
   void EndPacket(Timestamp now);
+  // After BeginPacket: octets of the chunk that is next to be sent again, when the packet size has become smaller than
+  // it (RFC 9260 §6.9: it cannot be cut once more); else 0.
+  size_t OversizedRepetition(Timestamp now);
   // RFC 3758 §3.5 C3, when due and at least its header fits. Its list lives until the next call.
   std::optional<ForwardTsnChunk> TakeForwardTsn(Timestamp now, size_t room);
   // Instead, with I-DATA (RFC 8260 §2.3.1).
@@ -78,7 +87,10 @@ class RetransmissionQueue {
 
  private:
   struct Limits {
-    size_t max_chunk;  // PMDCS: the largest DATA chunk of a packet, with header and padding
+    size_t max_chunk;    // PMDCS: the largest DATA chunk of a packet, with header and padding
+    size_t large_chunk;  // above it, losses may be due to the path MTU
+    CongestionAlgorithm algorithm;
+    size_t initial_packets;
     size_t max_burst;  // packets
     bool pacing;
     bool rack_tlp;
@@ -152,7 +164,7 @@ class RetransmissionQueue {
   void DecayWhenIdle(Timestamp now);
   void PublishMetrics();
 
-  const Limits limits_;
+  Limits limits_;
   SendQueue& messages_;
   Metrics& metrics_;
   OutstandingData outstanding_;
