@@ -26,7 +26,10 @@ class HostDriver {
  public:
   HostDriver(World& world, NodeId host, Core& core, OnEvent on_event)
       : world_(world), core_(core), on_event_(std::move(on_event)) {
-    id_ = world.Attach(host, {this, &HostDriver::HandleDatagram, &HostDriver::HandleTimeout});
+    id_ = world.Attach(host, {.self = this,
+                              .handle_datagram = &HostDriver::HandleDatagram,
+                              .handle_timeout = &HostDriver::HandleTimeout,
+                              .handle_packet_too_big = &HostDriver::HandlePacketTooBig});
   }
   ~HostDriver() { world_.Detach(id_); }
   HostDriver(const HostDriver&) = delete;
@@ -34,11 +37,13 @@ class HostDriver {
 
   SocketAddress Bind(const SocketAddress& address) { return world_.Bind(id_, address); }
   void Kick() {
-    std::array<uint8_t, 1500> scratch;
+    std::array<uint8_t, 16384> scratch;  // not initialised: written before it is read
     const Timestamp next = Drain(
         core_, world_.now(), scratch,
         [&](const typename Core::Transmit& t, std::span<const uint8_t> bytes) {
-          world_.Send(id_, t.local, t.remote, bytes.first(t.size));
+          IpFragmentation fragmentation = IpFragmentation::kForbidden;
+          if constexpr (requires { t.fragmentation; }) fragmentation = t.fragmentation;
+          world_.Send(id_, t.local, t.remote, bytes.first(t.size), fragmentation);
         },
         on_event_);
     world_.SetTimer(id_, next);
@@ -55,6 +60,14 @@ class HostDriver {
     auto& driver = *static_cast<HostDriver*>(self);
     driver.core_.HandleTimeout(driver.world_.now());
     driver.Kick();
+  }
+
+  static void HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu) {
+    auto& driver = *static_cast<HostDriver*>(self);
+    if constexpr (requires { driver.core_.HandlePacketTooBig(driver.world_.now(), local, remote, mtu); }) {
+      driver.core_.HandlePacketTooBig(driver.world_.now(), local, remote, mtu);
+      driver.Kick();
+    }
   }
 
   World& world_;

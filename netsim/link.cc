@@ -6,8 +6,6 @@
 namespace jsp::netsim {
 namespace {
 
-constexpr size_t kIpUdpOctets = 28;  // what a datagram takes on the wire besides itself, IPv4
-
 bool Strikes(Rng& rng, double probability) { return probability > 0 && rng.Uniform() < probability; }
 
 }  // namespace
@@ -24,14 +22,24 @@ void Link::SetOptions(const LinkOptions& options) {
   queue_ = DropTailQueue(options.bytes_per_second, options.queue_bytes);
 }
 
-Link::Fate Link::Transmit(Timestamp now, std::vector<uint8_t>& bytes) {
+Link::Fate Link::Transmit(Timestamp now, std::vector<uint8_t>& bytes, size_t header_octets,
+                          IpFragmentation fragmentation) {
   ++stats_.entered;
   Fate fate;
+  const size_t packet = bytes.size() + header_octets;
+  if (options_.mtu != 0 && packet > options_.mtu) {
+    if (fragmentation == IpFragmentation::kForbidden) {
+      ++stats_.too_big;
+      if (options_.too_big == TooBig::kReport) fate.mtu_to_report = options_.mtu;
+      return fate;
+    }
+    ++stats_.fragmented;
+  }
   if (loss_.IsLost(rng_)) {
     ++stats_.lost;
     return fate;
   }
-  const auto departure = queue_.Enter(now, bytes.size() + kIpUdpOctets);
+  const auto departure = queue_.Enter(now, packet);
   if (!departure) {
     ++stats_.overflowed;
     return fate;

@@ -4,11 +4,18 @@
 #include <span>
 #include <vector>
 
+#include "base/ip_fragmentation.h"
 #include "base/rng.h"
 #include "base/time.h"
 #include "netsim/loss_model.h"
 #include "netsim/queue.h"
 namespace jsp::netsim {
+
+// What becomes of an IP packet that is larger than the link's MTU and must not be fragmented.
+enum class TooBig : uint8_t {
+  kDrop,    // silently: a black hole (RFC 8899 §1.1)
+  kReport,  // dropped, and the sender is told the MTU, as by ICMP (RFC 1191, RFC 8201)
+};
 
 // What one direction of a link does to packets.
 struct LinkOptions {
@@ -20,6 +27,8 @@ struct LinkOptions {
   double reordering = 0;   // probability that a packet overtakes: it skips the delay's second half
   double duplication = 0;  // probability of a second copy
   double corruption = 0;   // probability that one bit flips
+  size_t mtu = 0;          // octets of an IP packet; 0: no limit. What may be fragmented is, and crosses as a whole
+  TooBig too_big = TooBig::kDrop;
 };
 
 struct LinkStats {
@@ -29,6 +38,8 @@ struct LinkStats {
   uint64_t duplicated = 0;
   uint64_t reordered = 0;
   uint64_t corrupted = 0;
+  uint64_t too_big = 0;
+  uint64_t fragmented = 0;
 };
 
 // One direction of a link. Owns its random process, so that other links' traffic does not change its fate.
@@ -40,9 +51,15 @@ class Link {
   struct Fate {
     size_t copies = 0;
     Timestamp arrival[2];
+    size_t mtu_to_report = 0;  // the packet was too big, and its sender is to know
   };
-  Fate Transmit(Timestamp now, std::vector<uint8_t>& bytes);
+  // `header_octets`: of IP and UDP.
+  Fate Transmit(Timestamp now, std::vector<uint8_t>& bytes, size_t header_octets = kIpv4UdpOctets,
+                IpFragmentation fragmentation = IpFragmentation::kForbidden);
+  static constexpr size_t kIpv4UdpOctets = 28;
+  static constexpr size_t kIpv6UdpOctets = 48;
   void SetOptions(const LinkOptions& options);
+  Duration delay() const { return options_.delay; }
   const LinkStats& stats() const { return stats_; }
 
  private:

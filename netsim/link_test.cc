@@ -94,6 +94,25 @@ TEST(LinkTest, DuplicatesReordersAndCorrupts) {
   EXPECT_EQ(changed, 1);
 }
 
+TEST(LinkTest, DropsWhatIsLargerThanItsMtuUnlessIpMayCutIt) {
+  for (const TooBig too_big : {TooBig::kDrop, TooBig::kReport}) {
+    LinkOptions options;
+    options.mtu = 1280;
+    options.too_big = too_big;
+    Link link = Make(options);
+    std::vector<uint8_t> fits(1280 - Link::kIpv4UdpOctets);
+    EXPECT_EQ(link.Transmit(kStart, fits).copies, 1u);
+    EXPECT_EQ(link.Transmit(kStart, fits, Link::kIpv6UdpOctets).copies, 0u) << "20 octets more of header";
+    std::vector<uint8_t> larger(fits.size() + 1);
+    const auto fate = link.Transmit(kStart, larger);
+    EXPECT_EQ(fate.copies, 0u);
+    EXPECT_EQ(fate.mtu_to_report, too_big == TooBig::kReport ? 1280u : 0u);
+    EXPECT_EQ(link.Transmit(kStart, larger, Link::kIpv4UdpOctets, IpFragmentation::kAllowed).copies, 1u);
+    EXPECT_EQ(link.stats().too_big, 2u);
+    EXPECT_EQ(link.stats().fragmented, 1u);
+  }
+}
+
 TEST(LinkTest, TheSameSeedGivesTheSameFate) {
   LinkOptions options;
   options.loss = UniformLoss{0.5};

@@ -69,10 +69,16 @@ SocketAddress World::Bind(EndpointId endpoint, const SocketAddress& address) {
 }
 
 void World::Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
-                 std::span<const uint8_t> datagram) {
+                 std::span<const uint8_t> datagram, IpFragmentation fragmentation) {
   ++stats_.sent;
   const NodeId host = endpoints_[endpoint.value].host;
-  Packet packet{local, remote, {}};
+  Packet packet{.from = local,
+                .to = remote,
+                .bytes = {},
+                .sender = endpoint,
+                .local = local,
+                .remote = remote,
+                .fragmentation = fragmentation};
   if (!free_slots_.empty()) packet.bytes.swap(packets_[free_slots_.back()].bytes);
   packet.bytes.assign(datagram.begin(), datagram.end());
   Forward(std::move(packet), host, nodes_[host.value].parent);
@@ -120,6 +126,9 @@ bool World::Step() {
     case Scheduled::Kind::kFromBelow:
       RouteFromBelow(NodeId(next.target), Take(next.packet));
       break;
+    case Scheduled::Kind::kTooBig:
+      ReportTooBig(EndpointId(next.target), Take(next.packet));
+      break;
     case Scheduled::Kind::kTimer:
       FireTimer(EndpointId(next.target), next.at);
       break;
@@ -140,10 +149,25 @@ void World::FireTimer(EndpointId endpoint, Timestamp at) {
   called.handle_timeout(called.self);
 }
 
+void World::ReportTooBig(EndpointId endpoint, const Packet& packet) {
+  const Attached& attached = endpoints_[endpoint.value];
+  if (!attached.live || attached.endpoint.handle_packet_too_big == nullptr) return;
+  const Endpoint called = attached.endpoint;
+  called.handle_packet_too_big(called.self, packet.local, packet.remote, packet.reported_mtu);
+}
+
 void World::Forward(Packet packet, NodeId from, NodeId to) {
   const bool upwards = nodes_[from.value].parent == to && from != kInternet;
   Link& link = upwards ? *nodes_[from.value].up : *nodes_[to.value].down;
-  const Link::Fate fate = link.Transmit(now_, packet.bytes);
+  const size_t header = packet.to.ip.is_v4() ? Link::kIpv4UdpOctets : Link::kIpv6UdpOctets;
+  const Link::Fate fate = link.Transmit(now_, packet.bytes, header, packet.fragmentation);
+  if (fate.mtu_to_report != 0) {
+    // The report takes as long back as a packet takes across this link, wherever on the way that is.
+    const uint32_t sender = packet.sender.value;
+    packet.reported_mtu = fate.mtu_to_report;
+    Schedule(now_ + link.delay(), Scheduled::Kind::kTooBig, sender, Store(std::move(packet)));
+    return;
+  }
   const auto kind = upwards ? Scheduled::Kind::kFromBelow : Scheduled::Kind::kFromAbove;
   for (size_t copy = 0; copy < fate.copies; ++copy) {
     const bool last = copy + 1 == fate.copies;

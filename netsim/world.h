@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/ip_fragmentation.h"
 #include "base/rng.h"
 #include "base/socket_address.h"
 #include "base/strong_types.h"
@@ -26,6 +27,9 @@ struct Endpoint {
   void (*handle_datagram)(void* self, const SocketAddress& local, const SocketAddress& remote,
                           std::span<const uint8_t> datagram) = nullptr;
   void (*handle_timeout)(void* self) = nullptr;
+  // A datagram of this endpoint was larger than a link of `mtu` octets that reports. Optional.
+  void (*handle_packet_too_big)(void* self, const SocketAddress& local, const SocketAddress& remote,
+                                size_t mtu) = nullptr;
 };
 
 // One datagram as it arrived at (or left) a host.
@@ -69,7 +73,7 @@ class World {
   SocketAddress Bind(EndpointId endpoint, const SocketAddress& address);
   // Sends now. `local` must be bound.
   void Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
-            std::span<const uint8_t> datagram);
+            std::span<const uint8_t> datagram, IpFragmentation fragmentation = IpFragmentation::kForbidden);
   // One deadline per endpoint; Never() clears it.
   void SetTimer(EndpointId endpoint, Timestamp at);
 
@@ -106,6 +110,12 @@ class World {
     SocketAddress from;
     SocketAddress to;
     std::vector<uint8_t> bytes;
+    // As the sender addressed it: what a report quotes.
+    EndpointId sender{};
+    SocketAddress local{};
+    SocketAddress remote{};
+    IpFragmentation fragmentation = IpFragmentation::kForbidden;
+    size_t reported_mtu = 0;
   };
   struct Node {
     NodeId parent;
@@ -127,7 +137,7 @@ class World {
     Timestamp at;
     uint64_t sequence = 0;
     uint32_t target = 0;  // node or endpoint
-    enum class Kind : uint8_t { kFromAbove, kFromBelow, kTimer } kind = Kind::kTimer;
+    enum class Kind : uint8_t { kFromAbove, kFromBelow, kTimer, kTooBig } kind = Kind::kTimer;
     uint32_t packet = 0;
     bool operator>(const Scheduled& other) const { return at != other.at ? at > other.at : sequence > other.sequence; }
   };
@@ -144,6 +154,7 @@ class World {
   void Hairpin(NodeId at, Packet packet);
   void RouteDown(NodeId at, Packet packet);
   void Deliver(NodeId host, Packet packet);
+  void ReportTooBig(EndpointId endpoint, const Packet& packet);
   void FireTimer(EndpointId endpoint, Timestamp at);
 
   Rng rng_;

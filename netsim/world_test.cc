@@ -18,7 +18,14 @@ using std::chrono::seconds;
 // A host that remembers what it got, and answers when told to.
 struct Recorder {
   explicit Recorder(World& w, NodeId host) : world(w) {
-    id = world.Attach(host, {this, &Recorder::HandleDatagram, &Recorder::HandleTimeout});
+    id = world.Attach(host, {.self = this,
+                             .handle_datagram = &Recorder::HandleDatagram,
+                             .handle_timeout = &Recorder::HandleTimeout,
+                             .handle_packet_too_big = &Recorder::HandlePacketTooBig});
+  }
+  static void HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu) {
+    auto& recorder = *static_cast<Recorder*>(self);
+    recorder.reports.push_back({local, remote, mtu});
   }
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
                              std::span<const uint8_t> datagram) {
@@ -30,8 +37,15 @@ struct Recorder {
   }
   static void HandleTimeout(void* self) { ++static_cast<Recorder*>(self)->timeouts; }
 
+  struct Report {
+    SocketAddress local;
+    SocketAddress remote;
+    size_t mtu;
+  };
+
   World& world;
   EndpointId id;
+  std::vector<Report> reports;
   bool echo = false;
   int received = 0;
   int timeouts = 0;
@@ -240,6 +254,28 @@ TEST(WorldTest, TheSameSeedGivesTheSameTranscript) {
   };
   EXPECT_EQ(run(1), run(1));
   EXPECT_NE(run(1), run(2));
+}
+
+TEST(WorldTest, TellsTheSenderOfWhatWasTooBigInItsOwnAddresses) {  // RFC 8201 §3
+  World world(1);
+  TwoSidesOptions options;
+  options.a = NatType::kPort;
+  options.a_access.mtu = 1280;
+  options.a_access.too_big = TooBig::kReport;
+  const TwoSides sides = TwoSides::Build(world, options);
+  Recorder a(world, sides.a_host);
+  Recorder z(world, sides.z_host);
+  const SocketAddress from = world.Bind(a.id, {sides.a_address, 0});
+  const SocketAddress to = world.Bind(z.id, {sides.z_address, 0});
+  world.Send(a.id, from, to, std::vector<uint8_t>(1400));
+  world.Send(a.id, from, to, std::vector<uint8_t>(1400), IpFragmentation::kAllowed);
+  world.Send(a.id, from, to, std::vector<uint8_t>(1000));
+  world.RunFor(seconds(1));
+  ASSERT_EQ(a.reports.size(), 1u);
+  EXPECT_EQ(a.reports[0].local, from);
+  EXPECT_EQ(a.reports[0].remote, to);
+  EXPECT_EQ(a.reports[0].mtu, 1280u);
+  EXPECT_EQ(z.received, 2);
 }
 
 }  // namespace
