@@ -55,6 +55,19 @@ ConnectionProgress::Change ConnectionProgress::HandleSctpConnected(Timestamp now
                "data channels are up");
 }
 
+ConnectionProgress::Change ConnectionProgress::HandlePathStalled(size_t mtu) {
+  if (is_final()) return std::nullopt;
+  reason_ = "stalled: the path carries small packets but none of " + std::to_string(mtu) +
+            " octets: raise the MTU of the tunnel or VPN on it to 1280, or let it pass IP fragments";
+  return event::StateChanged{state_, reason_};
+}
+
+ConnectionProgress::Change ConnectionProgress::HandlePathRecovered(size_t packet_size) {
+  if (is_final()) return std::nullopt;
+  reason_ = "the path carries packets again, of " + std::to_string(packet_size) + " octets of SCTP";
+  return event::StateChanged{state_, reason_};
+}
+
 ConnectionProgress::Change ConnectionProgress::Enter(ConnectionState state, std::string reason) {
   if (is_final() || state == state_) return std::nullopt;
   state_ = state;

@@ -21,6 +21,9 @@ class ConnectionProgress {
   Change HandleIce(Timestamp now, ice::State state, ice::StateReason reason);
   void HandleDtlsConnected(Timestamp now) { Note(timings_.dtls_connected, now); }
   Change HandleSctpConnected(Timestamp now);
+  // RFC 8899 §5.2, ERROR: the state stays, what users can do about it is its reason.
+  Change HandlePathStalled(size_t mtu);
+  Change HandlePathRecovered(size_t packet_size);
   Change HandleFailure(std::string reason) { return Enter(ConnectionState::kFailed, std::move(reason)); }
   Change HandleClosed(std::string reason) { return Enter(ConnectionState::kClosed, std::move(reason)); }
 

@@ -46,6 +46,21 @@ TEST(ConnectionProgressTest, FailedAndClosedAreFinalAndKeepTheFirstReason) {
   EXPECT_EQ(progress.reason(), "fingerprint mismatch");
 }
 
+TEST(ConnectionProgressTest, P11_AStalledPathKeepsTheStateAndChangesItsReason) {  // RFC 8899 §5.2, ERROR
+  ConnectionProgress progress(kStart);
+  (void)progress.HandleIce(kStart, ice::State::kConnected, ice::StateReason::kFirstValidPair);
+  (void)progress.HandleSctpConnected(kStart);
+  const auto stalled = progress.HandlePathStalled(573);
+  ASSERT_TRUE(stalled);
+  EXPECT_EQ(stalled->state, ConnectionState::kConnected);
+  EXPECT_EQ(stalled->reason, progress.reason());
+  EXPECT_TRUE(progress.reason().starts_with("stalled: the path carries small packets but none of 573 octets"));
+  EXPECT_TRUE(progress.HandlePathRecovered(1432));
+  EXPECT_EQ(progress.reason(), "the path carries packets again, of 1432 octets of SCTP");
+  (void)progress.HandleClosed("closed locally");
+  EXPECT_FALSE(progress.HandlePathStalled(573));
+}
+
 TEST(ConnectionProgressTest, NotesOnlyTheFirstTimeOfAStep) {
   ConnectionProgress progress(kStart);
   progress.HandleFirstCheck(kStart + milliseconds(3));

@@ -85,6 +85,12 @@ void Gatherer::HandleTimeout(Timestamp now) {
   TakeClientEvents();
 }
 
+void Gatherer::HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& server) {
+  if (phase_ == Phase::kComplete) return;
+  client_.HandleUnreachable(now, local, server);
+  TakeClientEvents();
+}
+
 void Gatherer::TakeClientEvents() {
   while (auto event = client_.PollEvent()) {
     if (in_progress_ > 0) --in_progress_;

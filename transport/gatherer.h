@@ -52,6 +52,8 @@ class Gatherer {
   // True when the datagram was an answer to one of ours.
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
+  // A server that the network reports as unreachable does not delay the end of gathering (RFC 8489 §6.3.4).
+  void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& server);
   void HandleTimeout(Timestamp now);
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();

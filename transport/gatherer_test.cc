@@ -127,6 +127,20 @@ TEST_F(GathererTest, P16_ADeadServerDelaysTheEndNoLongerThanTheDeadline) {
   EXPECT_EQ(Candidates(gatherer).size(), 1u);
 }
 
+TEST_F(GathererTest, P16_AnUnreachableServerDoesNotDelayTheEnd) {  // RFC 8489 §6.3.4
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  std::array<uint8_t, 1500> buffer;
+  ASSERT_TRUE(gatherer.PollTransmit(now_, buffer));
+  gatherer.HandleUnreachable(now_, kLocal, *SocketAddress::Parse("192.0.2.1:9"));
+  gatherer.HandleUnreachable(now_, *SocketAddress::Parse("10.0.0.3:5000"), kServer);
+  EXPECT_FALSE(gatherer.is_complete()) << "of another server, and of another address";
+  gatherer.HandleUnreachable(now_, kLocal, kServer);
+  EXPECT_TRUE(gatherer.is_complete());
+  EXPECT_EQ(Candidates(gatherer).size(), 1u);
+}
+
 TEST_F(GathererTest, I10_RefusesAddressesThatNobodyCouldReach) {
   Gatherer gatherer = Make({kServer});
   for (const char* bad : {"0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000", "10.0.0.2:0", "[::]:5000"}) {

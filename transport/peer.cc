@@ -184,6 +184,20 @@ void Peer::HandleTimeout(Timestamp now) {
   impl.Pump(now);
 }
 
+void Peer::HandlePacketTooBig(Timestamp now, const SocketAddress& local, const SocketAddress& remote, size_t mtu) {
+  Impl& impl = *impl_;
+  if (impl.progress.is_final() || !impl.secured) return;
+  const auto& pair = impl.agent.selected_pair();
+  if (!pair || pair->local.base != local || pair->remote.address != remote) return;
+  impl.secured->sctp.HandlePacketTooBig(now, mtu);
+}
+
+void Peer::HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
+  if (impl_->progress.is_final()) return;
+  impl_->gatherer.HandleUnreachable(now, local, remote);
+  impl_->Pump(now);
+}
+
 std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
   if (impl.farewell) return impl.Count(impl.PollFarewell(out));

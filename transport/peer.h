@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "base/ip_fragmentation.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
 #include "base/socket_address.h"
@@ -30,8 +31,13 @@ class Peer {
     size_t size;
     SocketAddress local;
     SocketAddress remote;
+    // Forbidden: to be sent with DF, and never cut by the own host (RFC 8899 §3 item 2).
+    IpFragmentation fragmentation = IpFragmentation::kForbidden;
   };
   using Event = PeerEvent;
+
+  // Octets of the largest datagram that it ever writes: a full DTLS record.
+  static constexpr size_t kMaxDatagram = 16384 + 64;
 
   Peer(const PeerOptions& options, Rng& rng, Timestamp now);
   ~Peer();
@@ -75,9 +81,14 @@ class Peer {
   void HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
   void HandleTimeout(Timestamp now);
+  // What the network says about a datagram from `local` to `remote`, by ICMP or by the own host: a link carries IP
+  // packets of `mtu` octets only (RFC 8899 §4.6.1); or nothing arrives there (RFC 8489 §6.3.4: of our requests to that
+  // STUN server nothing will come). Hints: anybody can forge them, so nothing fails by them that works.
+  void HandlePacketTooBig(Timestamp now, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
+  void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
 
-  // Outputs. `out` should have 1500 octets; successive datagrams of a bulk transfer have equal size and addresses, so
-  // that the driver can send them as one.
+  // Outputs. `out` should have 1500 octets, or as many as a path MTU to be found (kMaxDatagram is enough); successive
+  // datagrams of a bulk transfer have equal size and addresses, so that the driver can send them as one.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;

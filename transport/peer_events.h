@@ -15,6 +15,7 @@ enum class ConnectionState : uint8_t { kNew, kChecking, kConnected, kCompleted, 
 const char* ToString(ConnectionState state);  // "new", "checking", …
 
 namespace event {
+// Also with the state that it was, when the reason changes: "stalled: …" while the path carries only small packets.
 struct StateChanged {
   ConnectionState state;
   std::string reason;  // which timer or event caused it, in plain words; "fingerprint mismatch" for that

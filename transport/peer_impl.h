@@ -25,6 +25,12 @@ namespace jsp::transport {
 struct Peer::Impl {
   Impl(const PeerOptions& peer_options, Rng& random, Timestamp now);
 
+  // What path MTU discovery must know: where packets go, and how they are wrapped.
+  struct Path {
+    SocketAddress local;
+    SocketAddress remote;
+    size_t record_overhead = 37;  // AES-GCM's until a record was sealed
+  };
   // The part above ICE; exists once both descriptions are known.
   struct Secured {
     Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Rng& random, Timestamp now)
@@ -34,6 +40,7 @@ struct Peer::Impl {
     sctp::Association sctp;
     bool started = false;
     DtlsParameters parameters;
+    Path path;
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {
@@ -55,6 +62,7 @@ struct Peer::Impl {
   void HandleRecords(Timestamp now, std::span<const uint8_t> datagram);
   void Secure(Timestamp now);
   void MaybeStartDtls(Timestamp now);
+  void FollowPath(Timestamp now, size_t record_overhead);
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
   void HandleRemoteDescription(Timestamp now);

@@ -24,6 +24,8 @@ struct PeerOptions {
   sctp::Options sctp;
   datachannel::Options channels;
   size_t max_datagram = 1200;  // of a DTLS handshake flight
+  // RFC 8899; replaces the flag of the same name in `sctp`. Needs a driver that obeys Transmit::fragmentation.
+  bool path_mtu_discovery = true;
   Duration dtls_handshake_timeout = std::chrono::seconds(30);
   // Names ("….local") of the peer that may be under resolution at once, and remote candidates that may wait for the
   // remote description.

@@ -7,7 +7,9 @@ namespace jsp::transport {
 namespace {
 
 constexpr size_t kMaxRecordPlaintext = 16384;  // RFC 6347 §4.1
-constexpr size_t kMaxPlaintextPacket = 2048;   // of ours; sctp::Options::max_packet_size is at most this
+constexpr size_t kMaxPlaintextPacket = 16384;  // of ours: one record
+constexpr size_t kMaxBasePacket = 2048;        // sctp::Options::max_packet_size is at most this
+constexpr size_t kTurnChannelHeader = 4;       // RFC 8656 §12.4
 
 GathererOptions ToGathererOptions(const PeerOptions& options) {
   GathererOptions gatherer;
@@ -20,7 +22,8 @@ GathererOptions ToGathererOptions(const PeerOptions& options) {
 
 sctp::Options ToSctpOptions(const PeerOptions& options) {
   sctp::Options sctp = options.sctp;
-  sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxPlaintextPacket);
+  sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxBasePacket);
+  sctp.path_mtu_discovery = options.path_mtu_discovery;
   return sctp;
 }
 
@@ -85,6 +88,7 @@ void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
                  },
                  [&](const ice::event::PairSelected& e) {
                    events.Push(event::SelectedPairChanged{e.local, e.remote});
+                   if (secured) FollowPath(now, secured->path.record_overhead);
                    MaybeStartDtls(now);
                  },
                  [](const ice::event::CandidateDiscovered&) {},
@@ -101,6 +105,24 @@ void Peer::Impl::MaybeStartDtls(Timestamp now) {
   secured->dtls.Start(now);
 }
 
+// RFC 8261 §6.1: SCTP is told when its packets take another path. The size of IP's header follows the address family of
+// the pair; that of the record is measured.
+void Peer::Impl::FollowPath(Timestamp now, size_t record_overhead) {
+  if (!agent.selected_pair()) return;
+  const auto& pair = *agent.selected_pair();
+  Path& path = secured->path;
+  if (path.local == pair.local.base && path.remote == pair.remote.address && path.record_overhead == record_overhead) {
+    return;
+  }
+  path = {pair.local.base, pair.remote.address, record_overhead};
+  const bool is_v4 = path.local.ip.is_v4();
+  const size_t relay = pair.local.type == ice::CandidateType::kRelayed ? kTurnChannelHeader : 0;
+  constexpr size_t kUdpHeader = 8;
+  // RFC 8200 §5; RFC 1122 §3.3.3 for IPv4, as discovery has to find what is above.
+  secured->sctp.HandlePathChanged(
+      now, {.overhead = (is_v4 ? 20u : 40u) + kUdpHeader + record_overhead + relay, .min_mtu = is_v4 ? 576u : 1280u});
+}
+
 void Peer::Impl::Secure(Timestamp now) {
   dtls::Options dtls_options;
   dtls_options.role = negotiation.dtls_role();
@@ -113,6 +135,7 @@ void Peer::Impl::Secure(Timestamp now) {
   secured->sctp.SetRemoteLimits(negotiation.remote()->sctp_port,
                                 static_cast<size_t>(negotiation.remote_max_message_size()));
   channels.SetRemoteMaxMessageSize(static_cast<size_t>(negotiation.remote_max_message_size()));
+  FollowPath(now, secured->path.record_overhead);
   MaybeStartDtls(now);
 }
 
@@ -180,6 +203,8 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
           // nothing, so no request finishes.
           [](const sctp::event::AssociationReset&) {},
           [](const sctp::event::RequestFinished&) {},
+          [&](const sctp::event::PathStalled& e) { Report(progress.HandlePathStalled(e.mtu)); },
+          [&](const sctp::event::PathRecovered& e) { Report(progress.HandlePathRecovered(e.packet_size)); },
           // A restart under one DTLS association means that the other side lost its streams: nothing of ours is valid.
           [&](const sctp::event::Restarted&) {
             TearDown(now, progress.HandleFailure("SCTP: the peer restarted its association"));
@@ -301,7 +326,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   if (!secured || !agent.selected_pair()) return std::nullopt;
   const auto& pair = *agent.selected_pair();
   if (auto flight = secured->dtls.PollTransmit(now, out)) {
-    return Transmit{flight->size, pair.local.base, pair.remote.address};
+    return Transmit{flight->size, pair.local.base, pair.remote.address, IpFragmentation::kAllowed};
   }
   if (!secured->dtls.is_connected() || out.size() < dtls::Session::kMaxRecordOverhead) return std::nullopt;
   std::array<uint8_t, kMaxPlaintextPacket> plain;  // not initialised: written before it is read
@@ -311,7 +336,12 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   const auto sealed = secured->dtls.Seal(now, std::span(plain).first(packet->size), out);
   if (!sealed) return std::nullopt;
   agent.HandleDataSent(now);
-  return Transmit{*sealed, pair.local.base, pair.remote.address};
+  const Transmit transmit{*sealed, pair.local.base, pair.remote.address, packet->fragmentation};
+  // The first record tells what the cipher adds; it does not change.
+  if (const size_t overhead = *sealed - packet->size; overhead != secured->path.record_overhead) {
+    FollowPath(now, overhead);
+  }
+  return transmit;
 }
 
 std::optional<Peer::Transmit> Peer::Impl::Count(std::optional<Transmit> transmit) {

@@ -105,7 +105,7 @@ TEST(PeerRulesTest, EverySctpPacketIsOneRecordInOneDatagram) {  // RFC 8261 §6.
   size_t datagrams = 0;
   ASSERT_TRUE(pair.RunUntil([&] { return pair.z.messages.size() == 2; }));
   const auto before = pair.a.peer->stats();
-  ASSERT_TRUE(pair.a.peer->Send(pair.now, channel, MessageKind::kBinary, std::vector<uint8_t>(5'000)));
+  ASSERT_TRUE(pair.a.peer->Send(pair.now, channel, MessageKind::kBinary, std::vector<uint8_t>(7'000)));
   pair.Settle();
   for (const auto& packet : pair.wire) {
     datagrams += packet.to_z && ClassifyPacket(packet.bytes) == PacketKind::kDtls;

@@ -27,7 +27,12 @@ Driver::~Driver() = default;
 
 PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   const Timestamp now = Now();
-  auto driven = std::make_shared<DrivenPeer>(options, core_->rng, now, observer);
+  PeerOptions own = options;
+  for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
+    // RFC 8261 §5: without DF a probe would say nothing.
+    if (!core_->mux->socket(i).controls_fragmentation()) own.path_mtu_discovery = false;
+  }
+  auto driven = std::make_shared<DrivenPeer>(own, core_->rng, now, observer);
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
   ++core_->peer_count;
@@ -54,6 +59,9 @@ DriverStats Driver::stats() const {
     sum.datagrams_sent += one.datagrams_sent;
     sum.receive_errors += one.receive_errors;
     sum.send_errors += one.send_errors;
+    sum.too_large += one.too_large;
+    sum.fragmentable += one.fragmentable;
+    sum.network_errors += one.network_errors;
     sum.backlog_dropped += one.backlog_dropped;
     sum.gso_refused += one.gso_refused;
     sum.receive_buffer = i == 0 ? one.receive_buffer : std::min(sum.receive_buffer, one.receive_buffer);

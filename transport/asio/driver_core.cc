@@ -22,14 +22,15 @@ bool IsUsingPath(const Peer& peer) {
 
 }  // namespace
 
-void SendBatch::Append(UdpSocket& socket, const SocketAddress& remote, size_t size) {
+void SendBatch::Append(UdpSocket& socket, const Peer::Transmit& transmit) {
   if (socket_ != &socket && !datagrams_.empty()) {
     socket_->Send(buffer_, datagrams_);  // the octets of the new one stay where they are
     datagrams_.clear();
   }
   socket_ = &socket;
-  datagrams_.push_back({remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(size)});
-  used_ += size;
+  datagrams_.push_back(
+      {transmit.remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(transmit.size), transmit.fragmentation});
+  used_ += transmit.size;
   if (buffer_.size() - used_ < kMaxDatagram) Send();
 }
 
@@ -74,6 +75,8 @@ void DriverCore::HandleReadable(size_t socket) {
     if (batch_size == 0) break;
     received += batch_size;
   }
+  // What is left in it would wake us at once.
+  mux->socket(socket).ReceiveErrors([&](const NetworkError& error) { FeedError(now, socket, error); });
   EndTurn(now);
   WaitReadable(socket);
 }
@@ -84,6 +87,19 @@ void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote,
   auto& driven = *static_cast<DrivenPeer*>(match.peer);
   driven.peer.HandleDatagram(now, mux->local_addresses()[socket].address, remote, datagram);
   if (match.is_new) MaybeAddRoute(driven, match, socket, remote);
+  Touch(driven);
+}
+
+void DriverCore::FeedError(Timestamp now, size_t socket, const NetworkError& error) {
+  const UdpMux::Key key = mux->FindSender(socket, error.remote, error.datagram);
+  if (key == nullptr) return;
+  auto& driven = *static_cast<DrivenPeer*>(key);
+  const SocketAddress& local = mux->local_addresses()[socket].address;
+  if (error.kind == NetworkError::Kind::kTooBig) {
+    driven.peer.HandlePacketTooBig(now, local, error.remote, error.mtu);
+  } else {
+    driven.peer.HandleUnreachable(now, local, error.remote);
+  }
   Touch(driven);
 }
 
@@ -206,7 +222,7 @@ bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
     }
     if (!socket) continue;  // an address that this driver never gave
     mux->NoteSent(&driven, *socket, transmit->remote, batch.room().first(transmit->size));
-    batch.Append(mux->socket(*socket), transmit->remote, transmit->size);
+    batch.Append(mux->socket(*socket), *transmit);
     if (mux->socket(*socket).has_backlog()) return false;
   }
 }

@@ -32,13 +32,13 @@ struct EarlierDeadline {
 // Datagrams of one turn, written by the peers into one contiguous buffer, so that runs leave as one segmented send.
 class SendBatch {
  public:
-  static constexpr size_t kMaxDatagram = 1500;
+  static constexpr size_t kMaxDatagram = Peer::kMaxDatagram;
   static constexpr size_t kCapacity = 192 * 1024;
 
   SendBatch() : buffer_(kCapacity) { datagrams_.reserve(kCapacity / 64); }
   std::span<uint8_t> room() { return std::span(buffer_).subspan(used_, kMaxDatagram); }
   // The datagram was written to room(). Returns false when `socket` took less than all of what was sent meanwhile.
-  void Append(UdpSocket& socket, const SocketAddress& remote, size_t size);
+  void Append(UdpSocket& socket, const Peer::Transmit& transmit);
   void Send();
 
  private:
@@ -70,6 +70,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void HandleReadable(size_t socket);
   void HandleWritable(size_t socket);
   void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  void FeedError(Timestamp now, size_t socket, const NetworkError& error);
   void MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket, const SocketAddress& remote);
   void ArmTimer();
   void HandleTimer();

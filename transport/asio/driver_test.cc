@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/asio/ip/udp.hpp>
 
+#include "transport/asio/endpoint.h"
 #include "transport/asio/loop_test_support.h"
 
 namespace jsp::transport::io {
@@ -199,6 +200,42 @@ TEST_F(DriverTest, GathersReflexiveCandidatesThroughASharedPort) {
     ASSERT_EQ(candidates.size(), 2u);
     EXPECT_EQ(candidates[1].address.ToString(), "192.0.2.9:4660");
   }
+}
+
+TEST_F(DriverTest, P16_AStunServerThatRefusesDoesNotDelayTheEndOfGathering) {  // RFC 8489 §6.3.4
+  SocketAddress closed;
+  {
+    boost::asio::ip::udp::socket gone(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+    closed = FromEndpoint(gone.local_endpoint());
+  }
+  const auto driver = OpenDriver();
+  PeerOptions options = testing::TestPeerOptions();
+  options.stun_servers = {closed};
+  options.stun_retransmit.rto = std::chrono::seconds(60);  // neither timer ends it within the test's patience
+  options.gathering_timeout = std::chrono::seconds(60);
+  TestPeer a(*driver, options);
+  EXPECT_TRUE(RunUntil(io_, [&] { return !a.handle.peer().is_gathering(); }));
+  EXPECT_GT(driver->stats().sockets.network_errors, 0u);
+}
+
+TEST_F(DriverTest, FindsThePathMtuOverRealSockets) {  // RFC 8899 §6.2.3
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  PeerOptions options = testing::TestPeerOptions();
+  options.sctp.max_path_mtu = 9000;
+  TestPeer a(*left, options);
+  TestPeer z(*right);
+  const auto channel = a.Open();
+  Signal(a, z);
+  const auto sctp = [](const TestPeer& peer) { return peer.handle.peer().stats().sctp; };
+  ASSERT_TRUE(RunUntil(io_, [&] {
+    return sctp(a).path_mtu_state == sctp::PathMtuState::kSearchComplete &&
+           sctp(z).path_mtu_state == sctp::PathMtuState::kSearchComplete && a.open_channel.has_value();
+  }));
+  EXPECT_EQ(sctp(a).packet_size, (9000u - 65) & ~3u);
+  EXPECT_EQ(sctp(z).packet_size, (1500u - 65) & ~3u);
+  ASSERT_TRUE(a.Send(channel, std::vector<uint8_t>(200000, 7)));
+  ASSERT_TRUE(RunUntil(io_, [&] { return z.octets == 200000; }));
 }
 
 }  // namespace

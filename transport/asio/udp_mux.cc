@@ -126,6 +126,16 @@ UdpMux::Match UdpMux::Find(size_t socket, const SocketAddress& remote, std::span
   return {by_address, false, by_address};  // a request for nobody: the peer of that address drops and counts it
 }
 
+UdpMux::Key UdpMux::FindSender(size_t socket, const SocketAddress& remote, std::span<const uint8_t> quoted) const {
+  const auto& routes = sockets_[socket].routes;
+  if (const auto route = routes.find(remote); route != routes.end()) return route->second;
+  stun::TransactionId id;
+  if (quoted.size() < 8 + id.octets.size()) return nullptr;
+  std::ranges::copy(quoted.subspan(8, id.octets.size()), id.octets.begin());
+  const auto request = requests_.find(id);
+  return request != requests_.end() && peers_.contains(request->second) ? request->second : nullptr;
+}
+
 void UdpMux::AddRoute(Key peer, size_t socket, const SocketAddress& remote) {
   const auto entry = peers_.find(peer);
   if (entry == peers_.end()) return;

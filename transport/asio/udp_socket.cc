@@ -8,6 +8,7 @@
 
 #include "transport/asio/endpoint.h"
 #if defined(__linux__)
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/socket.h>
@@ -58,6 +59,7 @@ void UdpSocket::Configure() {
   const int on = 1;
   if (options_.use_gro) (void)::setsockopt(socket_.native_handle(), SOL_UDP, UDP_GRO, &on, sizeof(on));
 #endif
+  ConfigureFragmentation();
   Native::receive_buffer_size receive_size;
   Native::send_buffer_size send_size;
   if (!socket_.get_option(receive_size, ignored)) stats_.receive_buffer = receive_size.value();
@@ -77,28 +79,31 @@ void UdpSocket::Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDa
       continue;
     }
     const auto bytes = buffer.subspan(datagram.offset, datagram.size);
-    backlog_.push_back({datagram.remote, {bytes.begin(), bytes.end()}});
+    backlog_.push_back({datagram.remote, {bytes.begin(), bytes.end()}, datagram.fragmentation});
   }
 }
 
 void UdpSocket::Flush() {
   while (!backlog_.empty()) {
     const Waiting& first = backlog_.front();
-    const OutgoingDatagram one{first.remote, 0, static_cast<uint32_t>(first.bytes.size())};
-    if (SendPlain(first.bytes, std::span(&one, 1)) == 0) return;
+    const OutgoingDatagram one{first.remote, 0, static_cast<uint32_t>(first.bytes.size()), first.fragmentation};
+    if (SendSome(first.bytes, std::span(&one, 1)) == 0) return;
     backlog_.pop_front();
   }
 }
 
-// Datagrams from the first on that may leave as one segmented send: one address, equal sizes, the last may be shorter.
+// Datagrams from the first on that may leave as one segmented send: one address, equal sizes, the last may be shorter,
+// none that IP may cut.
 size_t UdpSocket::RunLength(std::span<const OutgoingDatagram> datagrams) const {
   const OutgoingDatagram& first = datagrams.front();
   if (!options_.use_gso || no_gso_.size() >= kMaxNoGso || first.size == 0 || no_gso_.contains(first.remote)) return 1;
+  if (first.fragmentation == IpFragmentation::kAllowed) return 1;
   const size_t limit = std::min({datagrams.size(), kMaxSegments, kMaxRunOctets / first.size});
   size_t length = 1;
   while (length < limit) {
     const OutgoingDatagram& next = datagrams[length];
     const bool adjacent = next.offset == datagrams[length - 1].offset + datagrams[length - 1].size;
+    if (next.fragmentation != first.fragmentation) break;
     if (next.remote != first.remote || next.size > first.size || next.size == 0 || !adjacent) break;
     ++length;
     if (next.size < first.size) break;
@@ -110,6 +115,11 @@ size_t UdpSocket::SendSome(std::span<const uint8_t> buffer, std::span<const Outg
   size_t done = 0;
   while (done < datagrams.size()) {
     const auto rest = datagrams.subspan(done);
+    if (rest.front().fragmentation == IpFragmentation::kAllowed) {
+      if (SendFragmentable(buffer, rest.front()) == 0) return done;
+      ++done;
+      continue;
+    }
     const size_t run = RunLength(rest);
     if (run > 1) {
       const size_t sent = SendSegmented(buffer, rest.first(run));
@@ -118,7 +128,10 @@ size_t UdpSocket::SendSome(std::span<const uint8_t> buffer, std::span<const Outg
       continue;
     }
     size_t plain = 1;  // a stretch without runs goes as one sendmmsg
-    while (plain < rest.size() && plain < kMaxSegments && RunLength(rest.subspan(plain)) == 1) ++plain;
+    const auto is_plain = [&](size_t i) {
+      return rest[i].fragmentation == IpFragmentation::kForbidden && RunLength(rest.subspan(i)) == 1;
+    };
+    while (plain < rest.size() && plain < kMaxSegments && is_plain(plain)) ++plain;
     const size_t sent = SendPlain(buffer, rest.first(plain));
     done += sent;
     if (sent < plain) return done;
@@ -138,6 +151,15 @@ struct MessageSlot {
 };
 
 bool IsBusy(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
+// An earlier datagram's, which the kernel gives back by whatever call comes next (IP_RECVERR).
+bool MayBeOfEarlierDatagram(int error) {
+  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EMSGSIZE ||
+         error == EHOSTDOWN || error == EPROTO || error == EOPNOTSUPP;
+}
+
+bool SetOption(int descriptor, int level, int option, int value) {
+  return ::setsockopt(descriptor, level, option, &value, sizeof(value)) == 0;
+}
 
 SocketAddress FromNative(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET) {
@@ -180,6 +202,88 @@ size_t SegmentSize(msghdr& header, size_t whole) {
 
 }  // namespace
 
+// RFC 8899 §4.5: the kernel's path MTU is suspended; probes leave with DF. What the network says about them comes by
+// the error queue.
+void UdpSocket::ConfigureFragmentation() {
+  const int descriptor = socket_.native_handle();
+  error_code ignored;
+  if (socket_.local_endpoint(ignored).address().is_v4()) {
+    controls_fragmentation_ = SetOption(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    (void)SetOption(descriptor, IPPROTO_IP, IP_RECVERR, 1);
+  } else {
+    controls_fragmentation_ = SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);
+  }
+}
+
+// Rare: handshakes, and chunks that were cut before the path MTU shrank (RFC 9260 §6.9). Linux has no such flag for one
+// datagram, so the socket's is turned.
+size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram) {
+  const int descriptor = socket_.native_handle();
+  ++stats_.fragmentable;
+  if (datagram.remote.ip.is_v4()) {
+    (void)SetOption(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+    const size_t sent = SendPlain(buffer, std::span(&datagram, 1));
+    (void)SetOption(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    return sent;
+  }
+  // RFC 8200 §5: routers do not fragment; the source does, to what every link carries.
+  constexpr int kIpv6MinMtu = 1280;
+  (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+  (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU, kIpv6MinMtu);
+  const size_t sent = SendPlain(buffer, std::span(&datagram, 1));
+  (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU, 0);
+  (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+  return sent;
+}
+
+namespace {
+
+std::optional<sock_extended_err> FindExtendedError(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    const bool is_v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+    const bool is_v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+    if (!is_v4 && !is_v6) continue;
+    sock_extended_err error;
+    std::memcpy(&error, CMSG_DATA(c), sizeof(error));
+    return error;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<NetworkError> UdpSocket::ReceiveError() {
+  constexpr size_t kMaxQuoted = 512;
+  quoted_.resize(kMaxQuoted);
+  while (true) {
+    sockaddr_storage address;
+    iovec vector{quoted_.data(), quoted_.size()};
+    alignas(cmsghdr) std::array<char, 512> control;
+    msghdr header{};
+    header.msg_name = &address;
+    header.msg_namelen = sizeof(address);
+    header.msg_iov = &vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t size = ::recvmsg(socket_.native_handle(), &header, MSG_ERRQUEUE | MSG_DONTWAIT);
+    if (size < 0) return std::nullopt;
+    const auto extended = FindExtendedError(header);
+    if (!extended || header.msg_namelen == 0) continue;
+    NetworkError error;
+    error.remote = FromNative(address);
+    error.datagram = std::span<const uint8_t>(quoted_).first(static_cast<size_t>(size));
+    if (extended->ee_errno == EMSGSIZE) {
+      error.kind = NetworkError::Kind::kTooBig;
+      error.mtu = extended->ee_info;
+      const bool is_local = extended->ee_origin == SO_EE_ORIGIN_LOCAL;
+      if (is_local && error.remote.ip == refused_as_too_large_.ip) error.remote = refused_as_too_large_;
+    }
+    return error;
+  }
+}
+
 size_t UdpSocket::ReceiveBatch() {
   if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);  // not zeroed: pages are touched only when used
   std::array<MessageSlot, kMessages> slots;
@@ -194,10 +298,15 @@ size_t UdpSocket::ReceiveBatch() {
     header.msg_control = slots[i].control.data();
     header.msg_controllen = slots[i].control.size();
   }
-  const int count = ::recvmmsg(socket_.native_handle(), headers.data(), kMessages, MSG_DONTWAIT, nullptr);
+  int count = ::recvmmsg(socket_.native_handle(), headers.data(), kMessages, MSG_DONTWAIT, nullptr);
   ++stats_.receive_calls;
+  if (count < 0 && MayBeOfEarlierDatagram(errno)) {
+    // It tells of an earlier send (ATTACKS X1), as the error queue does: the socket goes on.
+    ++stats_.receive_errors;
+    count = ::recvmmsg(socket_.native_handle(), headers.data(), kMessages, MSG_DONTWAIT, nullptr);
+    ++stats_.receive_calls;
+  }
   if (count < 0) {
-    // ECONNREFUSED and its like tell of an earlier send (ATTACKS X1): the socket goes on.
     if (!IsBusy(errno)) ++stats_.receive_errors;
     return 0;
   }
@@ -227,16 +336,22 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   const auto segment = static_cast<uint16_t>(run.front().size);
   std::memcpy(CMSG_DATA(control), &segment, sizeof(segment));
   ++stats_.send_calls;
-  if (::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT) >= 0) {
+  ssize_t sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
+  if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
+  if (sent >= 0) {
     stats_.datagrams_sent += run.size();
     return run.size();
   }
   if (IsBusy(errno)) return 0;
-  // EIO, EINVAL, EMSGSIZE: this path cannot segment; again without, and from now on for this address.
   if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) {
-    ++stats_.gso_refused;
-    no_gso_.insert(run.front().remote);
-    return SendPlain(buffer, run);
+    // Either the path cannot segment, or its segments are too large for the interface: the datagrams one by one tell.
+    const uint64_t too_large = stats_.too_large;
+    const size_t done = SendPlain(buffer, run);
+    if (stats_.too_large == too_large) {
+      ++stats_.gso_refused;
+      no_gso_.insert(run.front().remote);
+    }
+    return done;
   }
   stats_.send_errors += run.size();
   return run.size();
@@ -254,6 +369,7 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
     headers[i].msg_hdr.msg_iovlen = 1;
   }
   size_t done = 0;
+  bool is_retry = false;
   while (done < count) {
     const int sent =
         ::sendmmsg(socket_.native_handle(), headers.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
@@ -261,16 +377,33 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
     if (sent > 0) {
       done += static_cast<size_t>(sent);
       stats_.datagrams_sent += static_cast<uint64_t>(sent);
+      is_retry = false;
       continue;
     }
     if (IsBusy(errno)) break;
+    if (!is_retry && MayBeOfEarlierDatagram(errno)) {
+      is_retry = true;
+      continue;
+    }
+    if (errno == EMSGSIZE) {
+      ++stats_.too_large;
+      refused_as_too_large_ = datagrams[done].remote;
+    }
     ++stats_.send_errors;  // of this one datagram; the next may go elsewhere
+    is_retry = false;
     ++done;
   }
   return done;
 }
 
 #else  // plain calls, one datagram each
+
+// Without control over DF there is no path MTU discovery: Driver::AddPeer switches it off (RFC 8261 §5).
+void UdpSocket::ConfigureFragmentation() {}
+std::optional<NetworkError> UdpSocket::ReceiveError() { return std::nullopt; }
+size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram) {
+  return SendPlain(buffer, std::span(&datagram, 1));
+}
 
 size_t UdpSocket::ReceiveBatch() {
   if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);

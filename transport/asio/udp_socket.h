@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_set>
 #include <vector>
 
 #include "base/expected.h"
+#include "base/ip_fragmentation.h"
 #include "base/socket_address.h"
 namespace jsp::transport::io {
 
@@ -29,7 +31,10 @@ struct UdpSocketStats {
   uint64_t datagrams_received = 0;
   uint64_t datagrams_sent = 0;
   uint64_t receive_errors = 0;
-  uint64_t send_errors = 0;  // refused, unreachable, too large, not permitted: counted, never fatal (ATTACKS X1)
+  uint64_t send_errors = 0;     // refused, unreachable, too large, not permitted: counted, never fatal (ATTACKS X1)
+  uint64_t too_large = 0;       // of those: for the interface (EMSGSIZE), as some probes of a path MTU are
+  uint64_t fragmentable = 0;    // sent for IP to cut where it must
+  uint64_t network_errors = 0;  // ICMP and its like, from the error queue
   uint64_t backlog_dropped = 0;
   uint64_t gso_refused = 0;  // destinations for which segmentation was switched off
   int receive_buffer = 0;    // octets granted by the kernel
@@ -41,6 +46,16 @@ struct OutgoingDatagram {
   SocketAddress remote;
   uint32_t offset = 0;
   uint32_t size = 0;
+  IpFragmentation fragmentation = IpFragmentation::kForbidden;
+};
+
+// What the network, or the own host, says about a datagram that was sent to `remote`.
+struct NetworkError {
+  enum class Kind : uint8_t { kTooBig, kUnreachable };
+  Kind kind = Kind::kUnreachable;
+  SocketAddress remote;
+  size_t mtu = 0;                     // kTooBig: octets of IP packet that would have passed
+  std::span<const uint8_t> datagram;  // what is quoted of it, maybe nothing
 };
 
 // A non-blocking UDP socket that reads and writes in batches: recvmmsg with UDP_GRO, UDP_SEGMENT for runs of equal size
@@ -76,6 +91,18 @@ class UdpSocket {
     stats_.datagrams_received += datagrams;
     return datagrams;
   }
+  // Takes what waits in the socket's error queue, up to a bound, and calls take(NetworkError) for each.
+  template <class Take>
+  void ReceiveErrors(Take&& take) {
+    for (size_t i = 0; i < kMaxErrors; ++i) {
+      const auto error = ReceiveError();
+      if (!error) return;
+      ++stats_.network_errors;
+      take(*error);
+    }
+  }
+  // Datagrams leave with DF and the kernel's own path MTU is not looked at (RFC 8899 §4.5), unless they say otherwise.
+  bool controls_fragmentation() const { return controls_fragmentation_; }
   // Sends the datagrams in order; what the kernel has no room for is kept and sent by Flush().
   void Send(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   // True while datagrams wait for the socket to become writable.
@@ -84,6 +111,7 @@ class UdpSocket {
 
  private:
   static constexpr size_t kMessages = 16;
+  static constexpr size_t kMaxErrors = 64;
   static constexpr size_t kMessageSize = 65536;
   struct Received {
     SocketAddress remote;
@@ -94,14 +122,18 @@ class UdpSocket {
   struct Waiting {
     SocketAddress remote;
     std::vector<uint8_t> bytes;
+    IpFragmentation fragmentation;
   };
 
   UdpSocket(Native socket, const UdpSocketOptions& options);
   void Configure();
+  void ConfigureFragmentation();
   size_t ReceiveBatch();
+  std::optional<NetworkError> ReceiveError();
   // Returns how many of `datagrams` were consumed; fewer than all only when the kernel is full.
   size_t SendSome(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   size_t SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run);
+  size_t SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram);
   size_t SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   size_t RunLength(std::span<const OutgoingDatagram> datagrams) const;
   void Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
@@ -114,6 +146,9 @@ class UdpSocket {
   std::array<Received, kMessages> received_;
   std::deque<Waiting> backlog_;
   std::unordered_set<SocketAddress> no_gso_;  // bounded by kMaxNoGso
+  bool controls_fragmentation_ = false;
+  SocketAddress refused_as_too_large_;  // by the own host, last; IPv4's report of it does not name the port
+  std::vector<uint8_t> quoted_;         // what the last NetworkError views
 };
 
 }  // namespace jsp::transport::io

@@ -4,6 +4,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <vector>
+#if defined(__linux__)
+#include <netinet/in.h>
+#include <sys/socket.h>
+#endif
 
 #include "transport/asio/endpoint.h"
 #include "transport/asio/loop_test_support.h"
@@ -123,6 +127,60 @@ TEST_F(UdpSocketTest, X1_RefusedAndOversizeDatagramsAreCountedAndNotFatal) {
   Send(*a, z->local(), {10});
   ExpectSizes(Collect(*z, 1), {10});
 }
+
+#if defined(__linux__)
+
+int OptionOf(UdpSocket& socket, int level, int option) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  (void)::getsockopt(socket.socket().native_handle(), level, option, &value, &size);
+  return value;
+}
+
+TEST_F(UdpSocketTest, SendsWithDfExceptWhatIpMayCut) {  // RFC 8899 §3 item 2, RFC 8899 §4.5
+  auto a = Open();
+  auto z = Open();
+  ASSERT_TRUE(a->controls_fragmentation());
+  EXPECT_EQ(OptionOf(*a, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+  const std::vector<uint8_t> buffer(4000);
+  const std::vector<OutgoingDatagram> datagrams{{z->local(), 0, 1000},
+                                                {z->local(), 1000, 1000, IpFragmentation::kAllowed},
+                                                {z->local(), 2000, 1000},
+                                                {z->local(), 3000, 1000}};
+  a->Send(buffer, datagrams);
+  EXPECT_EQ(Collect(*z, 4).size(), 4u);
+  EXPECT_EQ(a->stats().fragmentable, 1u);
+  EXPECT_EQ(OptionOf(*a, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+}
+
+TEST_F(UdpSocketTest, TellsWhichDatagramMetNobodyAndLosesNoOther) {
+  auto a = Open();
+  auto z = Open();
+  SocketAddress nobody;
+  {
+    auto gone = Open();
+    nobody = gone->local();
+  }
+  // Each refusal comes back by the call that follows, which is for somebody else.
+  for (int i = 0; i < 20; ++i) {
+    Send(*a, nobody, {10});
+    Send(*a, z->local(), {20});
+    Send(*a, nobody, {10});
+    Send(*a, z->local(), {30, 30, 30});
+  }
+  EXPECT_EQ(Collect(*z, 80).size(), 80u);
+  size_t told = 0;
+  a->ReceiveErrors([&](const NetworkError& error) {
+    ++told;
+    EXPECT_EQ(error.kind, NetworkError::Kind::kUnreachable);
+    EXPECT_EQ(error.remote, nobody);
+    EXPECT_EQ(error.datagram.size(), 10u);
+  });
+  EXPECT_GT(told, 0u);
+  EXPECT_EQ(a->stats().network_errors, told);
+}
+
+#endif
 
 TEST_F(UdpSocketTest, ReportsTheBuffersThatTheKernelGranted) {
   auto a = Open();

@@ -94,6 +94,9 @@ json::object Layers(const PeerStats& s) {
                                 {"bytes_sent", s.sctp.bytes_sent},
                                 {"bytes_received", s.sctp.bytes_received},
                                 {"cwnd", s.sctp.cwnd},
+                                {"packet_size", s.sctp.packet_size},
+                                {"path_mtu_state", sctp::ToString(s.sctp.path_mtu_state)},
+                                {"path_stalled", s.sctp.path_stalled},
                                 {"srtt_us", s.sctp.srtt_us},
                                 {"dropped", Sum(s.sctp.dropped)}}}};
 }
@@ -132,6 +135,8 @@ std::string WriteStatsJson(const SessionHostStats& host, const transport::io::Dr
                                                               {"receive_calls", sockets.receive_calls},
                                                               {"send_calls", sockets.send_calls},
                                                               {"send_errors", sockets.send_errors},
+                                                              {"too_large", sockets.too_large},
+                                                              {"network_errors", sockets.network_errors},
                                                               {"backlog_dropped", sockets.backlog_dropped},
                                                               {"receive_buffer", sockets.receive_buffer},
                                                               {"send_buffer", sockets.send_buffer}}}});

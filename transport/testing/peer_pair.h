@@ -117,7 +117,7 @@ class PeerPair {
     Settle();
   }
   void DrainSide(Side& side, bool to_z) {
-    std::array<uint8_t, 1500> buffer;
+    std::array<uint8_t, Peer::kMaxDatagram> buffer;
     Drain(
         *side.peer, now, buffer,
         [&](const Peer::Transmit& t, std::span<const uint8_t> bytes) {
