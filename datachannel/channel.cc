@@ -65,7 +65,7 @@ bool Channel::MarkAnswered() {
   return true;
 }
 
-void Channel::Queue(Timestamp now, MessageKind kind, std::vector<uint8_t> payload) {
+void Channel::Queue(Timestamp now, MessageKind kind, Payload payload) {
   queued_bytes_ += payload.size();
   Push(outgoing_, Outgoing{std::move(payload), now, kind});
 }
@@ -134,7 +134,7 @@ Channel::Output Channel::TakeOutput(Timestamp now) {
   return output;
 }
 
-void Channel::Receive(MessageKind kind, std::vector<uint8_t> payload, size_t octets) {
+void Channel::Receive(MessageKind kind, Payload payload, size_t octets) {
   ++counters_.messages_received;
   counters_.bytes_received += payload.size();
   Push(unread_, Unread{{id_, kind, std::move(payload)}, octets});

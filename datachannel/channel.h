@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/payload.h"
 #include "base/strong_types.h"
 #include "base/time.h"
 #include "datachannel/message_codec.h"
@@ -46,7 +47,7 @@ struct ChannelStats {
 struct ReceivedMessage {
   ChannelId channel;
   MessageKind kind;
-  std::vector<uint8_t> payload;
+  Payload payload;
 };
 
 // One data channel: its options, the DCEP message that it still owes, what waits to be sent and what waits to be read.
@@ -76,7 +77,7 @@ class Channel {
   void set_state(ChannelState state) { state_ = state; }
 
   // `now` starts the lifetime of the message (RFC 8832 §5.1).
-  void Queue(Timestamp now, MessageKind kind, std::vector<uint8_t> payload);
+  void Queue(Timestamp now, MessageKind kind, Payload payload);
   // Forgets what was not handed over, DCEP included. Returns the octets of user messages forgotten.
   size_t DiscardOutput();
   // Forgets messages at the head of the queue whose lifetime is over. Returns their octets.
@@ -90,7 +91,7 @@ class Channel {
   // True while the peer cannot have heard of this channel.
   bool IsUnannounced() const { return owed_ == Owed::kOpen; }
 
-  void Receive(MessageKind kind, std::vector<uint8_t> payload, size_t octets);
+  void Receive(MessageKind kind, Payload payload, size_t octets);
   std::optional<Unread> TakeUnread();
 
   ChannelId id() const { return id_; }
@@ -114,7 +115,7 @@ class Channel {
   // The DCEP message that goes out before any user message.
   enum class Owed : uint8_t { kNothing, kOpen, kAck };
   struct Outgoing {
-    std::vector<uint8_t> payload;
+    Payload payload;
     Timestamp queued_at;
     MessageKind kind;
   };

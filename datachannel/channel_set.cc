@@ -88,8 +88,7 @@ void ChannelSet::Impl::AttachAndAnnounce(Channel& channel, sctp::StreamId stream
   }
 }
 
-Expected<void, SendError> ChannelSet::Impl::Send(Timestamp now, ChannelId id, MessageKind kind,
-                                                 std::vector<uint8_t> payload) {
+Expected<void, SendError> ChannelSet::Impl::Send(Timestamp now, ChannelId id, MessageKind kind, Payload payload) {
   Channel* channel = Find(id);
   if (channel == nullptr) {
     const bool existed = id.value != 0 && id.value <= last_id;
@@ -243,8 +242,7 @@ Expected<ChannelId, OpenError> ChannelSet::OpenChannel(Timestamp, ChannelOptions
   return impl_->Open(std::move(options));
 }
 
-Expected<void, SendError> ChannelSet::Send(Timestamp now, ChannelId channel, MessageKind kind,
-                                           std::vector<uint8_t> payload) {
+Expected<void, SendError> ChannelSet::Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload) {
   return impl_->Send(now, channel, kind, std::move(payload));
 }
 

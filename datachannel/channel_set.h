@@ -117,7 +117,7 @@ class ChannelSet {
   // Commands. Channels may be opened and written before anything is connected; ids are assigned when the role is known.
   Expected<ChannelId, OpenError> OpenChannel(Timestamp now, ChannelOptions options);
   // The payload is moved. An empty message is sent as RFC 8831 §6.6 says.
-  Expected<void, SendError> Send(Timestamp now, ChannelId channel, MessageKind kind, std::vector<uint8_t> payload);
+  Expected<void, SendError> Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload);
   // RFC 8831 §6.7: what was sent before is still delivered, then both directions are reset.
   void CloseChannel(Timestamp now, ChannelId channel);
   void SetRemoteMaxMessageSize(size_t bytes);

@@ -31,7 +31,7 @@ struct ChannelSet::Impl {
   explicit Impl(const Options& given) : limits(given) {}
 
   Expected<ChannelId, OpenError> Open(ChannelOptions wanted);
-  Expected<void, SendError> Send(Timestamp now, ChannelId id, MessageKind kind, std::vector<uint8_t> payload);
+  Expected<void, SendError> Send(Timestamp now, ChannelId id, MessageKind kind, Payload payload);
   void HandleConnected(DtlsRole role, uint16_t max_streams);
   void HandleDisconnected();
   void HandleMessage(sctp::Message message);

@@ -375,7 +375,7 @@ TEST(ChannelSetTest, R8_DropsWhatThePeerSendsOnAChannelThatWeAreClosing) {
   ASSERT_TRUE(pair.z.Send(kNow, at_z, MessageKind::kString, Octets("late")).has_value());
   pair.a.CloseChannel(kNow, at_a);
   (void)pair.a.TakeConsumedBytes();
-  pair.a.HandleMessage(kNow, pair.z.PollTransmit(kNow, {})->message);
+  pair.a.HandleMessage(kNow, std::move(pair.z.PollTransmit(kNow, {})->message));
   EXPECT_FALSE(pair.a.PollAnyMessage().has_value());
   EXPECT_EQ(pair.a.metrics().dropped[static_cast<size_t>(DropReason::kClosedChannel)], 1u);
   EXPECT_EQ(pair.a.TakeConsumedBytes(), 4u) << "dropped octets open the window";

@@ -63,7 +63,7 @@ bool IsValidUtf8(std::string_view text) {
   return IsValidUtf8(std::span(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
 }
 
-sctp::Message EncodeMessage(sctp::StreamId stream, MessageKind kind, std::vector<uint8_t> payload) {
+sctp::Message EncodeMessage(sctp::StreamId stream, MessageKind kind, Payload payload) {
   const bool is_string = kind == MessageKind::kString;
   if (payload.empty()) {
     // RFC 8831 §6.6: "SCTP does not support the sending of empty user messages."

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "base/payload.h"
 #include "datachannel/ppid.h"
 #include "sctp/message.h"
 namespace jsp::datachannel {
@@ -18,14 +19,14 @@ bool IsValidUtf8(std::string_view text);
 
 // RFC 8831 §6.6: one application message as one SCTP user message. The payload is moved. An empty one becomes a single
 // zero octet under its own identifier, because SCTP cannot send empty messages.
-sctp::Message EncodeMessage(sctp::StreamId stream, MessageKind kind, std::vector<uint8_t> payload);
+sctp::Message EncodeMessage(sctp::StreamId stream, MessageKind kind, Payload payload);
 
 enum class DecodeError : uint8_t { kUnknownPpid, kInvalidUtf8 };
 
 // What an SCTP user message that is not DCEP says.
 struct DecodedMessage {
   MessageKind kind;
-  std::vector<uint8_t> payload;
+  Payload payload;
   bool ignored_payload = false;  // "empty", yet with more than the one placeholder octet
 };
 

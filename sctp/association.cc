@@ -44,7 +44,7 @@ const char* ToString(State state) {
 
 // Routes inputs to the procedures of sctp/association/ and outputs from them; decides nothing itself.
 struct Association::Impl {
-  Impl(const Options& options, Rng& rng, Timestamp now) : context(options, rng, now) {}
+  Impl(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool) : context(options, rng, now, pool) {}
 
   // Time never goes back.
   void Advance(Timestamp now) { context.now = std::max(context.now, now); }
@@ -60,8 +60,8 @@ struct Association::Impl {
   Context context;
 };
 
-Association::Association(const Options& options, Rng& rng, Timestamp now)
-    : impl_(std::make_unique<Impl>(options, rng, now)) {}
+Association::Association(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool)
+    : impl_(std::make_unique<Impl>(options, rng, now, pool)) {}
 Association::~Association() = default;
 Association::Association(Association&&) noexcept = default;
 Association& Association::operator=(Association&&) noexcept = default;
@@ -206,6 +206,7 @@ State Association::state() const {
 size_t Association::buffered_amount(StreamId stream) const { return impl_->context.messages.buffered_amount(stream); }
 size_t Association::total_buffered_amount() const { return impl_->context.messages.total_buffered_amount(); }
 size_t Association::send_buffer_room() const { return impl_->context.messages.room(); }
+const BufferPool& Association::pool() const { return impl_->context.pool; }
 const Metrics& Association::metrics() const { return impl_->context.metrics; }
 
 void Association::Impl::HandleTimer(Timer timer) {

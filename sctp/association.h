@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/rng.h"
@@ -62,8 +63,9 @@ class Association {
   };
   using Event = sctp::Event;
 
-  // `remote_max_message_size` of the options may be set later through SetRemoteLimits.
-  Association(const Options& options, Rng& rng, Timestamp now);
+  // `remote_max_message_size` of the options may be set later through SetRemoteLimits. Payloads of received messages
+  // come from `pool`, which several associations of one loop may share.
+  Association(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool = {});
   ~Association();
   Association(Association&&) noexcept;
   Association& operator=(Association&&) noexcept;
@@ -114,6 +116,8 @@ class Association {
   size_t total_buffered_amount() const;
   // Room before Send answers kQueueFull.
   size_t send_buffer_room() const;
+  // For payloads of Send, so that a steady state allocates nothing.
+  const BufferPool& pool() const;
   const Metrics& metrics() const;
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "base/payload.h"
 #include "base/time.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
@@ -11,7 +11,7 @@ namespace jsp::sctp {
 struct Message {
   StreamId stream;
   Ppid ppid;
-  std::vector<uint8_t> payload;
+  Payload payload;
 };
 
 // How one message travels. At most one of max_retransmits and lifetime (RFC 3758, RFC 8831 §6.1).

@@ -92,7 +92,7 @@ Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Times
 }
 
 Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::ChannelId channel,
-                                                  datachannel::MessageKind kind, std::vector<uint8_t> payload) {
+                                                  datachannel::MessageKind kind, Payload payload) {
   if (impl_->progress.is_final()) return Unexpected<datachannel::SendError>(datachannel::SendError::kClosed);
   if (payload.size() > impl_->SendRoom()) {
     return Unexpected<datachannel::SendError>(datachannel::SendError::kQueueFull);
@@ -126,6 +126,8 @@ size_t Peer::buffered_amount(datachannel::ChannelId channel) const {
 }
 
 size_t Peer::send_buffer_room() const { return impl_->SendRoom(); }
+
+const BufferPool& Peer::pool() const { return impl_->pool; }
 
 void Peer::SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes) {
   impl_->low_thresholds.insert_or_assign(channel, bytes);

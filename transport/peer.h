@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
+#include "base/payload.h"
 #include "base/rng.h"
 #include "base/sans_io.h"
 #include "base/socket_address.h"
@@ -64,12 +66,14 @@ class Peer {
   Expected<datachannel::ChannelId, datachannel::OpenError> OpenChannel(Timestamp now,
                                                                        datachannel::ChannelOptions options);
   Expected<void, datachannel::SendError> Send(Timestamp now, datachannel::ChannelId channel,
-                                              datachannel::MessageKind kind, std::vector<uint8_t> payload);
+                                              datachannel::MessageKind kind, Payload payload);
   void CloseChannel(Timestamp now, datachannel::ChannelId channel);
   std::optional<datachannel::ReceivedMessage> PollMessage(Timestamp now, datachannel::ChannelId channel);
   std::optional<datachannel::ReceivedMessage> PollAnyMessage(Timestamp now);
   size_t buffered_amount(datachannel::ChannelId channel) const;
   size_t send_buffer_room() const;  // octets before Send answers kQueueFull
+  // Received payloads come from here, and payloads for Send may, so that a steady state allocates nothing.
+  const BufferPool& pool() const;
   void SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes);
   const datachannel::ChannelOptions* channel_options(datachannel::ChannelId channel) const;
   datachannel::ChannelState channel_state(datachannel::ChannelId channel) const;

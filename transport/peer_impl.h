@@ -33,8 +33,8 @@ struct Peer::Impl {
   };
   // The part above ICE; exists once both descriptions are known.
   struct Secured {
-    Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Rng& random, Timestamp now)
-        : dtls(dtls_options, now), sctp(sctp_options, random, now) {}
+    Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Impl& peer, Timestamp now)
+        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.pool) {}
 
     dtls::Session dtls;
     sctp::Association sctp;
@@ -79,6 +79,7 @@ struct Peer::Impl {
 
   PeerOptions options;
   Rng& rng;
+  BufferPool pool;
   Negotiation negotiation;
   RemoteCandidates remote_candidates;
   Gatherer gatherer;

@@ -131,7 +131,7 @@ void Peer::Impl::Secure(Timestamp now) {
   dtls_options.max_datagram = options.max_datagram;
   dtls_options.handshake_timeout = options.dtls_handshake_timeout;
   dtls_options.collect_keylog = options.collect_keylog;
-  secured.emplace(dtls_options, ToSctpOptions(options), rng, now);
+  secured.emplace(dtls_options, ToSctpOptions(options), *this, now);
   secured->sctp.SetRemoteLimits(negotiation.remote()->sctp_port,
                                 static_cast<size_t>(negotiation.remote_max_message_size()));
   channels.SetRemoteMaxMessageSize(static_cast<size_t>(negotiation.remote_max_message_size()));

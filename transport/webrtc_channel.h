@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
+#include "base/payload.h"
 #include "datachannel/channel_set.h"
 #include "transport/asio/error_category.h"
 #include "transport/webrtc_completion.h"
@@ -20,10 +20,11 @@ using ChannelOptions = datachannel::ChannelOptions;
 using ChannelState = datachannel::ChannelState;
 using MessageKind = datachannel::MessageKind;
 
+// Moved, not copied. The payload of a received message is plain memory: it may go to any thread and stay there.
 struct Message {
   MessageKind kind = MessageKind::kBinary;
-  std::vector<uint8_t> payload;
-  std::string_view text() const { return {reinterpret_cast<const char*>(payload.data()), payload.size()}; }
+  Payload payload;  // a std::vector<uint8_t> can be moved in
+  std::string_view text() const { return payload.text(); }
 };
 
 struct TransportCore;

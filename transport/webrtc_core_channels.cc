@@ -152,6 +152,7 @@ void TransportCore::PumpReceives(ChannelId id) {
 // False when the message went back because the reader's buffer is too small.
 bool TransportCore::Deliver(PendingReceive& reader, Inbox& inbox, Message message) {
   if (auto* whole = std::get_if<Completion<error_code, Message>>(&reader.done)) {
+    message.payload.Detach();  // the handler may run on another thread
     whole->Complete({}, std::move(message));
     return true;
   }

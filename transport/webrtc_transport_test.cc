@@ -131,7 +131,7 @@ TEST_F(WebRtcTransportTest, MessagesThatCameBeforeAnyReaderWaitInOrder) {
     return sent == 10 && !channels.empty() && channels[0].messages_received == 10;
   }));
   std::vector<uint8_t> order;
-  for (int i = 0; i < 10; ++i) z_->async_receive([&](error_code, Message m) { order.push_back(m.payload.at(0)); });
+  for (int i = 0; i < 10; ++i) z_->async_receive([&](error_code, Message m) { order.push_back(m.payload[0]); });
   ASSERT_TRUE(RunUntil([&] { return order.size() == 10; }));
   for (uint8_t i = 0; i < 10; ++i) EXPECT_EQ(order[i], i);
 }

@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/payload.h"
 #include "base/rng.h"
 #include "base/time.h"
 #include "sctp/association.h"
@@ -55,7 +56,7 @@ class OwnPair {
   // One message more through the association; what came early counts for the next calls.
   void Transfer(size_t octets) {
     while (under_way_ + octets <= std::max(kUnderWay, octets)) {
-      std::vector<uint8_t> payload;
+      Payload payload;
       if (!spare_.empty()) {
         payload = std::move(spare_.back());
         spare_.pop_back();
@@ -101,7 +102,7 @@ class OwnPair {
   sctp::Association a_;
   sctp::Association z_;
   std::array<uint8_t, 2048> packet_{};
-  std::vector<std::vector<uint8_t>> spare_;
+  std::vector<Payload> spare_;
   size_t under_way_ = 0;
   uint64_t received_ = 0;
   uint64_t expected_ = 0;

@@ -49,7 +49,7 @@ void Ping(const char* name, sctp::CongestionAlgorithm algorithm) {
   Timestamp sent;
   flow.on_z_message = [&](Timestamp now, const sctp::Message& message) {
     if (message.stream != kPing) return;
-    (void)flow.z.Send(now, message);
+    (void)flow.z.Send(now, {message.stream, message.ppid, message.payload.Clone()});
   };
   flow.on_a_message = [&](Timestamp now, const sctp::Message&) {
     round_trips.push_back(now - sent);

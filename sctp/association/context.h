@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/event_queue.h"
 #include "base/rng.h"
 #include "base/time.h"
@@ -46,10 +47,11 @@ struct Context {
   // §12.4).
   static constexpr size_t kMaxReplies = 4;
 
-  Context(const Options& given, Rng& generator, Timestamp created)
+  Context(const Options& given, Rng& generator, Timestamp created, const BufferPool& buffers)
       : options(given),
         rng(generator),
         now(created),
+        pool(buffers),
         jar(generator),
         messages(given.max_send_buffer, given.scheduling, metrics),
         control(given.max_packet_size - kCommonHeaderSize),
@@ -83,6 +85,7 @@ struct Context {
   Options options;
   Rng& rng;
   Timestamp now;
+  BufferPool pool;  // of payloads and of what grows with them; outlives all that takes from it
   CookieJar jar;
   Metrics metrics;
   SendQueue messages;

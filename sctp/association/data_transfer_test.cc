@@ -28,7 +28,7 @@ std::vector<std::vector<uint8_t>> Messages(ScriptedPeer& peer) {
   std::vector<std::vector<uint8_t>> result;
   while (auto event = peer.core.PollEvent()) {
     if (auto* message = std::get_if<event::MessageReceived>(&*event)) {
-      result.push_back(std::move(message->message.payload));
+      result.push_back(std::move(message->message.payload).IntoVector());
     }
   }
   return result;

@@ -51,17 +51,23 @@ inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Ag
 // The transmission control block of RFC 9260 §13: what exists once both ends' INIT and INIT ACK are known. Owned by the
 // state; the functions of association/ work on its parts.
 struct Tcb {
-  Tcb(const Options& options, const Agreement& agreed, const TieTags& ties, SendQueue& messages, Metrics& metrics)
+  // What outlives it.
+  struct Surroundings {
+    SendQueue& messages;
+    Metrics& metrics;
+    const BufferPool& pool;
+  };
+  Tcb(const Options& options, const Agreement& agreed, const TieTags& ties, const Surroundings& around)
       : agreement(agreed),
         tie_tags(ties),
         tracker(agreed.peer_initial_tsn),
-        reassembly(ReassemblyLimits(options, agreed)),
+        reassembly(ReassemblyLimits(options, agreed), around.pool),
         sender(options,
                {.initial_tsn = agreed.my_initial_tsn,
                 .peer_a_rwnd = agreed.peer_a_rwnd,
                 .reliability = agreed.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull,
                 .framing = agreed.framing()},
-               messages, metrics),
+               around.messages, around.metrics),
         reconfig(agreed),
         path_mtu(options.max_packet_size) {
     window.size = window.advertised = ReceiveWindowSize(options);

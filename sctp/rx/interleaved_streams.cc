@@ -24,7 +24,7 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size) 
   const bool is_next = order == Order::kUnordered || key.mid == Next(chunk.stream, order);
   if (chunk.beginning && chunk.end && is_next) {
     if (found != partials_.end()) return Result::kProtocolViolation;
-    Deliver({chunk.stream, chunk.ppid, {chunk.payload.begin(), chunk.payload.end()}});
+    Deliver({chunk.stream, chunk.ppid, Payload(pool_, chunk.payload)});
     if (order == Order::kOrdered) {
       SetNext(chunk.stream, order, key.mid + 1);
       ReleaseFrom(chunk.stream);
@@ -32,7 +32,7 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size) 
     return Result::kAccepted;
   }
   if (found == partials_.end()) {
-    found = partials_.emplace(key, Partial{}).first;
+    found = partials_.emplace(key, Partial{.payload = Payload(pool_), .early = {}, .last_fsn = {}, .ppid = {}}).first;
     buffered_bytes_ += Charge(found->second);
   }
   Partial& partial = found->second;
@@ -66,11 +66,11 @@ bool InterleavedStreams::Insert(Partial& partial, const DataChunk& chunk) {
   if (chunk.end) partial.last_fsn = fsn;
   if (chunk.beginning) partial.ppid = chunk.ppid;
   if (ahead == 0) {
-    partial.payload.insert(partial.payload.end(), chunk.payload.begin(), chunk.payload.end());
+    partial.payload.append(chunk.payload);
     ++partial.next_fsn;
     return true;
   }
-  const auto [position, is_new] = partial.early.try_emplace(fsn, chunk.payload.begin(), chunk.payload.end());
+  const auto [position, is_new] = partial.early.try_emplace(fsn, pool_, chunk.payload);
   if (is_new) partial.early_octets += chunk.payload.size();
   return is_new;
 }
@@ -78,7 +78,7 @@ bool InterleavedStreams::Insert(Partial& partial, const DataChunk& chunk) {
 void InterleavedStreams::Join(Partial& partial) {
   while (!partial.early.empty() && partial.early.begin()->first == partial.next_fsn) {
     const auto first = partial.early.begin();
-    partial.payload.insert(partial.payload.end(), first->second.begin(), first->second.end());
+    partial.payload.append(first->second);
     partial.early_octets -= first->second.size();
     ++partial.next_fsn;
     partial.early.erase(first);

@@ -6,7 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/event_queue.h"
+#include "base/payload.h"
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/types.h"
@@ -21,6 +23,8 @@ namespace jsp::sctp {
 // one chunk in its order costs O(1). Streams cost four octets up to the highest one used.
 class InterleavedStreams {
  public:
+  explicit InterleavedStreams(const BufferPool& pool = {}) : pool_(pool) {}
+
   enum class Order : uint8_t { kOrdered, kUnordered };
   enum class Result : uint8_t {
     kAccepted,
@@ -28,10 +32,10 @@ class InterleavedStreams {
     kProtocolViolation,  // a fragment twice, beyond the end, a second beginning or end (ATTACKS C-series)
   };
   // What a message under way, a fragment that came early, and a message that waits count in buffered_bytes() beyond
-  // their payload: map nodes and vectors with the allocator's share.
-  static constexpr size_t kPartialOverhead = 224;
-  static constexpr size_t kEarlyOverhead = 112;
-  static constexpr size_t kMessageOverhead = 128;
+  // their payload: map nodes or a queue slot, and the smallest block of the pool for each payload.
+  static constexpr size_t kPartialOverhead = 192 + BufferPool::kSmallest;
+  static constexpr size_t kEarlyOverhead = 96 + BufferPool::kSmallest;
+  static constexpr size_t kMessageOverhead = 128 + BufferPool::kSmallest;
 
   // A chunk with payload whose TSN was not added before. `max_message_size` in octets, 0: none. Messages that were
   // skipped or delivered before are dropped: fragments of them may still be under way.
@@ -60,9 +64,9 @@ class InterleavedStreams {
   };
   // A message under way: the fragments from the first on that are here, and those that came before their turn.
   struct Partial {
-    std::vector<uint8_t> payload;
+    Payload payload;
     uint64_t next_fsn = 0;
-    std::map<uint64_t, std::vector<uint8_t>> early;
+    std::map<uint64_t, Payload> early;
     size_t early_octets = 0;
     std::optional<uint64_t> last_fsn;  // the E bit was seen
     Ppid ppid;
@@ -79,7 +83,7 @@ class InterleavedStreams {
   uint32_t Next(StreamId stream, Order order) const;
   void SetNext(StreamId stream, Order order, uint32_t mid);
   bool IsOld(const Key& key) const;
-  static bool Insert(Partial& partial, const DataChunk& chunk);
+  bool Insert(Partial& partial, const DataChunk& chunk);
   static void Join(Partial& partial);
   void Deliver(Message message);
   void ReleaseFrom(StreamId stream);
@@ -87,6 +91,7 @@ class InterleavedStreams {
   template <class Condition>
   void DropIf(StreamId stream, Condition condition);
 
+  BufferPool pool_;
   std::vector<uint32_t> next_ordered_;
   std::vector<uint32_t> next_unordered_;
   Partials partials_;

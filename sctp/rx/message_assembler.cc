@@ -21,7 +21,7 @@ Expected<std::optional<AssembledMessage>, AssemblyError> MessageAssembler::Add(U
   if (size > limit) return Unexpected(AssemblyError::kMessageTooLarge);
 
   if (chunk.beginning && chunk.end) {
-    Message whole{chunk.stream, chunk.ppid, {chunk.payload.begin(), chunk.payload.end()}};
+    Message whole{chunk.stream, chunk.ppid, Payload(pool_, chunk.payload)};
     return AssembledMessage{std::move(whole), tsn, chunk.ssn, chunk.unordered};
   }
   auto run = at.before;
@@ -135,7 +135,7 @@ bool MessageAssembler::Fits(Neighbours& neighbours, const DataChunk& chunk) {
 MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
   // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
   const bool alone = runs_.empty() && chunk.beginning;
-  Run run{tsn, chunk.stream, chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end, 0, {}, {}};
+  Run run{tsn, chunk.stream, chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end, 0, Payload(pool_), {}};
   Runs::iterator started;
   if (spare_) {
     spare_.key() = tsn;
@@ -144,9 +144,9 @@ MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, co
   } else {
     started = runs_.emplace(tsn, std::move(run)).first;
   }
-  std::vector<uint8_t>& payload = started->second.payload;
+  Payload& payload = started->second.payload;
   if (alone) payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
-  payload.assign(chunk.payload.begin(), chunk.payload.end());
+  payload.append(chunk.payload);
   started->second.size = payload.size();
   buffered_bytes_ += Charge(started->second);
   return started;
@@ -157,11 +157,11 @@ void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
   auto* piece = run.more.empty() ? &run.payload : &run.more.back();
   if (piece->capacity() - piece->size() < size) {
     // Another piece, not a larger one: what is there stays where it is, and is copied once, into the whole message.
-    piece = &run.more.emplace_back();
+    piece = &run.more.emplace_back(pool_);
     piece->reserve(std::max(size, std::min(run.size, kMaxPieceReserve)));
     buffered_bytes_ += kPieceOverhead;
   }
-  piece->insert(piece->end(), chunk.payload.begin(), chunk.payload.end());
+  piece->append(chunk.payload);
   run.last = run.last.Next();
   run.has_end = chunk.end;
   run.size += size;
@@ -174,7 +174,7 @@ MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, U
   auto node = runs_.extract(run);
   Run& grown = node.mapped();
   grown.more.push_front(std::move(grown.payload));
-  grown.payload.assign(chunk.payload.begin(), chunk.payload.end());
+  grown.payload = Payload(pool_, chunk.payload);
   grown.has_beginning = chunk.beginning;
   grown.ppid = chunk.ppid;
   grown.size += chunk.payload.size();
@@ -202,10 +202,10 @@ AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
   auto node = TakeOut(position);
   Run& run = node.mapped();
   usual_size_ = run.size;
-  std::vector<uint8_t> payload = std::move(run.payload);
+  Payload payload = std::move(run.payload);
   if (!run.more.empty()) {
     payload.reserve(run.size);
-    for (const auto& piece : run.more) payload.insert(payload.end(), piece.begin(), piece.end());
+    for (const auto& piece : run.more) payload.append(piece);
     run.more.clear();
   }
   AssembledMessage assembled{{run.stream, run.ppid, std::move(payload)}, first_tsn, run.ssn, run.unordered};

@@ -4,9 +4,10 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/expected.h"
+#include "base/payload.h"
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/types.h"
@@ -32,15 +33,14 @@ enum class AssemblyError : uint8_t { kMessageTooLarge, kProtocolViolation };
 // order.
 class MessageAssembler {
  public:
-  MessageAssembler() = default;
+  explicit MessageAssembler(const BufferPool& pool = {}) : pool_(pool) {}
   MessageAssembler(MessageAssembler&&) = default;
   MessageAssembler& operator=(MessageAssembler&&) = default;
 
   // What a run of fragments, and a further piece of payload in it, count in buffered_bytes() beyond their payload: map
-  // node and vector, list node and vector, with the allocator's own share (an estimate from their sizes: 208 and 64
-  // octets).
-  static constexpr size_t kRunOverhead = 208;
-  static constexpr size_t kPieceOverhead = 64;
+  // node, list node, and the smallest block of the pool for each payload.
+  static constexpr size_t kRunOverhead = 192 + BufferPool::kSmallest;
+  static constexpr size_t kPieceOverhead = 96 + BufferPool::kSmallest;
   // A further piece has room for as much as the run holds already, so that pieces are few and memory stays below twice
   // the payload; and for no more than this.
   static constexpr size_t kMaxPieceReserve = 64 * 1024;
@@ -70,9 +70,9 @@ class MessageAssembler {
     bool unordered;
     bool has_beginning;
     bool has_end;
-    size_t size;                           // octets of payload in all pieces
-    std::vector<uint8_t> payload;          // the first piece
-    std::list<std::vector<uint8_t>> more;  // further pieces, in their order
+    size_t size;              // octets of payload in all pieces
+    Payload payload;          // the first piece
+    std::list<Payload> more;  // further pieces, in their order
   };
   using Runs = std::map<UnwrappedTsn, Run>;
   // The runs that a TSN touches; runs_.end() where there is none.
@@ -95,6 +95,7 @@ class MessageAssembler {
   Runs::node_type TakeOut(Runs::iterator run);
   static size_t Charge(const Run& run);
 
+  BufferPool pool_;
   Runs runs_;
   std::optional<Runs::iterator> latest_;  // the run that grew last: where the next fragment goes most likely
   Runs::node_type spare_;                 // of the last run that ended, so that the next one allocates no node

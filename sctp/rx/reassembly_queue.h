@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "base/buffer_pool.h"
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/forward_tsn.h"
@@ -38,7 +39,9 @@ class ReassemblyQueue {
                          // of one message (RFC 9260 §6.9), an SSN that was delivered before (RFC 9260 §6.5)
   };
 
-  explicit ReassemblyQueue(const Limits& limits) : limits_(limits) {}
+  // `pool`: where payloads and bookkeeping come from.
+  explicit ReassemblyQueue(const Limits& limits, const BufferPool& pool = {})
+      : limits_(limits), assembler_(pool), interleaved_(pool) {}
 
   // On any result but kAccepted the chunk is not kept.
   AddResult Add(UnwrappedTsn tsn, const DataChunk& chunk);

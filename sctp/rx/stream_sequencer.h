@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/event_queue.h"
 #include "sctp/message.h"
 #include "sctp/rx/message_assembler.h"
@@ -20,8 +21,9 @@ namespace jsp::sctp {
 // few low ones nearly nothing. A message in order costs O(1), one that waits O(log waiting).
 class StreamSequencer {
  public:
-  // What a message counts in buffered_bytes() beyond its payload: map node or queue slot, with the allocator's share.
-  static constexpr size_t kMessageOverhead = 128;
+  // What a message counts in buffered_bytes() beyond its payload: map node or queue slot, and the pool's smallest
+  // block.
+  static constexpr size_t kMessageOverhead = 128 + BufferPool::kSmallest;
 
   // False when the SSN was delivered or skipped before: the peer breaks RFC 9260 §6.5.
   [[nodiscard]] bool Add(AssembledMessage assembled);

@@ -28,7 +28,7 @@ void MessagePool::Release(MessageHandle handle) {
     free_ = kNoMessage;
     return;
   }
-  slot.message.payload = std::vector<uint8_t>();
+  slot.message.payload = Payload();
   slot.next = free_;
   free_ = handle;
 }

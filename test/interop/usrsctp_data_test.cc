@@ -68,7 +68,7 @@ TEST_P(UsrsctpDataTest, MessagesOfEverySizeArriveThroughLossReorderingAndDuplica
     std::multiset<std::vector<uint8_t>> ours;
     std::multiset<std::vector<uint8_t>> theirs;
     for (size_t i = 0; i < sizes.size(); ++i) {
-      ours.insert(pair.received[i].payload);
+      ours.emplace(pair.received[i].payload.begin(), pair.received[i].payload.end());
       theirs.insert(pair.usrsctp().received[i].payload);
       EXPECT_EQ(pair.usrsctp().received[i].unordered, unordered);
       if (unordered) continue;
@@ -179,7 +179,7 @@ TEST_P(UsrsctpDataTest, LargeUnreliableMessagesAreWholeOrAbsent) {  // RFC 3758 
   EXPECT_GT(pair.usrsctp().received.size(), 10u);
   pair.received.pop_back();
   pair.usrsctp().received.pop_back();
-  for (const auto& message : pair.received) EXPECT_TRUE(sent.contains(message.payload));
+  for (auto& message : pair.received) EXPECT_TRUE(sent.contains(std::move(message.payload).IntoVector()));
   for (const auto& message : pair.usrsctp().received) EXPECT_TRUE(sent.contains(message.payload));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/crypto.h"
+#include "base/payload.h"
 
 namespace jsp::tool {
 
@@ -46,7 +47,7 @@ class ChannelWorker {
   }
 
  private:
-  void Send(Peer& peer, Timestamp now, MessageKind kind, std::vector<uint8_t> payload) {
+  void Send(Peer& peer, Timestamp now, MessageKind kind, Payload payload) {
     // The peer's limit is below what it sent us, or it closes the channel meanwhile: an answer is impossible.
     if (!peer.Send(now, channel_, kind, std::move(payload))) peer.CloseChannel(now, channel_);
   }

@@ -72,10 +72,9 @@ awaitable<double> Connect(Pair& pair) {
 
 awaitable<std::vector<double>> MeasureRoundTrips(Pair& pair) {
   std::vector<double> sample;
-  Message ping{MessageKind::kBinary, std::vector<uint8_t>(32)};
   for (int i = 0; i < kRoundTrips; ++i) {
     const auto start = Clock::now();
-    co_await pair.a.async_send(ping, use_awaitable);
+    co_await pair.a.async_send(Message{MessageKind::kBinary, std::vector<uint8_t>(32)}, use_awaitable);
     Message echo = co_await pair.z.async_receive(use_awaitable);
     co_await pair.z.async_send(std::move(echo), use_awaitable);
     co_await pair.a.async_receive(use_awaitable);
