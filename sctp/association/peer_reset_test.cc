@@ -1,6 +1,7 @@
 // RFC 6525 §4.2, §5.1.3, §5.2.3: one end asks the other to reset the other's streams.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <vector>
 
@@ -227,6 +228,28 @@ TEST(PeerResetTest, RefusesWhatTheCallerDidWrong) {
   EXPECT_EQ(narrow.core.RequestPeerReset(narrow.now, kOneAndTwo).error(), ResetError::kUnknownStream);
   const std::vector<StreamId> many(kMaxStreamsPerRequest + 1, StreamId(1));
   EXPECT_EQ(narrow.core.RequestPeerReset(narrow.now, many).error(), ResetError::kTooManyStreams);
+}
+
+TEST(PeerResetTest, C11_EndsThatAskEachOtherDoNotWaitForEachOther) {  // RFC 6525 §5.1.1, §5.2.3
+  AssociationPair pair;
+  ASSERT_TRUE(pair.Connect());
+  ASSERT_TRUE(pair.a().Send(pair.now(), MakeMessage(1, 10)));
+  ASSERT_TRUE(pair.z().Send(pair.now(), MakeMessage(2, 10)));
+  pair.Run(1s);
+  const std::array<StreamId, 1> two{StreamId(2)};
+  ASSERT_TRUE(pair.a().RequestPeerReset(pair.now(), two));
+  ASSERT_TRUE(pair.z().RequestPeerReset(pair.now(), kOne));
+  const auto finished = [&] {
+    return pair.CountEvents<event::RequestFinished>(Side::kA) == 1 &&
+           pair.CountEvents<event::RequestFinished>(Side::kZ) == 1 &&
+           pair.CountEvents<event::OutgoingStreamsReset>(Side::kA) == 1 &&
+           pair.CountEvents<event::OutgoingStreamsReset>(Side::kZ) == 1;
+  };
+  EXPECT_TRUE(pair.RunUntil(finished, 5s));
+  for (const Side side : {Side::kA, Side::kZ}) {
+    EXPECT_EQ(pair.FindEvent<event::RequestFinished>(side)->outcome, ReconfigOutcome::kPerformed);
+  }
+  EXPECT_TRUE(pair.a().RequestPeerReset(pair.now(), two));
 }
 
 TEST(PeerResetTest, C11_TheOtherEndResetsItsStreamsOnAnyPath) {  // RFC 6525 §5.2.3, RFC 8260 §2.3.2

@@ -170,6 +170,16 @@ void EndOutgoingReset(Context& context, Tcb& tcb, OutgoingReset reset, ReconfigO
   }
 }
 
+// Both ends may ask for a reset at once. Each answer is a request, and would wait for the end of the other one.
+void ParkIncomingReset(Context& context, Tcb& tcb) {
+  ReconfigRequester& mine = tcb.reconfig.mine;
+  if (!mine.flight || mine.flight->requests.size() != 1 || !IsAskedResetReady(context, tcb)) return;
+  const ReconfigRequest& request = mine.flight->requests.front();
+  if (!std::holds_alternative<IncomingReset>(request.wish) || request.in_progress == 0) return;
+  mine.parked = std::exchange(mine.flight, std::nullopt);
+  context.timers.Disarm(Timer::kReconfig);
+}
+
 void EndMoreOutgoing(Context& context, Tcb& tcb, uint16_t streams, ReconfigOutcome outcome) {
   if (outcome == ReconfigOutcome::kPerformed) {
     // RFC 6525 §5.2.7 H6. RequestMoreOutgoing has looked at the limits.
@@ -290,32 +300,18 @@ void NoteAcknowledged(const Tcb& tcb, ReconfigFlight& flight) {
   }
 }
 
-Tcb* FindReconfigurable(Context& context, bool& is_supported) {
-  Tcb* tcb = Is<state::Established>(context.state) ? context.tcb() : nullptr;
-  is_supported = tcb != nullptr && tcb->agreement.capabilities.stream_reset;
-  return tcb;
-}
-
-Expected<Tcb*, ResetError> TcbForReset(Context& context) {
-  bool is_supported = false;
-  Tcb* tcb = FindReconfigurable(context, is_supported);
-  if (tcb == nullptr) return Unexpected(ResetError::kNotConnected);
-  if (!is_supported) return Unexpected(ResetError::kNotSupportedByPeer);
-  return tcb;
-}
-
-Expected<Tcb*, AddStreamsError> TcbForStreams(Context& context) {
-  bool is_supported = false;
-  Tcb* tcb = FindReconfigurable(context, is_supported);
-  if (tcb == nullptr) return Unexpected(AddStreamsError::kNotConnected);
-  if (!is_supported) return Unexpected(AddStreamsError::kNotSupportedByPeer);
+template <class Error>
+Expected<Tcb*, Error> FindReconfigurable(Context& context) {
+  if (!Is<state::Established>(context.state)) return Unexpected(Error::kNotConnected);
+  Tcb* tcb = context.tcb();
+  if (!tcb->agreement.capabilities.stream_reset) return Unexpected(Error::kNotSupportedByPeer);
   return tcb;
 }
 
 }  // namespace
 
 Expected<void, ResetError> RequestStreamReset(Context& context, std::span<const StreamId> streams) {
-  const auto tcb = TcbForReset(context);
+  const auto tcb = FindReconfigurable<ResetError>(context);
   if (!tcb) return Unexpected(tcb.error());
   for (const StreamId stream : streams) {
     if (stream.value >= (*tcb)->agreement.outgoing_streams) return Unexpected(ResetError::kUnknownStream);
@@ -331,21 +327,22 @@ Expected<void, ResetError> RequestStreamReset(Context& context, std::span<const 
 }
 
 Expected<void, ResetError> RequestPeerReset(Context& context, std::span<const StreamId> streams) {
-  const auto tcb = TcbForReset(context);
+  const auto tcb = FindReconfigurable<ResetError>(context);
   if (!tcb) return Unexpected(tcb.error());
   if (streams.size() > kMaxStreamsPerRequest) return Unexpected(ResetError::kTooManyStreams);
   for (const StreamId stream : streams) {
     if (stream.value >= (*tcb)->agreement.incoming_streams) return Unexpected(ResetError::kUnknownStream);
   }
   auto& wishes = (*tcb)->reconfig.mine.wishes;
-  if (wishes.incoming || FindInFlight<IncomingReset>(**tcb)) return Unexpected(ResetError::kAlreadyPending);
+  if (wishes.incoming || (*tcb)->reconfig.mine.parked || FindInFlight<IncomingReset>(**tcb))
+    return Unexpected(ResetError::kAlreadyPending);
   wishes.incoming = IncomingReset{{streams.begin(), streams.end()}};
   MaybeStartRequest(context, **tcb);
   return {};
 }
 
 Expected<void, ResetError> RequestAssociationReset(Context& context) {
-  const auto tcb = TcbForReset(context);
+  const auto tcb = FindReconfigurable<ResetError>(context);
   if (!tcb) return Unexpected(tcb.error());
   ReconfigRequester& mine = (*tcb)->reconfig.mine;
   if (mine.wishes.association || FindInFlight<AssociationReset>(**tcb)) {
@@ -362,7 +359,7 @@ Expected<void, ResetError> RequestAssociationReset(Context& context) {
 }
 
 Expected<void, AddStreamsError> RequestMoreOutgoing(Context& context, uint16_t streams) {
-  const auto tcb = TcbForStreams(context);
+  const auto tcb = FindReconfigurable<AddStreamsError>(context);
   if (!tcb) return Unexpected(tcb.error());
   if (PlannedOutgoingStreams(**tcb) + streams > context.options.max_outgoing_streams || streams == 0) {
     return Unexpected(AddStreamsError::kBadNumber);
@@ -373,7 +370,7 @@ Expected<void, AddStreamsError> RequestMoreOutgoing(Context& context, uint16_t s
 }
 
 Expected<void, AddStreamsError> RequestMoreIncoming(Context& context, uint16_t streams) {
-  const auto tcb = TcbForStreams(context);
+  const auto tcb = FindReconfigurable<AddStreamsError>(context);
   if (!tcb) return Unexpected(tcb.error());
   auto& wishes = (*tcb)->reconfig.mine.wishes;
   if (wishes.incoming_streams > 0 || FindInFlight<MoreIncoming>(**tcb)) {
@@ -389,7 +386,13 @@ Expected<void, AddStreamsError> RequestMoreIncoming(Context& context, uint16_t s
 void MaybeStartRequest(Context& context, Tcb& tcb) {
   ReconfigRequester& mine = tcb.reconfig.mine;
   while (const auto stream = context.messages.PopDrained()) mine.wishes.drained.push_back(*stream);
+  ParkIncomingReset(context, tcb);
   if (mine.flight || !SendsData(context.state)) return;
+  if (mine.parked && !IsAskedResetReady(context, tcb)) {
+    mine.flight = std::exchange(mine.parked, std::nullopt);
+    mine.flight->due = true;
+    return;
+  }
   auto wishes = TakeNextWishes(context, tcb);
   if (wishes.empty()) return;
   ReconfigFlight& flight = mine.flight.emplace();
@@ -458,6 +461,12 @@ Flow HandleReconfigResponse(Context& context, Tcb& tcb, const ReconfigResponse& 
 }
 
 void AcknowledgeByReset(Context& context, Tcb& tcb, ReconfigSn response_sn) {
+  auto& parked = tcb.reconfig.mine.parked;
+  if (parked && parked->requests.front().sn == response_sn) {
+    parked.reset();
+    context.events.Push(event::RequestFinished{ReconfigKind::kIncomingReset, ReconfigOutcome::kPerformed});
+    return;
+  }
   const ReconfigRequest* request = FindInFlight<IncomingReset>(tcb);
   if (request != nullptr && request->sn == response_sn && tcb.reconfig.mine.flight->sent > 0) {
     (void)EndRequest(context, tcb, response_sn, ReconfigOutcome::kPerformed);

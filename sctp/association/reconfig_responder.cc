@@ -178,6 +178,12 @@ void HandleRequest(Context& context, Tcb& tcb, const ParameterView& parameter, R
     exchange.answers.push_back(RepeatAnswer(context, tcb, parameter, *known));
     return;
   }
+  // The peer's request for a reset may be older than its last one: it waits for ours.
+  if (peers.asked && peers.asked->sn == sn) {
+    Answer waiting{.sn = sn, .result = ReconfigResult::kInProgress, .by_request = peers.asked->in_flight};
+    exchange.answers.push_back(RepeatAnswer(context, tcb, parameter, waiting));
+    return;
+  }
   context.Drop(DropReason::kUnexpectedReconfig);
   exchange.answers.push_back({sn, ReconfigResult::kBadSequenceNumber});
 }

@@ -120,6 +120,8 @@ struct ReconfigWishes {
 struct ReconfigRequester {
   ReconfigSn next_sn;  // RFC 6525 §4.1: begins with the initial TSN
   std::optional<ReconfigFlight> flight;
+  // A request for a reset that the peer has, and will answer; it rests while ours for the peer is in flight.
+  std::optional<ReconfigFlight> parked;
   ReconfigWishes wishes;
   HeldChunks held;  // which side of an SSN/TSN reset it belongs to is not known yet
   std::optional<Timestamp> last_association_reset;
@@ -163,6 +165,7 @@ struct ReconfigState {
   explicit ReconfigState(const Agreement& agreement)
       : mine{.next_sn = ReconfigSn(agreement.my_initial_tsn.value),
              .flight = {},
+             .parked = {},
              .wishes = {},
              .held = {},
              .last_association_reset = {}},
