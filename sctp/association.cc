@@ -95,6 +95,11 @@ Expected<void, SendError> Association::Send(Timestamp now, Message message, cons
   const auto checked = impl_->CheckSend(message, options);
   if (!checked) return checked;
   Context& context = impl_->context;
+  const size_t size = message.payload.size();
+  if (Tcb* tcb = context.tcb();
+      tcb != nullptr ? !tcb->sender.MakeRoom(context.now, size, options) : size > context.messages.room()) {
+    return Unexpected(SendError::kQueueFull);
+  }
   context.messages.Add(context.now, std::move(message), options);
   if (Tcb* tcb = context.tcb()) tcb->sender.AllowBurst();
   return {};
@@ -207,6 +212,7 @@ size_t Association::buffered_amount(StreamId stream) const { return impl_->conte
 size_t Association::total_buffered_amount() const { return impl_->context.messages.total_buffered_amount(); }
 size_t Association::send_buffer_room() const { return impl_->context.messages.room(); }
 const BufferPool& Association::pool() const { return impl_->context.pool; }
+AbandonedByPolicy Association::abandoned(StreamId stream) const { return impl_->context.messages.abandoned(stream); }
 const Metrics& Association::metrics() const { return impl_->context.metrics; }
 
 void Association::Impl::HandleTimer(Timer timer) {
@@ -233,8 +239,8 @@ void Association::Impl::HandleTimer(Timer timer) {
 Expected<void, SendError> Association::Impl::CheckSend(const Message& message, const SendOptions& options) {
   const size_t size = message.payload.size();
   if (size == 0) return Unexpected(SendError::kEmptyMessage);
-  // RFC 3758 §4: one policy per message.
-  if (options.max_retransmits && options.lifetime) return Unexpected(SendError::kBadOptions);
+  // RFC 3758 §4, RFC 7496 §3: one policy per message.
+  if (options.policies() > 1) return Unexpected(SendError::kBadOptions);
   const size_t limit = context.options.remote_max_message_size;
   if ((limit != 0 && size > limit) || size > context.options.max_send_buffer ||
       size > std::numeric_limits<uint32_t>::max()) {
@@ -252,7 +258,6 @@ Expected<void, SendError> Association::Impl::CheckSend(const Message& message, c
   if (message.stream.value >= streams || context.messages.is_resetting(message.stream)) {
     return Unexpected(SendError::kUnknownStream);
   }
-  if (size > context.messages.room()) return Unexpected(SendError::kQueueFull);
   return {};
 }
 

@@ -119,6 +119,8 @@ class Association {
   // For payloads of Send, so that a steady state allocates nothing.
   const BufferPool& pool() const;
   const Metrics& metrics() const;
+  // What was given up of one stream since the association began (RFC 7496 §4.3); metrics() has the sum.
+  AbandonedByPolicy abandoned(StreamId stream) const;
 
  private:
   struct Impl;

@@ -72,8 +72,9 @@ TEST(InterleavingTest, ALargeMessageLetsASmallOnePass) {  // RFC 8260 §2.2.2
 TEST(InterleavingTest, OrderedAndUnorderedMessagesAreCountedApart) {  // RFC 8260 §2.1
   Interleaved peer;
   for (const bool unordered : {false, true, true, false}) {
-    ASSERT_TRUE(
-        peer.core.Send(peer.now, MessageOf(1, 10), {.unordered = unordered, .max_retransmits = {}, .lifetime = {}}));
+    SendOptions options;
+    options.unordered = unordered;
+    ASSERT_TRUE(peer.core.Send(peer.now, MessageOf(1, 10), options));
   }
   std::vector<std::pair<bool, uint32_t>> mids;
   for (const auto& chunk : ChunksOf<IDataChunk>(peer.Drain())) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -14,13 +15,30 @@ struct Message {
   Payload payload;
 };
 
-// How one message travels. At most one of max_retransmits and lifetime (RFC 3758, RFC 8831 §6.1).
+// When a message may be given up (RFC 3758, RFC 7496 §3).
+enum class AbandonPolicy : uint8_t { kRetransmissions, kLifetime, kPriority, kReplaceable, kCount };
+
+// How one message travels. Reliably, or with one of four limits (RFC 3758, RFC 7496 §3, RFC 8831 §6.1), which
+// bind once the peer has said that it understands FORWARD TSN; more than one is SendError::kBadOptions.
 struct SendOptions {
   bool unordered = false;
+
   std::optional<uint16_t> max_retransmits;  // 0: sent once
   std::optional<Duration> lifetime;  // from Send(); past it the message is abandoned, also before its first sending
-  uint16_t priority = 256;           // of the stream, from this message on (RFC 8831 §6.4); see StreamScheduling
-  bool control = false;              // does not count in buffered_amount() (DCEP, placeholders of empty messages)
+  // RFC 7496 §3.2: gives way when the send buffer has no room for a message that is without it or has a smaller number,
+  // be it unsent or outstanding. 0 is the highest priority.
+  std::optional<uint32_t> buffer_priority;
+  // Gives way to any later message that the send buffer has no room for, the oldest first: of samples the newest count.
+  bool replaceable = false;
+
+  uint16_t priority = 256;        // of the stream, from this message on (RFC 8831 §6.4); see StreamScheduling
+  bool control = false;           // does not count in buffered_amount() (DCEP, placeholders of empty messages)
+  bool sack_immediately = false;  // the I bit of its last fragment (RFC 9260 §6.1)
+
+  size_t policies() const {
+    return size_t{max_retransmits.has_value()} + size_t{lifetime.has_value()} + size_t{buffer_priority.has_value()} +
+           size_t{replaceable};
+  }
 };
 
 }  // namespace jsp::sctp

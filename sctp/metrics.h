@@ -2,6 +2,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "sctp/message.h"
 namespace jsp::sctp {
 
 enum class DropReason : uint8_t {
@@ -51,6 +53,18 @@ struct PathGauges {
   uint64_t rto_us = 0;
 };
 
+// Messages given up: before any part of them was sent, or after (RFC 7496 §4.3).
+struct AbandonedMessages {
+  uint64_t unsent = 0;
+  uint64_t sent = 0;
+};
+// By the policy that allowed it.
+struct AbandonedByPolicy {
+  std::array<AbandonedMessages, static_cast<size_t>(AbandonPolicy::kCount)> counts{};
+  AbandonedMessages& operator[](AbandonPolicy policy) { return counts[static_cast<size_t>(policy)]; }
+  const AbandonedMessages& operator[](AbandonPolicy policy) const { return counts[static_cast<size_t>(policy)]; }
+};
+
 struct Metrics : PathGauges, PathMtuMetrics {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
@@ -58,11 +72,13 @@ struct Metrics : PathGauges, PathMtuMetrics {
   uint64_t retransmitted_chunks = 0;
   uint64_t fast_retransmits = 0;
   uint64_t t3_expiries = 0;
-  uint64_t tail_probes = 0;  // RFC 8985 §7.3
+  uint64_t tail_probes = 0;          // RFC 8985 §7.3
+  uint64_t spurious_recoveries = 0;  // undone: nothing had been lost (RFC 9438 §4.9)
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
-  uint64_t messages_abandoned = 0;
-  uint64_t bytes_sent = 0;  // user payload
+  uint64_t messages_abandoned = 0;  // all of them
+  AbandonedByPolicy abandoned;      // of the whole association (RFC 7496 §4.4)
+  uint64_t bytes_sent = 0;          // user payload
   uint64_t bytes_received = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
 };

@@ -43,7 +43,7 @@ void EnterShutdownAckSent(Context& context) {
 
 void StartShutdown(Context& context) {
   if (Is<state::Established>(context.state)) {
-    context.Enter<state::ShutdownPending>();
+    context.Enter<state::ShutdownPending>().tcb->sender.SetEnding();
     return MaybeAdvanceShutdown(context);
   }
   if (Is<state::CookieEchoed>(context.state)) {
@@ -93,7 +93,7 @@ Flow HandleShutdown(Context& context, Tcb& tcb, const ChunkView& chunk) {
   }
   if (HandleCumulativeAck(context, tcb, shutdown->cumulative_tsn_ack) == Flow::kStop) return Flow::kStop;
   if (Is<state::Established>(context.state) || Is<state::ShutdownPending>(context.state)) {
-    context.Enter<state::ShutdownReceived>();
+    context.Enter<state::ShutdownReceived>().tcb->sender.SetEnding();
   } else if (Is<state::ShutdownSent>(context.state)) {
     // Both sent SHUTDOWN: nothing is outstanding here, as it was sent only then.
     EnterShutdownAckSent(context);

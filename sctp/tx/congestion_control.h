@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <variant>
 
 #include "sctp/options.h"
@@ -34,6 +35,10 @@ class CongestionControl {
   }
   void SetPmdcs(size_t pmdcs) {
     std::visit([&](auto& c) { c.SetPmdcs(pmdcs); }, controller_);
+  }
+  // `before`: of the same association.
+  void Undo(const CongestionControl& before) {
+    std::visit([&](auto& c) { c.Undo(std::get<std::decay_t<decltype(c)>>(before.controller_)); }, controller_);
   }
   bool in_fast_recovery() const {
     return std::visit([](const auto& c) { return c.in_fast_recovery(); }, controller_);

@@ -43,6 +43,8 @@ concept CongestionController = requires(C c, const C cc, const AckSample& ack, U
   { c.HandleTimeout() } -> std::same_as<void>;
   // Nothing was sent for `idle` (RFC 9260 §7.2.1).
   { c.HandleIdle(d, d) } -> std::same_as<void>;
+  // The reduction since `cc` was copied was for nothing: what it took comes back (RFC 9438 §4.9).
+  { c.Undo(cc) } -> std::same_as<void>;
   { cc.in_fast_recovery() } -> std::same_as<bool>;
   { cc.cwnd() } -> std::same_as<size_t>;
   { cc.ssthresh() } -> std::same_as<size_t>;

@@ -111,4 +111,15 @@ void Cubic::HandleIdle(Duration idle, Duration rto) {
   epoch_.reset();
 }
 
+void Cubic::Undo(const Cubic& before) {
+  recovery_exit_.reset();
+  // RFC 9438 §4.9.2: "if cwnd < cwnd_prior".
+  if (cwnd_ >= before.cwnd_) return;
+  cwnd_ = before.cwnd_;
+  ssthresh_ = before.ssthresh_;
+  w_max_ = before.w_max_;
+  epoch_ = before.epoch_;
+  growth_ = before.growth_;
+}
+
 }  // namespace jsp::sctp

@@ -18,6 +18,7 @@ class Cubic {
   void HandleLoss(UnwrappedTsn highest_outstanding);
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
+  void Undo(const Cubic& before);
 
   void SetPmdcs(size_t pmdcs);
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }

@@ -7,6 +7,7 @@ namespace {
 // RFC 8985 §7.2: "TLP_max_ack_delay": what a receiver may wait with a single packet (RFC 9260 §6.2: 200 ms).
 constexpr Duration kPeerAckDelay = std::chrono::milliseconds(200);
 constexpr Duration kMinProbeTimeout = std::chrono::milliseconds(10);
+constexpr int kWideRecoveries = 16;  // RFC 8985 §6.2 step 4
 constexpr Duration kMinRttWindow = std::chrono::seconds(10);
 
 }  // namespace
@@ -24,7 +25,7 @@ uint32_t LossDetector::HandleSent(Timestamp now, UnwrappedTsn tsn, size_t flight
 
 LossDetector::Sample LossDetector::HandleAcknowledged(Timestamp now, const Acknowledged& acknowledged) {
   Sample sample;
-  if (acknowledged.out_of_order) reordering_seen_ = true;
+  if (acknowledged.out_of_order) reordering_.seen = true;
   if (acknowledged.octets > 0) {
     delivered_ += acknowledged.octets;
     delivered_at_ = now;
@@ -73,8 +74,9 @@ void LossDetector::MeasureMinRtt(Timestamp now, Duration rtt) {
 
 Duration LossDetector::ReorderWindow() const {
   // RFC 8985 §6.2 step 4: nothing while no reordering was seen would be allowed in recovery; a quarter of the smallest
-  // round trip costs little and forgives a jittery path.
-  return min_rtt_ / 4;
+  // round trip costs little and forgives a jittery path. More where repetitions were needless, up to a round trip.
+  const Duration window = min_rtt_ / 4 * reordering_.quarters;
+  return latest_ ? std::min(window, std::max(latest_->rtt, min_rtt_ / 4)) : window;
 }
 
 void LossDetector::ArmProbe(Timestamp now, const Tail& tail, Duration srtt) {
@@ -91,11 +93,29 @@ bool LossDetector::TakeProbe(Timestamp now) {
   return true;
 }
 
-void LossDetector::Reset() {
-  while (!log_.empty()) log_.PopFront();
+void LossDetector::HandleTimeout() {
+  expired_before_ = log_.next_number();
   latest_.reset();
   reorder_deadline_ = probe_at_ = Timestamp::Never();
   probe_sent_ = false;
+}
+
+void LossDetector::Settle() {
+  while (!log_.empty() && IsBefore(log_.front_number(), expired_before_)) log_.PopFront();
+}
+
+void LossDetector::HandleRecovery() {
+  if (reordering_.recoveries_left > 0 && --reordering_.recoveries_left == 0) reordering_.quarters = 1;
+}
+
+void LossDetector::HandleSpuriousRecovery(Timestamp now) {
+  reordering_.seen = true;
+  reordering_.recoveries_left = kWideRecoveries;
+  // RFC 8985 §6.2 step 4: once a round trip.
+  const bool is_new_round = reordering_.widened_at == Timestamp::Never() || now - reordering_.widened_at >= min_rtt_;
+  if (!is_new_round) return;
+  ++reordering_.quarters;
+  reordering_.widened_at = now;
 }
 
 }  // namespace jsp::sctp

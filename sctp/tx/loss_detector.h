@@ -72,17 +72,30 @@ class LossDetector {
   bool TakeProbe(Timestamp now);
 
   Timestamp NextTimeout() const { return reorder_deadline_ < probe_at_ ? reorder_deadline_ : probe_at_; }
-  // A T3-rtx expiry settles everything.
-  void Reset();
+  // T3-rtx expired: everything is lost, unless Settle is not called because that turns out to be wrong.
+  void HandleTimeout();
+  // Forgets what left before the last HandleTimeout.
+  void Settle();
+  // Fast recovery begins; what it repeated had arrived, so the window for reordering was too small (RFC 8985 §6.2 step
+  // 4).
+  void HandleRecovery();
+  void HandleSpuriousRecovery(Timestamp now);
   // The smallest round trip of the last 10 to 20 seconds; zero before the first.
   Duration min_rtt() const { return min_rtt_; }
-  bool has_seen_reordering() const { return reordering_seen_; }
+  bool has_seen_reordering() const { return reordering_.seen; }
   uint64_t delivered() const { return delivered_; }
 
  private:
   struct Latest {
     uint32_t number;
     Duration rtt;
+  };
+  // RFC 8985 §6.2 step 4: a window of so many quarters of the round trip, for so many recoveries.
+  struct Reordering {
+    bool seen = false;
+    int quarters = 1;
+    int recoveries_left = 0;
+    Timestamp widened_at;
   };
   void MeasureRate(Timestamp now, const TransmissionLog::Record& record, Sample& sample) const;
   static bool IsBefore(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
@@ -94,7 +107,8 @@ class LossDetector {
   Timestamp reorder_deadline_;
   Timestamp probe_at_;
   bool probe_sent_ = false;
-  bool reordering_seen_ = false;
+  Reordering reordering_;
+  uint32_t expired_before_ = 0;   // the first transmission after the last timeout
   uint32_t rate_known_from_ = 0;  // what left before was, in part, acknowledged late
   Duration min_rtt_{};
   Duration next_min_rtt_{};  // of the window that has begun

@@ -19,6 +19,12 @@ MessageHandle MessagePool::Add(OutgoingMessage message) {
   return handle;
 }
 
+void MessagePool::DropPayload(MessageHandle handle) {
+  OutgoingMessage& slot = slots_[handle.value];
+  octets_ -= slot.size();
+  slot.message.payload = decltype(slot.message.payload)();
+}
+
 void MessagePool::Release(MessageHandle handle) {
   OutgoingMessage& slot = slots_[handle.value];
   octets_ -= slot.size();

@@ -207,4 +207,10 @@ void ModelBased::HandleTimeout() {
 // The rate stays what it was; pacing sees to it that no burst follows (RFC 9260 §7.2.1).
 void ModelBased::HandleIdle(Duration, Duration) {}
 
+void ModelBased::Undo(const ModelBased& before) {
+  recovery_exit_.reset();
+  cwnd_ = std::max(cwnd_, before.cwnd_);
+  inflight_bound_ = std::max(inflight_bound_, before.inflight_bound_);
+}
+
 }  // namespace jsp::sctp

@@ -20,6 +20,7 @@ class ModelBased {
   void HandleLoss(UnwrappedTsn highest_outstanding);
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
+  void Undo(const ModelBased& before);
 
   void SetPmdcs(size_t pmdcs) { pmdcs_ = pmdcs; }
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }

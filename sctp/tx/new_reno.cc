@@ -69,4 +69,13 @@ void NewReno::AvoidCongestion(const AckSample& ack) {
   cwnd_ += pmdcs_;
 }
 
+void NewReno::Undo(const NewReno& before) {
+  recovery_exit_.reset();
+  if (cwnd_ >= before.cwnd_) return;
+  cwnd_ = before.cwnd_;
+  ssthresh_ = before.ssthresh_;
+  partial_bytes_acked_ = before.partial_bytes_acked_;
+  l_ = before.l_;
+}
+
 }  // namespace jsp::sctp

@@ -19,6 +19,7 @@ class NewReno {
   void HandleTimeout();
   // Nothing was sent for `idle`: the window decays once per `rto`.
   void HandleIdle(Duration idle, Duration rto);
+  void Undo(const NewReno& before);
 
   void SetPmdcs(size_t pmdcs) { pmdcs_ = pmdcs; }
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }

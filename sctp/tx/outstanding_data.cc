@@ -38,9 +38,8 @@ size_t ItemsThatFit(size_t max_size) {
 
 }  // namespace
 
-OutstandingData::OutstandingData(Tsn initial_tsn, SendQueue& messages, Metrics& metrics)
+OutstandingData::OutstandingData(Tsn initial_tsn, SendQueue& messages)
     : messages_(messages),
-      metrics_(metrics),
       // One cycle up, so that what lies before stays positive.
       first_(int64_t{initial_tsn.value} + (int64_t{1} << 32)),
       peer_ack_point_(Offset(first_, -1)),
@@ -264,7 +263,15 @@ void OutstandingData::MarkAllLost(Timestamp now) {
   for (UnwrappedTsn tsn = first_; tsn < end; tsn = tsn.Next()) {
     ring_[Index(tsn)].misses = 0;
     ring_[Index(tsn)].fast_retransmitted = false;
+    ring_[Index(tsn)].presumed_lost = ring_[Index(tsn)].state == State::kInFlight;
     MarkLost(now, tsn);
+  }
+  miss_floor_ = first_;
+}
+
+void OutstandingData::RestorePresumedLost() {
+  for (Chunk& chunk : ring_) {
+    if (chunk.state == State::kLost && chunk.presumed_lost) SetState(chunk, State::kInFlight);
   }
   miss_floor_ = first_;
 }
@@ -285,6 +292,7 @@ void OutstandingData::MarkRetransmitted(UnwrappedTsn tsn) {
   Chunk& chunk = ring_[Index(tsn)];
   SetState(chunk, State::kInFlight);
   chunk.misses = 0;
+  chunk.presumed_lost = false;
   if (!chunk.fast_retransmitted) miss_floor_ = std::min(miss_floor_, tsn);
   if (chunk.transmissions < UINT16_MAX) ++chunk.transmissions;
 }
@@ -295,7 +303,7 @@ void OutstandingData::AbandonMessage(MessageHandle handle) {
   const bool has_rest = !message.IsFragmentedWhole();
   if (has_rest) messages_.DropRest(handle);
   message.abandoned = true;
-  ++metrics_.messages_abandoned;
+  messages_.NoteAbandoned(handle);
   for (UnwrappedTsn tsn = message.last_tsn; message.fragments > 0 && tsn >= first_;) {
     Chunk& chunk = ring_[Index(tsn)];
     SetState(chunk, State::kAbandoned);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/time.h"
-#include "sctp/metrics.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/forward_tsn.h"
 #include "sctp/packet/chunk/i_data.h"
@@ -44,6 +43,7 @@ class OutstandingData {
     State state = State::kInFlight;
     bool begins;
     bool ends;
+    bool presumed_lost = false;       // by a timeout, and by nothing else
     bool fast_retransmitted = false;  // RFC 9260 §7.2.4 item 5
     bool credited = false;            // acknowledged before; a second time does not open the window
     uint32_t transmission = 0;        // the latest, in TransmissionLog's numbers
@@ -70,7 +70,7 @@ class OutstandingData {
   };
 
   // `messages` keeps what the fragments refer to. The first TSN will be `initial_tsn`.
-  OutstandingData(Tsn initial_tsn, SendQueue& messages, Metrics& metrics);
+  OutstandingData(Tsn initial_tsn, SendQueue& messages);
 
   void SetReliability(Reliability reliability) { mode_.reliability = reliability; }
   // Before the first Add.
@@ -106,6 +106,8 @@ class OutstandingData {
   // RFC 9260 §6.3.3: everything in flight is lost, or abandoned where its message allows no more.
   void MarkAllLost(Timestamp now);
   void MarkLost(Timestamp now, UnwrappedTsn tsn);
+  // The timeout was for nothing: what it alone took for lost, and was not sent again yet, is in flight.
+  void RestorePresumedLost();
   // The lowest TSN to send again, if any: lost, and its message not past its lifetime.
   std::optional<UnwrappedTsn> NextLost(Timestamp now);
   void MarkRetransmitted(UnwrappedTsn tsn);
@@ -128,6 +130,7 @@ class OutstandingData {
   size_t flight_octets() const { return flight_octets_; }
   // The same in octets of user data, as a_rwnd counts.
   size_t flight_payload() const { return flight_payload_; }
+  bool has_gaps() const { return !acknowledged_.empty(); }
   bool has_lost() const { return lost_ > 0; }
   bool IsAcknowledged(UnwrappedTsn tsn) const;
   // TSNs that SACKs made us look at so far: their cost beyond their gap blocks.
@@ -161,7 +164,6 @@ class OutstandingData {
   void PopFront();
 
   SendQueue& messages_;
-  Metrics& metrics_;
   boost::circular_buffer<Chunk> ring_;
   UnwrappedTsn first_;
   UnwrappedTsn peer_ack_point_;

@@ -49,7 +49,7 @@ class OutstandingDataContractTest : public testing::Test {
 
   Metrics metrics_;
   SendQueue messages_{1 << 24, StreamScheduler::Policy::kFirstComeFirstServed, metrics_};
-  OutstandingData data_{kFirstTsn, messages_, metrics_};
+  OutstandingData data_{kFirstTsn, messages_};
   Tsn forward_point_;
 };
 

@@ -298,7 +298,7 @@ class Simulation {
   Timestamp now_ = At(0);
   Metrics metrics_;
   SendQueue messages_{1 << 24, StreamScheduler::Policy::kRoundRobin, metrics_};
-  OutstandingData data_{kFirstTsn, messages_, metrics_};
+  OutstandingData data_{kFirstTsn, messages_};
   Oracle oracle_;
   int last_message_ = 0;
 };

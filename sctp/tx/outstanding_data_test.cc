@@ -22,7 +22,7 @@ constexpr uint32_t kFirst = 0xfffffffe;  // every test crosses the wrap
 // TSNs are counted from 0 at kFirst.
 struct Outstanding {
   explicit Outstanding(Reliability reliability = Reliability::kPartial)
-      : messages(1 << 24, StreamScheduler::Policy::kRoundRobin, metrics), data(Tsn(kFirst), messages, metrics) {
+      : messages(1 << 24, StreamScheduler::Policy::kRoundRobin, metrics), data(Tsn(kFirst), messages) {
     data.SetReliability(reliability);
   }
   // Sends a message in pieces of 100 octets; all of them, or only the first `pieces`.

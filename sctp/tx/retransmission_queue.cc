@@ -8,6 +8,9 @@
 namespace jsp::sctp {
 namespace {
 
+constexpr size_t kUnpacedPackets = 10;  // RFC 6928 §2
+constexpr size_t kFewPackets = 4;       // RFC 9260 §6.1 D: a burst of them is still one window
+
 size_t MaxChunk(size_t packet_size) {
   JSP_CHECK(packet_size > kCommonHeaderSize + IDataChunk::kHeaderSize);
   return (packet_size - kCommonHeaderSize) & ~size_t{3};
@@ -28,7 +31,7 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
               .chunk_header = start.framing == Framing::kIData ? IDataChunk::kHeaderSize : DataChunk::kHeaderSize},
       messages_(messages),
       metrics_(metrics),
-      outstanding_(start.initial_tsn, messages, metrics),
+      outstanding_(start.initial_tsn, messages),
       rto_({options.rto_initial, options.rto_min, options.rto_max}),
       congestion_(options.congestion_control, {.pmdcs = limits_.max_chunk,
                                                .initial_cwnd = options.initial_window_packets * limits_.max_chunk,
@@ -39,6 +42,7 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
   messages_.SetFraming(start.framing);
   // The first flight is the initial window, not Max.Burst.
   permission_.burst = std::max(options.initial_window_packets, limits_.max_burst);
+  permission_.unpaced = kUnpacedPackets;
   PublishMetrics();
 }
 
@@ -50,146 +54,12 @@ void RetransmissionQueue::UpdatePeer(uint32_t peer_a_rwnd, Reliability reliabili
 
 void RetransmissionQueue::RestartAt(Tsn next_tsn) {
   outstanding_.RestartAt(next_tsn);
-  losses_.Reset();
-  t3_ = {.at = Timestamp::Never(), .timed = {}};
+  losses_.HandleTimeout();
+  losses_.Settle();
+  spurious_.Close();
+  t3_ = {};
   probe_ = {};
   forward_ = {};
-}
-
-OutstandingData::RecoveryPhase RetransmissionQueue::Phase() const {
-  using enum OutstandingData::RecoveryPhase;
-  if (limits_.rack_tlp && losses_.has_seen_reordering()) return kReordering;
-  return congestion_.in_fast_recovery() ? kFastRecovery : kNone;
-}
-
-RetransmissionQueue::SackOutcome RetransmissionQueue::HandleSack(Timestamp now, const SackChunk& sack) {
-  // The whole SACK is judged before any of it is believed.
-  const SackVerdict verdict = outstanding_.Validate(sack);
-  if (verdict != SackVerdict::kValid) return {verdict};
-  const auto result = outstanding_.Apply(now, sack, Phase());
-  // RFC 9260 §6.2.1 D ii: the rest of that rule is WindowAllows.
-  peer_.a_rwnd = sack.a_rwnd;
-  probe_.answered = true;
-  return HandleAcknowledgement(now, result);
-}
-
-RetransmissionQueue::SackOutcome RetransmissionQueue::HandleCumulativeAck(Timestamp now, Tsn cumulative_tsn_ack) {
-  SackChunk sack;
-  sack.cumulative_tsn_ack = cumulative_tsn_ack;
-  const SackVerdict verdict = outstanding_.Validate(sack);
-  if (verdict != SackVerdict::kValid) return {verdict};
-  return HandleAcknowledgement(now, outstanding_.ApplyCumulative(cumulative_tsn_ack));
-}
-
-RetransmissionQueue::SackOutcome RetransmissionQueue::HandleAcknowledgement(Timestamp now,
-                                                                            const OutstandingData::AckResult& result) {
-  const bool progress = result.cumulative_advanced || result.octets_acknowledged > 0;
-  UpdateRoundTrip(now);
-  const LossDetector::Sample sample =
-      losses_.HandleAcknowledged(now, {.newest = result.newest_transmission,
-                                       .newest_was_repeated = result.newest_was_repeated,
-                                       .out_of_order = result.out_of_order,
-                                       .cut_short = outstanding_.is_sack_cut_short(),
-                                       .octets = result.octets_acknowledged});
-  const Losses losses = FindLosses(now, {.chunks = result.newly_lost, .octets = result.octets_lost});
-  AckSample ack = SampleNow(now, losses);
-  ack.octets_acknowledged = result.octets_acknowledged;
-  ack.rtt = sample.rtt;
-  ack.delivered = sample.delivered;
-  ack.prior_delivered = sample.prior_delivered;
-  ack.octets_per_second = sample.octets_per_second;
-  ack.app_limited = sample.app_limited;
-  // RFC 9260 §7.2.4, note: growth comes before the adjustment for losses.
-  congestion_.HandleAck(ack);
-  ReportLosses(losses);
-  UpdateProbe(now);
-  UpdateForwardTsn(now);
-  if (outstanding_.empty()) {
-    // RFC 9260 §6.3.2 R2.
-    t3_.at = Timestamp::Never();
-  } else if (result.cumulative_advanced || t3_.at == Timestamp::Never()) {
-    // RFC 9260 §6.3.2 R3, R4.
-    t3_.at = now + rto_.rto();
-  }
-  if (progress) permission_.only_one_packet = false;
-  // What was acknowledged may be replaced; Max.Burst bounds what goes out beyond that (RFC 9260 §6.1 D). Several SACKs
-  // may arrive before the owner polls, and each of them is an opportunity.
-  permission_.burst += (result.octets_acknowledged + limits_.max_chunk - 1) / limits_.max_chunk + limits_.max_burst;
-  if (progress) ArmTailProbe(now);
-  PublishMetrics();
-  return {SackVerdict::kValid, progress, result.largest_acknowledged > limits_.large_chunk};
-}
-
-AckSample RetransmissionQueue::SampleNow(Timestamp now, const Losses& losses) const {
-  AckSample sample;
-  sample.window_was_full = permission_.window_was_full;
-  sample.cumulative_tsn = UnwrappedTsn(outstanding_.first_tsn().DistanceFrom(UnwrappedTsn(1)));
-  sample.all_acknowledged = outstanding_.empty();
-  sample.now = now;
-  sample.octets_lost = losses.octets;
-  sample.flight = outstanding_.flight_octets();
-  sample.min_rtt = losses_.min_rtt();
-  sample.delivered = losses_.delivered();
-  return sample;
-}
-
-RetransmissionQueue::Losses RetransmissionQueue::FindLosses(Timestamp now, Losses losses) {
-  if (!limits_.rack_tlp) return losses;
-  // Besides those by miss indications, those by time (RFC 8985 §6.2 step 5).
-  const auto is_in_flight = [this](UnwrappedTsn tsn, uint32_t number) { return outstanding_.IsInFlight(tsn, number); };
-  while (const auto tsn = losses_.NextLost(now, is_in_flight)) {
-    ++losses.chunks;
-    const OutstandingData::Chunk& chunk = outstanding_.at(*tsn);
-    losses.octets += chunk.size();
-    if (chunk.transmissions > 1 && chunk.size() > limits_.large_chunk) ++metrics_.large_repetitions_lost;
-    outstanding_.MarkLost(now, *tsn);
-  }
-  return losses;
-}
-
-void RetransmissionQueue::ReportLosses(const Losses& losses) {
-  if (losses.chunks == 0) return;
-  if (!congestion_.in_fast_recovery()) {
-    // RFC 9260 §7.2.4 item 3.
-    permission_.fast_retransmit = true;
-    ++metrics_.fast_retransmits;
-  }
-  congestion_.HandleLoss(UnwrappedTsn(outstanding_.next_tsn().DistanceFrom(UnwrappedTsn(1))));
-}
-
-void RetransmissionQueue::HandleLossDeadlines(Timestamp now) {
-  if (const Losses losses = FindLosses(now, {}); losses.chunks > 0) {
-    congestion_.HandleAck(SampleNow(now, losses));
-    ReportLosses(losses);
-  }
-  UpdateForwardTsn(now);
-  if (!losses_.TakeProbe(now)) return;
-  // RFC 8985 §7.3: new data where there is any, else what was sent last, once more.
-  ++metrics_.tail_probes;
-  permission_.tail_probe = true;
-  if (messages_.Front(now, peer_.reliability) && outstanding_.flight_payload() + limits_.max_chunk <= peer_.a_rwnd)
-    return;
-  if (const auto last = outstanding_.LastRepeatable(now)) outstanding_.MarkLost(now, *last);
-}
-
-void RetransmissionQueue::ArmTailProbe(Timestamp now) {
-  if (!limits_.rack_tlp) return;
-  losses_.ArmProbe(now,
-                   {.in_recovery = congestion_.in_fast_recovery() || permission_.only_one_packet,
-                    .one_packet = outstanding_.flight_octets() <= limits_.max_chunk,
-                    .empty = outstanding_.flight_octets() == 0},
-                   rto_.srtt());
-}
-
-Timestamp RetransmissionQueue::NextTimeout() const {
-  const Timestamp next = std::min(t3_.at, losses_.NextTimeout());
-  return permission_.paced ? std::min(next, pacer_.NextTimeout()) : next;
-}
-
-void RetransmissionQueue::UpdateRoundTrip(Timestamp now) {
-  if (!t3_.timed || !outstanding_.IsAcknowledged(t3_.timed->tsn)) return;
-  rto_.Measure(now - t3_.timed->sent_at);
-  t3_.timed.reset();
 }
 
 void RetransmissionQueue::SetPacketSize(size_t packet, size_t large) {
@@ -202,7 +72,8 @@ void RetransmissionQueue::ResetCongestion() {
   congestion_ = CongestionControl(limits_.algorithm, {.pmdcs = limits_.max_chunk,
                                                       .initial_cwnd = limits_.initial_packets * limits_.max_chunk,
                                                       .initial_ssthresh = peer_.a_rwnd});
-  pacer_.Reset();
+  spurious_.Close();
+  pace_.pacer.Reset();
   PublishMetrics();
 }
 
@@ -210,66 +81,6 @@ size_t RetransmissionQueue::OversizedRepetition(Timestamp now) {
   const auto lost = NextLost(now);
   const size_t size = lost ? outstanding_.at(*lost).size() : 0;
   return size > limits_.max_chunk ? size : 0;
-}
-
-void RetransmissionQueue::MeasureRoundTrip(Duration rtt) {
-  rto_.Measure(rtt);
-  PublishMetrics();
-}
-
-void RetransmissionQueue::UpdateProbe(Timestamp now) {
-  if (!probe_.tsn) return;
-  if (outstanding_.IsAcknowledged(*probe_.tsn)) {
-    probe_.tsn.reset();
-    return;
-  }
-  // The window opened, and the peer does not have the probe: it was dropped for want of room, so it is no sign of
-  // congestion, and waiting for a timer that has backed off would only cost time.
-  if (peer_.a_rwnd < outstanding_.at(*probe_.tsn).length) return;
-  outstanding_.MarkLost(now, *probe_.tsn);
-  probe_.tsn.reset();
-}
-
-void RetransmissionQueue::UpdateForwardTsn(Timestamp now) {
-  if (!outstanding_.AdvancePeerAckPoint()) {
-    forward_.due = false;
-    return;
-  }
-  // RFC 3758 §3.5 F2: a duplicate waits a round trip.
-  const bool moved = !forward_.sent_point || outstanding_.peer_ack_point() > *forward_.sent_point;
-  if (moved || now - forward_.sent_at >= rto_.srtt()) forward_.due = true;
-}
-
-void RetransmissionQueue::AllowBurst() { permission_.burst = std::max(permission_.burst, limits_.max_burst); }
-
-RetransmissionQueue::Expiry RetransmissionQueue::HandleTimeout(Timestamp now) {
-  if (losses_.NextTimeout() <= now) HandleLossDeadlines(now);
-  if (t3_.at > now) return Expiry::kNone;
-  t3_.at = Timestamp::Never();
-  AllowBurst();
-  rto_.BackOff();
-  t3_.timed.reset();
-  if (outstanding_.empty()) {
-    // RFC 9260 §6.1 A: "The sender SHOULD send the first zero window probe after 1 RTO when it detects that the
-    // receiver has closed its window and SHOULD increase the probe interval exponentially afterwards."
-    probe_.allowed = true;
-    return Expiry::kWindowProbe;
-  }
-  ++metrics_.t3_expiries;
-  const bool is_probe = probe_.tsn.has_value() && probe_.answered;
-  probe_.answered = false;
-  // "Zero window probing does not affect the calculation of cwnd." Everything else does: RFC 9260 §6.3.3 E1.
-  if (!is_probe) congestion_.HandleTimeout();
-  outstanding_.MarkAllLost(now);
-  losses_.Reset();
-  pacer_.Reset();
-  permission_.tail_probe = false;
-  permission_.fast_retransmit = false;
-  permission_.only_one_packet = true;
-  // RFC 3758 §3.5 A5: it is repeated here, too.
-  forward_.due = outstanding_.AdvancePeerAckPoint();
-  PublishMetrics();
-  return is_probe ? Expiry::kWindowProbe : Expiry::kLoss;
 }
 
 std::optional<UnwrappedTsn> RetransmissionQueue::NextLost(Timestamp now) {
@@ -297,7 +108,7 @@ bool RetransmissionQueue::BeginPacket(Timestamp now) {
   if (!has_lost && !MaySendNew(now)) return false;
   // RFC 9260 §6.1 B: a flight below cwnd may exceed it by the rest of one packet.
   if (outstanding_.flight_octets() >= congestion_.cwnd()) return false;
-  permission_.paced = !pacer_.MaySend(now);
+  permission_.paced = !pace_.pacer.MaySend(now);
   return !permission_.paced;
 }
 
@@ -306,7 +117,7 @@ bool RetransmissionQueue::MaySendNew(Timestamp now) {
   if (!IsPaced() && permission_.burst == 0) return false;
   if (!messages_.Front(now, peer_.reliability)) {
     // An opportunity that is not used is gone, except for the first flight.
-    if (last_sent_ != Timestamp::Never()) permission_.burst = 0;
+    if (pace_.last_sent != Timestamp::Never()) permission_.burst = 0;
     const bool has_room = outstanding_.flight_octets() + limits_.max_chunk <= congestion_.cwnd();
     if (IsPaced() && has_room) permission_.window_was_full = false;
     return false;
@@ -316,9 +127,9 @@ bool RetransmissionQueue::MaySendNew(Timestamp now) {
 }
 
 void RetransmissionQueue::DecayWhenIdle(Timestamp now) {
-  if (!outstanding_.empty() || last_sent_ == Timestamp::Never()) return;
-  congestion_.HandleIdle(now - last_sent_, rto_.rto());
-  last_sent_ = now;
+  if (!outstanding_.empty() || pace_.last_sent == Timestamp::Never()) return;
+  congestion_.HandleIdle(now - pace_.last_sent, rto_.rto());
+  pace_.last_sent = now;
 }
 
 std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t room) {
@@ -331,6 +142,7 @@ std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t ro
     NoteSent(now, *lost, flight);
     // RFC 9260 §6.3.1 C5.
     if (t3_.timed && *lost <= t3_.timed->tsn) t3_.timed.reset();
+    NoteRepeated(now, *lost);
     packet_.has_chunk = true;
     packet_.has_lowest = packet_.has_lowest || *lost == outstanding_.first_tsn();
     ++metrics_.retransmitted_chunks;
@@ -395,9 +207,13 @@ void RetransmissionQueue::EndPacket(Timestamp now) {
   if (!packet_.has_chunk) return;
   permission_.fast_retransmit = permission_.tail_probe = false;
   if (packet_.has_new && permission_.burst > 0) --permission_.burst;
-  last_sent_ = now;
+  pace_.last_sent = now;
   NoteWindow();
-  pacer_.HandleSent(now, packet_.octets, IsPaced() ? congestion_.pacing_rate(rto_.srtt()) : 0);
+  // RFC 6928 §2: ten packets may leave together; the rest of the first window is spread over the handshake's round
+  // trip.
+  const bool is_paced = IsPaced() && permission_.unpaced == 0;
+  if (permission_.unpaced > 0) --permission_.unpaced;
+  pace_.pacer.HandleSent(now, packet_.octets, is_paced ? congestion_.pacing_rate(rto_.srtt()) : 0);
   ArmTailProbe(now);
   // RFC 9260 §6.3.2 R1, RFC 9260 §6.1: restarted when the earliest outstanding TSN is sent again.
   if (t3_.at == Timestamp::Never() || packet_.has_lowest) t3_.at = now + rto_.rto();
@@ -440,10 +256,31 @@ DataChunk RetransmissionQueue::Compose(UnwrappedTsn tsn) const {
           .ppid = message.message.ppid,
           .mid = message.mid,
           .fsn = chunk.fsn,
+          .immediate = (chunk.ends && message.sack_immediately) || WantsSackNow(),
           .unordered = message.unordered,
           .beginning = chunk.begins,
           .end = chunk.ends,
           .payload = std::span(message.message.payload).subspan(chunk.offset, chunk.length)};
+}
+
+// RFC 9260 §6.1, RFC 7053 §4.2: a SACK without delay helps when nothing more may leave before it. In a window of more
+// packets the SACKs of earlier ones come anyway, and a tail probe asks for one.
+bool RetransmissionQueue::WantsSackNow() const {
+  if (permission_.tail_probe) return true;
+  const bool has_more = outstanding_.has_lost() || !messages_.empty();
+  if (!has_more) return permission_.ending;
+  const size_t flight = outstanding_.flight_octets();
+  if (flight > kFewPackets * limits_.max_chunk) return false;
+  return flight + limits_.max_chunk > congestion_.cwnd() ||
+         outstanding_.flight_payload() + limits_.max_chunk > peer_.a_rwnd;
+}
+
+void RetransmissionQueue::NoteRepeated(Timestamp now, UnwrappedTsn tsn) {
+  // After a timeout only the first packet counts: what follows may well be overtaken by late acknowledgements.
+  const bool is_timeout = spurious_.cause() == SpuriousRecovery::Cause::kTimeout;
+  if (is_timeout ? spurious_.is_unanswered_timeout() : congestion_.in_fast_recovery()) {
+    spurious_.HandleRepeated(now, tsn.Wrap());
+  }
 }
 
 void RetransmissionQueue::PublishMetrics() {
@@ -453,6 +290,13 @@ void RetransmissionQueue::PublishMetrics() {
   metrics_.peer_rwnd = peer_.a_rwnd > outstanding_.flight_payload() ? peer_.a_rwnd - outstanding_.flight_payload() : 0;
   metrics_.srtt_us = static_cast<uint64_t>(rto_.srtt().count());
   metrics_.rto_us = static_cast<uint64_t>(rto_.rto().count());
+}
+
+bool RetransmissionQueue::IsConsistent() const {
+  // Whatever is outstanding is waited for (RFC 9260 §6.3.2 R1, RFC 3758 §3.5 C5), unless it is about to leave.
+  const bool waits_for_nothing = outstanding_.empty() || outstanding_.has_lost() || forward_.due;
+  return outstanding_.IsConsistent() && messages_.IsConsistent() && congestion_.cwnd() > 0 &&
+         (waits_for_nothing || t3_.at != Timestamp::Never());
 }
 
 }  // namespace jsp::sctp

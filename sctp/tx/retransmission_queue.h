@@ -15,6 +15,7 @@
 #include "sctp/tx/pacer.h"
 #include "sctp/tx/rto_estimator.h"
 #include "sctp/tx/send_queue.h"
+#include "sctp/tx/spurious_recovery.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -47,6 +48,8 @@ class RetransmissionQueue {
   SackOutcome HandleSack(Timestamp now, const SackChunk& sack);
   // The Cumulative TSN Ack of a SHUTDOWN (RFC 9260 §9.2).
   SackOutcome HandleCumulativeAck(Timestamp now, Tsn cumulative_tsn_ack);
+  // Whether the send buffer has room for a message of `octets`, if need be because others give way (RFC 7496 §3.2).
+  bool MakeRoom(Timestamp now, size_t octets, const SendOptions& options);
   // Anything happened that may allow sending: a new opportunity for Max.Burst (RFC 9260 §6.1 D).
   void AllowBurst();
   enum class Expiry : uint8_t {
@@ -55,13 +58,15 @@ class RetransmissionQueue {
     kLoss,         // counts against Association.Max.Retrans
   };
   Expiry HandleTimeout(Timestamp now);
+  // No message will follow what is queued: a shutdown waits for the last acknowledgement (RFC 9260 §9.2).
+  void SetEnding() { permission_.ending = true; }
   Timestamp NextTimeout() const;
   // Octets that packets may have from now on (RFC 9260 §7.3). The window stays what it is in octets (RFC 8899 §3 item
   // 7). Chunks of packets above `large` are those whose losses may mean that the path does not carry them.
   void SetPacketSize(size_t packet, size_t large);
   // RFC 8261 §6.1: another path, of which nothing is known.
   void ResetCongestion();
-  // A round trip that a HEARTBEAT measured (RFC 9260 §8.3).
+  // A round trip that the handshake or a HEARTBEAT measured (RFC 9260 §8.3).
   void MeasureRoundTrip(Duration rtt);
 
   // ---- output. BeginPacket, NextChunk until nullopt, EndPacket. A chunk's payload views the queued message.
@@ -84,6 +89,8 @@ class RetransmissionQueue {
   Duration rto() const { return rto_.rto(); }
   const OutstandingData& outstanding() const { return outstanding_; }
   const CongestionControl& congestion() const { return congestion_; }
+  // For tests and debug checks. O(n).
+  bool IsConsistent() const;
 
  private:
   struct Limits {
@@ -110,6 +117,8 @@ class RetransmissionQueue {
   struct T3 {
     Timestamp at;
     std::optional<Timed> timed;
+    std::optional<Timed> suspended;    // by its expiry, until that turns out to have been for nothing
+    std::optional<Duration> late_rtt;  // what that would have measured
   };
   struct WindowProbe {
     bool allowed = false;             // the timer ran out; one chunk may ignore the peer's window
@@ -127,11 +136,18 @@ class RetransmissionQueue {
     bool only_one_packet = false;  // RFC 9260 §7.2.3: after T3-rtx, until something is acknowledged
     bool window_was_full = false;  // cwnd held back data, and the application did not run dry since
     bool tail_probe = false;       // RFC 8985 §7.3: one packet beyond cwnd
+    bool ending = false;           // nothing follows what is queued
+    size_t unpaced = 0;            // packets of the first flight that may leave at once
     bool paced = false;            // data waits for the pacer and for nothing else
+  };
+  struct Pace {
+    Pacer pacer;
+    Timestamp last_sent;
   };
   struct Losses {
     size_t chunks = 0;
     size_t octets = 0;
+    bool by_misses = false;  // RFC 9260 §7.2.4 found some of them, not time alone
   };
   // The packet being composed.
   struct Packet {
@@ -142,7 +158,9 @@ class RetransmissionQueue {
     size_t octets = 0;  // of DATA chunks
   };
 
-  SackOutcome HandleAcknowledgement(Timestamp now, const OutstandingData::AckResult& result);
+  SackOutcome HandleAcknowledgement(Timestamp now, const SackChunk& sack, const OutstandingData::AckResult& result);
+  void MaybeUndo(Timestamp now, const SackChunk& sack, const OutstandingData::AckResult& result);
+  void UndoReduction();
   OutstandingData::RecoveryPhase Phase() const;
   void UpdateRoundTrip(Timestamp now);
   Losses FindLosses(Timestamp now, Losses losses);
@@ -161,6 +179,8 @@ class RetransmissionQueue {
   std::optional<DataChunk> NextNewChunk(Timestamp now, size_t room);
   bool WindowAllows(Timestamp now, size_t length);
   DataChunk Compose(UnwrappedTsn tsn) const;
+  bool WantsSackNow() const;
+  void NoteRepeated(Timestamp now, UnwrappedTsn tsn);
   void DecayWhenIdle(Timestamp now);
   void PublishMetrics();
 
@@ -171,10 +191,10 @@ class RetransmissionQueue {
   RtoEstimator rto_;
   CongestionControl congestion_;
   LossDetector losses_;
-  Pacer pacer_;
+  SpuriousRecovery spurious_;
+  Pace pace_;
   Peer peer_;
   T3 t3_;
-  Timestamp last_sent_;
   WindowProbe probe_;
   Forward forward_;
   Permission permission_;

@@ -9,6 +9,18 @@ namespace jsp::sctp {
 SendQueue::SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics)
     : max_octets_(max_octets), metrics_(metrics), scheduler_(policy) {}
 
+namespace {
+
+std::optional<AbandonPolicy> PolicyOf(const SendOptions& options) {
+  if (options.max_retransmits) return AbandonPolicy::kRetransmissions;
+  if (options.lifetime) return AbandonPolicy::kLifetime;
+  if (options.buffer_priority) return AbandonPolicy::kPriority;
+  if (options.replaceable) return AbandonPolicy::kReplaceable;
+  return std::nullopt;
+}
+
+}  // namespace
+
 void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) {
   const StreamId id = message.stream;
   Stream& stream = streams_[id.value];
@@ -18,6 +30,9 @@ void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) 
   outgoing.max_retransmits = options.max_retransmits;
   outgoing.unordered = options.unordered;
   outgoing.control = options.control;
+  outgoing.sack_immediately = options.sack_immediately;
+  outgoing.abandonment.policy = PolicyOf(options);
+  outgoing.previous = stream.tail;
   if (!options.control) {
     stream.buffered += outgoing.size();
     total_buffered_ += outgoing.size();
@@ -26,7 +41,11 @@ void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) 
     stream.priority = options.priority;
     scheduler_.SetPriority(id, options.priority);
   }
+  const size_t octets = outgoing.size();
   const MessageHandle handle = pool_.Add(std::move(outgoing));
+  if (const auto rank = YieldingMessages::RankOf(options)) {
+    pool_[handle].abandonment.yields = yielding_.Add(handle, *rank, octets);
+  }
   if (stream.tail == kNoMessage) {
     stream.head = handle;
   } else {
@@ -72,8 +91,8 @@ std::optional<MessageHandle> SendQueue::Front(Timestamp now, Reliability reliabi
       Stream& stream = *current_;
       TakeFromBuffered(stream, message, message.size());
       PopFront(stream, 0);
+      NoteAbandoned(head);
       ReleaseFrom(stream, head);
-      ++metrics_.messages_abandoned;
       continue;
     }
     const bool has_ssn = framing_ == Framing::kData && !message.unordered;
@@ -93,9 +112,12 @@ Fragment SendQueue::Take(size_t length) {
                     .length = static_cast<uint16_t>(length),
                     .begins = message.fragmented == 0,
                     .ends = message.fragmented + length == message.size()};
+  // RFC 7053 §4.2: the reset of a stream waits for its last chunk.
+  if (stream.resetting && stream.waiting == 1) message.sack_immediately = true;
   if (fragment.begins) {
     message.mid = Mid(message.unordered ? stream.next_unordered++ : stream.next_ordered++);
     if (!message.unordered) ++stream.numbered;
+    if (message.abandonment.yields) message.abandonment.yields = yielding_.MarkBegun(*message.abandonment.yields);
   }
   message.fragmented += static_cast<uint32_t>(length);
   TakeFromBuffered(stream, message, length);
@@ -115,6 +137,36 @@ void SendQueue::DropRest(MessageHandle handle) {
   Stream& stream = found->second;
   TakeFromBuffered(stream, message, message.size() - message.fragmented);
   PopFront(stream, 0);
+}
+
+void SendQueue::NoteAbandoned(MessageHandle handle) {
+  OutgoingMessage& message = pool_[handle];
+  ++metrics_.messages_abandoned;
+  if (message.abandonment.policy) {
+    const bool is_sent = message.fragmented > 0;
+    for (AbandonedByPolicy* counts : {&metrics_.abandoned, &abandoned_[message.message.stream.value]}) {
+      AbandonedMessages& count = (*counts)[*message.abandonment.policy];
+      ++(is_sent ? count.sent : count.unsent);
+    }
+  }
+  if (message.abandonment.yields) yielding_.Remove(*message.abandonment.yields);
+  message.abandonment.yields.reset();
+  pool_.DropPayload(handle);
+}
+
+void SendQueue::DropUnsent(MessageHandle handle) {
+  const OutgoingMessage& message = pool_[handle];
+  JSP_DCHECK(message.fragmented == 0);
+  Stream& stream = streams_.find(message.message.stream.value)->second;
+  TakeFromBuffered(stream, message, message.size());
+  Unlink(stream, handle);
+  NoteAbandoned(handle);
+  ReleaseFrom(stream, handle);
+}
+
+AbandonedByPolicy SendQueue::abandoned(StreamId stream) const {
+  const auto it = abandoned_.find(stream.value);
+  return it == abandoned_.end() ? AbandonedByPolicy{} : it->second;
 }
 
 void SendQueue::Release(MessageHandle handle) {
@@ -191,8 +243,8 @@ void SendQueue::DropStreamsFrom(uint16_t count) {
     while (stream.head != kNoMessage) {
       const MessageHandle head = stream.head;
       stream.head = pool_[head].next;
+      NoteAbandoned(head);
       pool_.Release(head);
-      ++metrics_.messages_abandoned;
     }
     scheduler_.Remove(StreamId(it->first));
     it = streams_.erase(it);
@@ -202,6 +254,8 @@ void SendQueue::DropStreamsFrom(uint16_t count) {
 
 void SendQueue::Clear() {
   pool_ = {};
+  yielding_.Clear();
+  abandoned_.clear();
   streams_.clear();
   scheduler_.Clear();
   current_ = nullptr;
@@ -216,11 +270,30 @@ void SendQueue::PopFront(Stream& stream, size_t octets) {
   const StreamId id = pool_[stream.head].message.stream;
   const MessageHandle next = pool_[stream.head].next;
   stream.head = next;
-  if (next == kNoMessage) stream.tail = kNoMessage;
+  if (next == kNoMessage) {
+    stream.tail = kNoMessage;
+  } else {
+    pool_[next].previous = kNoMessage;
+  }
   --stream.waiting;
   --queued_messages_;
   scheduler_.MessageDone(id, octets, stream.waiting);
   current_ = nullptr;
+}
+
+void SendQueue::Unlink(Stream& stream, MessageHandle handle) {
+  const OutgoingMessage& message = pool_[handle];
+  size_t before = 0;
+  if (scheduler_.IsTurnPerMessage()) {
+    for (MessageHandle at = message.previous; at != kNoMessage; at = pool_[at].previous) ++before;
+  }
+  (message.previous == kNoMessage ? stream.head : pool_[message.previous].next) = message.next;
+  (message.next == kNoMessage ? stream.tail : pool_[message.next].previous) = message.previous;
+  --stream.waiting;
+  --queued_messages_;
+  scheduler_.MessageRemoved(message.message.stream, before, stream.waiting);
+  // A turn that had begun goes on; one for this message may be another's now.
+  if (current_ == &stream && message.previous == kNoMessage) current_ = nullptr;
 }
 
 void SendQueue::TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets) {
@@ -236,8 +309,45 @@ void SendQueue::ReleaseFrom(Stream& stream, MessageHandle handle) {
   const StreamId id = message.message.stream;
   if (!message.unordered && message.fragmented > 0) --stream.numbered;
   --stream.unreleased;
+  if (message.abandonment.yields) yielding_.Remove(*message.abandonment.yields);
   pool_.Release(handle);
   if (stream.resetting && stream.unreleased == 0) drained_.push_back(id);
+}
+
+bool SendQueue::IsConsistent(const Stream& stream) const {
+  size_t waiting = 0;
+  size_t buffered = 0;
+  MessageHandle previous = kNoMessage;
+  for (MessageHandle at = stream.head; at != kNoMessage; previous = at, at = pool_[at].next) {
+    const OutgoingMessage& message = pool_[at];
+    if (message.previous != previous || message.abandoned || (message.fragmented > 0 && at != stream.head))
+      return false;
+    if (message.abandonment.yields && (!yielding_.Holds(*message.abandonment.yields, at) ||
+                                       message.abandonment.yields->begun != (message.fragmented > 0))) {
+      return false;
+    }
+    if (!message.control) buffered += message.size() - message.fragmented;
+    ++waiting;
+  }
+  return stream.tail == previous && waiting == stream.waiting && buffered == stream.buffered &&
+         stream.unreleased >= waiting && stream.unreleased >= stream.numbered;
+}
+
+bool SendQueue::IsConsistent() const {
+  size_t queued = 0;
+  size_t buffered = 0;
+  size_t unreleased = 0;
+  size_t streams_with_turns = 0;
+  for (const auto& [id, stream] : streams_) {
+    if (!IsConsistent(stream)) return false;
+    queued += stream.waiting;
+    buffered += stream.buffered;
+    unreleased += stream.unreleased;
+    if (stream.waiting > 0) ++streams_with_turns;
+  }
+  const size_t turns = scheduler_.IsTurnPerMessage() ? queued : streams_with_turns;
+  return queued == queued_messages_ && buffered == total_buffered_ && unreleased == pool_.size() &&
+         turns == scheduler_.turns() && scheduler_.IsConsistent() && yielding_.size() <= unreleased;
 }
 
 }  // namespace jsp::sctp

@@ -11,6 +11,7 @@
 #include "sctp/tx/fragmenter.h"
 #include "sctp/tx/message_pool.h"
 #include "sctp/tx/stream_scheduler.h"
+#include "sctp/tx/yielding_messages.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -51,6 +52,14 @@ class SendQueue {
   void DropRest(MessageHandle message);
   // The peer has all of the message, or will never get it.
   void Release(MessageHandle message);
+  // The message is abandoned, and so are the fragments that it has: its payload goes. Counts it.
+  void NoteAbandoned(MessageHandle message);
+  // Gives up a message of which nothing was sent (RFC 7496 §3.2).
+  void DropUnsent(MessageHandle message);
+  // Those that may be given up for want of room.
+  const YieldingMessages& yielding() const { return yielding_; }
+  // Of one stream (RFC 7496 §4.3).
+  AbandonedByPolicy abandoned(StreamId stream) const;
   OutgoingMessage& message(MessageHandle handle) { return pool_[handle]; }
   const OutgoingMessage& message(MessageHandle handle) const { return pool_[handle]; }
   bool empty() const { return queued_messages_ == 0; }
@@ -82,6 +91,8 @@ class SendQueue {
   void DropStreamsFrom(uint16_t count);
   // Forgets everything: the association is closed, or the peer restarted.
   void Clear();
+  // For tests and debug checks: lists, counts and turns agree. O(n).
+  bool IsConsistent() const;
 
  private:
   struct Stream {
@@ -103,13 +114,17 @@ class SendQueue {
   // RFC 9260 §6.1: "the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window."
   static constexpr size_t kMaxNumbered = 65535;
 
+  bool IsConsistent(const Stream& stream) const;
   void PopFront(Stream& stream, size_t octets);
+  void Unlink(Stream& stream, MessageHandle message);
   void TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets);
   void ReleaseFrom(Stream& stream, MessageHandle message);
 
   const size_t max_octets_;
   Metrics& metrics_;
   MessagePool pool_;
+  YieldingMessages yielding_;
+  std::unordered_map<uint16_t, AbandonedByPolicy> abandoned_;  // of streams where it happened
   std::unordered_map<uint16_t, Stream> streams_;
   StreamScheduler scheduler_;
   Framing framing_ = Framing::kData;

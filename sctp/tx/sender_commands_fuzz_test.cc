@@ -220,7 +220,7 @@ class Commands {
   Timestamp now_ = At(0);
   Metrics metrics_;
   SendQueue queue_;
-  OutstandingData data_{kFirstTsn, queue_, metrics_};
+  OutstandingData data_{kFirstTsn, queue_};
   Framing framing_;
   Reliability reliability_;
   std::optional<MessageHandle> unfinished_;

@@ -28,6 +28,18 @@ void StreamScheduler::MessageDone(StreamId stream, size_t octets, size_t waiting
   }
 }
 
+void StreamScheduler::MessageRemoved(StreamId stream, size_t before, size_t waiting) {
+  if (!IsTurnPerMessage()) {
+    if (waiting == 0) RemoveTurns(stream);
+    return;
+  }
+  for (auto it = turns_.begin(); it != turns_.end(); ++it) {
+    if (*it != stream || before-- > 0) continue;
+    turns_.erase(it);
+    return;
+  }
+}
+
 void StreamScheduler::EndTurn(size_t octets, bool comes_again) {
   octets_in_turn_ = 0;
   const StreamId stream = *Next();
@@ -80,6 +92,16 @@ void StreamScheduler::Clear() {
   heap_.clear();
   shares_.clear();
   octets_in_turn_ = 0;
+}
+
+bool StreamScheduler::IsConsistent() const {
+  if (IsTurnPerMessage()) return heap_.empty();
+  std::vector<uint16_t> streams;
+  for (const StreamId stream : turns_) streams.push_back(stream.value);
+  for (const Turn& turn : heap_) streams.push_back(turn.stream.value);
+  std::ranges::sort(streams);
+  return std::ranges::adjacent_find(streams) == streams.end() && std::ranges::is_heap(heap_, IsLater) &&
+         (turns_.empty() || heap_.empty()) && (turns() > 0 || octets_in_turn_ == 0);
 }
 
 }  // namespace jsp::sctp

@@ -27,6 +27,10 @@ class StreamScheduler {
   void FragmentSent(size_t octets);
   // The first message of `stream` was sent to its end, with these last `octets`, or dropped; `waiting` are left.
   void MessageDone(StreamId stream, size_t octets, size_t waiting);
+  // A message of `stream` that was not begun is gone, the one behind `before` others of its stream; `waiting` are left.
+  void MessageRemoved(StreamId stream, size_t before, size_t waiting);
+  // Only then does `before` matter.
+  bool IsTurnPerMessage() const { return policy_ == Policy::kFirstComeFirstServed; }
   // The weight of kWeightedFair, or the priority of kPriority: larger is more (RFC 8831 §6.4: 128, 256, 512, 1024).
   void SetPriority(StreamId stream, uint16_t priority);
   // From now on a turn is one fragment.
@@ -34,6 +38,9 @@ class StreamScheduler {
   // The stream and all its messages are gone; also what was known about it.
   void Remove(StreamId stream);
   void Clear();
+  size_t turns() const { return IsQueue() ? turns_.size() : heap_.size(); }
+  // For tests and debug checks: the next turn is the earliest, and no stream waits twice. O(n log n).
+  bool IsConsistent() const;
 
  private:
   struct Turn {

@@ -49,6 +49,7 @@ struct SentChunk {
   size_t size;
   bool begins;
   bool ends;
+  bool immediate;
 };
 using SentChunks = std::vector<SentChunk>;
 
@@ -82,7 +83,7 @@ class Sender {
       size_t room = kRoom;
       while (const auto data = queue.NextChunk(now, room)) {
         chunks.push_back({data->tsn.value - config.initial_tsn, data->stream.value, data->ssn.value,
-                          data->payload.size(), data->beginning, data->end});
+                          data->payload.size(), data->beginning, data->end, data->immediate});
         room -= PaddedSize(data->Size());
       }
       queue.EndPacket(now);
@@ -101,12 +102,16 @@ class Sender {
   }
   // Acknowledges the first `count` TSNs, and gap blocks given as TSNs.
   using Blocks = std::vector<std::pair<uint32_t, uint32_t>>;
-  RetransmissionQueue::SackOutcome Sack(uint32_t count, const Blocks& blocks = {}) {
+  RetransmissionQueue::SackOutcome Sack(uint32_t count, const Blocks& blocks = {},
+                                        const std::vector<uint32_t>& duplicates = {}) {
     std::vector<GapAckBlock> gaps;
     for (const auto& [first, last] : blocks) {
       gaps.push_back({static_cast<uint16_t>(first - count + 1), static_cast<uint16_t>(last - count + 1)});
     }
+    std::vector<Tsn> repeated;
+    for (const uint32_t tsn : duplicates) repeated.push_back(Tsn(config.initial_tsn + tsn));
     SackChunk sack;
+    sack.duplicate_tsns = std::span<const Tsn>(repeated);
     sack.cumulative_tsn_ack = Tsn(config.initial_tsn + count - 1);
     sack.a_rwnd = a_rwnd;
     sack.gap_ack_blocks = std::span<const GapAckBlock>(gaps);
