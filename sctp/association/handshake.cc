@@ -54,6 +54,14 @@ Backoff NewT1(const Options& options) {
   return Backoff(options.rto_initial, options.rto_max, options.max_init_retransmits + 1);
 }
 
+// RFC 9260 §6.3.1 C5: of a chunk that T1 did not have to repeat.
+template <class S>
+std::optional<Duration> RoundTrip(const Context& context, const S& state) {
+  const Duration rtt = context.now - state.sent_at;
+  if (state.t1.attempts() != 1 || rtt <= Duration::zero()) return std::nullopt;
+  return rtt;
+}
+
 std::unique_ptr<Tcb> NewTcb(Context& context, const Agreement& agreement) {
   // RFC 9260 §5.1.1: what was queued for streams that the peer does not have can never be sent.
   context.messages.DropStreamsFrom(agreement.outgoing_streams);
@@ -226,6 +234,9 @@ Flow OpenAssociation(Context& context, const StateCookie& cookie) {
   context.state = state::CookieEchoed{
       .tcb = std::move(tcb), .cookie = {}, .unrecognized = {}, .t1 = NewT1(context.options), .echo_due = false};
   context.tcb()->cookie_ack_due = true;
+  // Our INIT ACK made the cookie. An echo that T1 had to repeat cannot be as young as this.
+  const Duration age = context.now - cookie.created;
+  if (age > Duration::zero() && age < context.options.rto_initial) context.tcb()->sender.MeasureRoundTrip(age);
   BecomeEstablished(context);
   return Flow::kContinue;
 }
@@ -279,6 +290,7 @@ void HandleT1(Context& context) {
 size_t WriteInit(Context& context, state::CookieWait& wait, std::span<uint8_t> out) {
   if (!wait.init_due) return 0;
   wait.init_due = false;
+  wait.sent_at = context.now;
   context.timers.Arm(Timer::kT1, context.now + wait.t1.Next());
   auto parameters = OwnParameters(context.options);
   if (wait.retry) {
@@ -364,6 +376,7 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
     return FailInitAck(context, *init_ack, {}, "the cookie does not fit a packet");
   }
   const Agreement agreement = Agree(context.options, wait->mine, AnnouncementOf(*init_ack), parameters);
+  const auto rtt = RoundTrip(context, *wait);
   context.timers.Disarm(Timer::kT1);
   const uint32_t stale_cookies = wait->retry ? wait->retry->stale_cookies : 0;
   auto tcb = TakeTcb(context, agreement);
@@ -373,6 +386,7 @@ Flow HandleInitAck(Context& context, const ChunkView& chunk) {
                                       .unrecognized = std::move(parameters.unrecognized),
                                       .t1 = NewT1(context.options),
                                       .stale_cookies = stale_cookies};
+  if (rtt) context.tcb()->sender.MeasureRoundTrip(*rtt);
   return Flow::kStop;
 }
 
@@ -405,6 +419,9 @@ Flow HandleCookieAck(Context& context, const ChunkView& chunk) {
     context.Drop(DropReason::kOutOfState);
     return Flow::kContinue;
   }
+  if (const auto rtt = RoundTrip(context, std::get<state::CookieEchoed>(context.state))) {
+    context.tcb()->sender.MeasureRoundTrip(*rtt);
+  }
   BecomeEstablished(context);
   return Flow::kContinue;
 }
@@ -421,7 +438,7 @@ Flow HandleStaleCookieError(Context& context) {
   state::CookieWait wait{.mine = Announce(context.options, agreement.my_tag, agreement.my_initial_tsn),
                          .t1 = NewT1(context.options)};
   wait.retry.emplace(state::CookieWait::Retry{.suspended = std::move(echoed->tcb),
-                                              .increment = context.now - echoed->echo_sent_at + kCookieReserve,
+                                              .increment = context.now - echoed->sent_at + kCookieReserve,
                                               .stale_cookies = echoed->stale_cookies + 1});
   context.timers.Disarm(Timer::kT1);
   context.state = std::move(wait);

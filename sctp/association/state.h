@@ -28,6 +28,7 @@ struct CookieWait {
   Backoff t1;
   bool init_due = true;
   std::optional<Retry> retry{};
+  Timestamp sent_at{};  // the last INIT
 };
 struct CookieEchoed {
   std::unique_ptr<Tcb> tcb;
@@ -35,7 +36,7 @@ struct CookieEchoed {
   std::vector<uint8_t> unrecognized;  // parameters of the INIT ACK to report behind the cookie (RFC 9260 §3.2.2)
   Backoff t1;
   bool echo_due = true;
-  Timestamp echo_sent_at{};
+  Timestamp sent_at{};         // the last COOKIE ECHO
   uint32_t stale_cookies = 0;  // of earlier tries
 };
 struct Established {

@@ -121,7 +121,7 @@ WrittenPacket WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> ou
 size_t WriteCookieEcho(Context& context, state::CookieEchoed& echoed, std::span<uint8_t> out) {
   if (!echoed.echo_due) return 0;
   echoed.echo_due = false;
-  echoed.echo_sent_at = context.now;
+  echoed.sent_at = context.now;
   Tcb& tcb = *echoed.tcb;
   context.timers.Arm(Timer::kT1, context.now + echoed.t1.Next());
   PacketBuilder builder(out, context.HeaderTo(tcb.agreement.peer_tag));
