@@ -24,7 +24,10 @@ class Cubic {
   bool in_fast_recovery() const { return recovery_exit_.has_value(); }
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return ssthresh_; }
-  uint64_t pacing_rate(Duration srtt) const { return WindowPacingRate(cwnd_, ssthresh_, srtt); }
+  // While slow start is conservative the window no longer doubles; twice its rate would fill the queue meanwhile.
+  uint64_t pacing_rate(Duration srtt) const {
+    return WindowPacingRate(cwnd_, hystart_.is_conservative() ? cwnd_ : ssthresh_, srtt);
+  }
 
  private:
   // RFC 9438 §4.2: the curve since the reduction that began it. Windows in packets of pmdcs.

@@ -10,7 +10,9 @@ namespace jsp::sctp {
 // HyStart++ (RFC 9406 §4): ends slow start when the round trip grows, before the queue overflows. Rounds are counted by
 // delivered octets. Owned by a controller, which asks how much of what was acknowledged the window may grow by.
 // RFC 9406 §4.2 declined: it looks at the smallest of a whole round, which sees a queue one round, that is one
-// doubling, after it began. Here eight samples in a row do.
+// doubling, after it began. Here eight samples in a row do. Nor does it stay conservative for five rounds when the
+// queue is as long as half the round trip: that is no spurious growth, and the rest of a short queue would overflow
+// meanwhile.
 class HyStart {
  public:
   enum class Verdict : uint8_t { kSlowStart, kConservative, kLeave };
@@ -23,6 +25,7 @@ class HyStart {
     const Duration threshold = min_ + std::clamp<Duration>(min_ / kDivisor, kMinThreshold, kMaxThreshold);
     above_ = *rtt >= threshold ? above_ + 1 : 0;
     below_ = *rtt < threshold ? below_ + 1 : 0;
+    long_ = *rtt >= min_ + std::max(min_ / 2, kMaxThreshold) ? long_ + 1 : 0;
     if (phase_ == Phase::kSlowStart && above_ >= kSamples) {
       phase_ = Phase::kConservative;
       conservative_rounds_ = 0;
@@ -30,10 +33,12 @@ class HyStart {
       // RFC 9406 §4.2: the growth was spurious.
       phase_ = Phase::kSlowStart;
     }
+    if (phase_ == Phase::kConservative && long_ >= kSamples) phase_ = Phase::kLeft;
     return verdict();
   }
   // The round trip has grown; for a controller that draws its own conclusion.
   bool has_queue() const { return above_ >= kSamples; }
+  bool is_conservative() const { return phase_ == Phase::kConservative; }
   // Growth while Conservative: RFC 9406 §4.2, CSS_GROWTH_DIVISOR.
   static constexpr size_t kGrowthDivisor = 4;
 
@@ -66,6 +71,7 @@ class HyStart {
   Duration min_ = Duration::max();
   size_t above_ = 0;  // samples in a row
   size_t below_ = 0;
+  size_t long_ = 0;
   int conservative_rounds_ = 0;
 };
 

@@ -59,6 +59,19 @@ TEST(HyStartTest, LeavesSlowStartAfterFiveConservativeRounds) {  // RFC 9406 §4
   EXPECT_EQ(rounds.Run(50ms), Verdict::kLeave);
 }
 
+TEST(HyStartTest, AQueueOfHalfARoundTripLeavesAtOnce) {
+  Rounds rounds;
+  rounds.Run(50ms);
+  EXPECT_EQ(rounds.Run(74ms), Verdict::kConservative);
+  EXPECT_EQ(rounds.Run(75ms, 7), Verdict::kConservative);
+  EXPECT_EQ(rounds.Run(75ms, 1), Verdict::kLeave);
+  // Of a short round trip, 16 ms.
+  Rounds lan;
+  lan.Run(2ms);
+  EXPECT_EQ(lan.Run(17ms), Verdict::kConservative);
+  EXPECT_EQ(lan.Run(18ms), Verdict::kLeave);
+}
+
 TEST(HyStartTest, ASpuriousGrowthIsForgiven) {  // RFC 9406 §4.2
   Rounds rounds;
   rounds.Run(50ms);
