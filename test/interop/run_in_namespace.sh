@@ -1,8 +1,9 @@
 #!/bin/bash
-# Runs one browser test in a network namespace of its own, in which the browser finds an address that is not loopback and
-# a default route; without them no browser gathers a candidate.
+# Runs one test with another stack in a network namespace of its own, in which that finds an address that is not loopback
+# and a default route; without them no browser gathers a candidate, and neither does aiortc.
 #
-# usage: run_in_namespace.sh TEST.mjs BROWSER-COMMAND JSP-BINARY
+# usage: run_in_namespace.sh TEST.mjs BROWSER-COMMAND JSP-BINARY      `jsp` as the command: the test needs no browser
+#        run_in_namespace.sh TEST.py aiortc JSP-BINARY
 set -euo pipefail
 
 test_script="$1" browser="$2" jsp="$(readlink -f "$3")"
@@ -15,9 +16,15 @@ skip() {
 }
 
 if [[ "${JSP_IN_NAMESPACE:-}" != 1 ]]; then
-  command -v node >/dev/null || skip "node is not installed"
-  browser_path="$(command -v "$browser")" || skip "$browser is not installed"
-  [[ -d "$here/node_modules" ]] || skip 'npm packages are not installed; run `npm ci` in test/interop'
+  browser_path="$browser"
+  if [[ "$browser" == aiortc ]]; then
+    # Debian's, which its own Python finds.
+    /usr/bin/python3 -c 'import aiortc' 2>/dev/null || skip "python3-aiortc is not installed"
+  else
+    command -v node >/dev/null || skip "node is not installed"
+    if [[ "$browser" != jsp ]]; then browser_path="$(command -v "$browser")" || skip "$browser is not installed"; fi
+    [[ -d "$here/node_modules" ]] || skip 'npm packages are not installed; run `npm ci` in test/interop'
+  fi
   flags=(-n)
   if [[ "$(id -u)" != 0 ]]; then flags=(-Urn); fi
   unshare "${flags[@]}" ip link add eth0 type veth peer name eth1 2>/dev/null ||
@@ -32,4 +39,5 @@ ip link set eth0 up
 ip address add 10.77.0.1/24 dev eth0
 ip route add default via 10.77.0.254
 
+if [[ "$browser" == aiortc ]]; then exec /usr/bin/python3 "$here/$test_script" "$jsp"; fi
 exec node "$here/$test_script" "$JSP_BROWSER" "$jsp"
