@@ -63,6 +63,8 @@ export class AnsweringPage {
   }
 
   stop() {
-    return new Promise((resolve) => this.server.close(resolve));
+    const stopped = new Promise((resolve) => this.server.close(resolve));
+    this.server.closeAllConnections();  // browsers keep some open that never asked for anything
+    return stopped;
   }
 }

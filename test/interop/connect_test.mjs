@@ -170,6 +170,11 @@ async function runAgainstJsp(runner) {
 
 async function runAgainstPage(runner, page) {
   const answering = await AnsweringPage.start(page);
+  await runner.run('asks a sink again that missed the question', async () => {
+    const result = await connect(answering.url, '--label', 'deaf sink', '--max-retransmits', '0', '--bench', '1', '--size', '1000');
+    expectShape(result);
+    expectRate(result, 1);
+  });
   await runConnectCases(runner, {
     url: answering.url,
     channelOf: () => answering.lastChannel(),

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <span>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -52,11 +53,14 @@ class ChannelWorker {
     if (!peer.Send(now, channel_, kind, std::move(payload))) peer.CloseChannel(now, channel_);
   }
   void SendReport(Peer& peer, Timestamp now) {
-    const auto digest = hasher_.Finish();
-    const std::string text = boost::json::serialize(
-        boost::json::object{{"bytes", bytes_}, {"messages", messages_}, {"sha256", crypto::Hex(digest)}});
-    bytes_ = messages_ = 0;
-    Send(peer, now, MessageKind::kString, {text.begin(), text.end()});
+    // Asked again with nothing new: the answer was lost on an unreliable channel.
+    if (messages_ > 0 || report_.empty()) {
+      const auto digest = hasher_.Finish();
+      report_ = boost::json::serialize(
+          boost::json::object{{"bytes", bytes_}, {"messages", messages_}, {"sha256", crypto::Hex(digest)}});
+      bytes_ = messages_ = 0;
+    }
+    Send(peer, now, MessageKind::kString, {report_.begin(), report_.end()});
   }
   void Sink(Peer& peer, Timestamp now, const datachannel::ReceivedMessage& message) {
     const std::string_view text(reinterpret_cast<const char*>(message.payload.data()), message.payload.size());
@@ -89,6 +93,7 @@ class ChannelWorker {
   uint64_t bytes_ = 0;
   uint64_t messages_ = 0;
   crypto::Sha256Hasher hasher_;
+  std::string report_;  // the last one
 };
 
 std::vector<uint8_t> SourcePayload(uint64_t offset, size_t size) {

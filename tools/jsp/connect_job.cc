@@ -2,6 +2,8 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <cerrno>
@@ -10,6 +12,7 @@
 #include <memory>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 #include "base/crypto.h"
 
@@ -23,6 +26,7 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 namespace operators = boost::asio::experimental::awaitable_operators;
 
+constexpr auto kAskAgain = std::chrono::milliseconds(500);
 constexpr uint64_t kEndless = 1'000'000'000'000'000;  // of a source; the benchmark ends by time
 
 struct FileCloser {
@@ -57,6 +61,8 @@ class Worker {
   awaitable<Message> Receive();
   awaitable<void> SendWholeFile();
   awaitable<void> ReceiveEcho();
+  bool IsReliable() const;
+  awaitable<Message> AskSink();
   awaitable<void> FinishSink(uint64_t sent, std::string own_hash);
   void NoteProgress(const char* verb, uint64_t bytes);
 
@@ -163,11 +169,27 @@ awaitable<void> Worker::SendFile() {
   result_.sha256 = sent_hash_;
 }
 
-awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
+bool Worker::IsReliable() const {
+  const auto options = transport_.channel().options();
+  return !options.max_retransmits && !options.max_lifetime;
+}
+
+// An unreliable channel may lose the question and the answer, so there it is asked again; the sink repeats itself.
+awaitable<Message> Worker::AskSink() {
   constexpr std::string_view kDone = "done";
-  Message done{MessageKind::kString, {kDone.begin(), kDone.end()}};
-  co_await Send(std::move(done));
-  const Message answer = co_await Receive();
+  for (;;) {
+    Message done{MessageKind::kString, {kDone.begin(), kDone.end()}};
+    co_await Send(std::move(done));
+    if (IsReliable()) co_return co_await Receive();
+    using operators::operator||;
+    boost::asio::steady_timer again(co_await boost::asio::this_coro::executor, kAskAgain);
+    auto outcome = co_await (Receive() || again.async_wait(use_awaitable));
+    if (auto* answer = std::get_if<Message>(&outcome)) co_return std::move(*answer);
+  }
+}
+
+awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
+  const Message answer = co_await AskSink();
   error_code error;
   const auto report = boost::json::parse(answer.text(), error);
   if (error || !report.is_object() || !report.as_object().contains("bytes")) {
@@ -177,15 +199,13 @@ awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
   const auto bytes = object.at("bytes").to_number<uint64_t>();
   const auto* hash = object.if_contains("sha256");
   // Only a reliable channel promises that all arrived.
-  const auto options = transport_.channel().options();
-  const bool is_reliable = !options.max_retransmits && !options.max_lifetime;
-  if (is_reliable && bytes != sent) {
+  if (IsReliable() && bytes != sent) {
     throw std::runtime_error(Format("the sink counted %llu of %llu octets", static_cast<unsigned long long>(bytes),
                                     static_cast<unsigned long long>(sent)));
   }
   result_.bytes = bytes;
   if (hash != nullptr && hash->is_string()) result_.sha256 = std::string(hash->as_string());
-  if (is_reliable && options.ordered && result_.sha256 != own_hash) {
+  if (IsReliable() && transport_.channel().options().ordered && result_.sha256 != own_hash) {
     throw std::runtime_error("the sink's SHA-256 differs from ours");
   }
 }
