@@ -32,6 +32,7 @@ struct Connected {
   bool partial_reliability;  // RFC 3758 negotiated
   bool stream_reset;         // RFC 6525 negotiated
   bool interleaving;         // RFC 8260 negotiated
+  bool zero_checksum;        // RFC 9653: both ends take zeros
 };
 // Graceful shutdown finished (RFC 9260 §9.2); the core is dead after it.
 struct Closed {};

@@ -52,6 +52,8 @@ TEST(ZeroChecksumTest, BothAnnounceItAndWhatFollowsTheHandshakeHasNone) {  // RF
   ASSERT_TRUE(pair.a().Send(pair.now(), {StreamId(1), Ppid(53), std::vector<uint8_t>(5000)}));
   pair.Run(1s);
   ASSERT_EQ(pair.received(Side::kZ).size(), 1u);
+  EXPECT_TRUE(pair.FindEvent<event::Connected>(Side::kA)->zero_checksum);
+  EXPECT_TRUE(pair.FindEvent<event::Connected>(Side::kZ)->zero_checksum);
   EXPECT_TRUE(with_crc.contains(ChunkType::kInit));
   EXPECT_TRUE(with_crc.contains(ChunkType::kCookieEcho));
   EXPECT_FALSE(with_zero.contains(ChunkType::kInit));
@@ -72,6 +74,8 @@ TEST(ZeroChecksumTest, APeerThatDoesNotAnnounceItGetsCrcsOnly) {  // RFC 9653 §
   ASSERT_TRUE(pair.a().Send(pair.now(), {StreamId(1), Ppid(53), std::vector<uint8_t>(5000)}));
   pair.Run(1s);
   EXPECT_EQ(pair.received(Side::kZ).size(), 1u);
+  EXPECT_FALSE(pair.FindEvent<event::Connected>(Side::kA)->zero_checksum);
+  EXPECT_FALSE(pair.FindEvent<event::Connected>(Side::kZ)->zero_checksum);
 }
 
 TEST(ZeroChecksumTest, TakesZeroAndARightCrcAndNothingElse) {  // RFC 9653 §5.3

@@ -252,7 +252,7 @@ PeerStats Peer::stats() const {
   if (impl.secured) {
     stats.dtls = impl.secured->dtls.metrics();
     stats.dtls_parameters = impl.secured->parameters;
-    stats.sctp = impl.secured->sctp.metrics();
+    stats.sctp = {impl.secured->sctp.metrics(), impl.secured->negotiated};
   }
   stats.channels_metrics = impl.channels.metrics();
   stats.channels = impl.channels.stats();

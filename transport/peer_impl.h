@@ -41,6 +41,7 @@ struct Peer::Impl {
     bool started = false;
     DtlsParameters parameters;
     Path path;
+    std::optional<sctp::event::Connected> negotiated;
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {

@@ -181,6 +181,7 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
             const auto role = negotiation.dtls_role() == dtls::Role::kClient ? datachannel::DtlsRole::kClient
                                                                              : datachannel::DtlsRole::kServer;
             channels.HandleConnected(now, role, std::min(e.incoming_streams, e.outgoing_streams));
+            secured->negotiated = e;
             Report(progress.HandleSctpConnected(now));
           },
           [&](const sctp::event::Closed&) { TearDown(now, progress.HandleClosed("the peer closed the connection")); },

@@ -55,6 +55,18 @@ TEST(PeerTest, ReportsTheStepsOfConnectingInOrder) {
   EXPECT_EQ(pair.a.peer->stats().dtls_parameters.protocol, "DTLSv1.2");
 }
 
+TEST(PeerTest, TellsWhatSctpNegotiated) {
+  PeerPair pair;
+  EXPECT_FALSE(pair.a.peer->stats().sctp.negotiated);
+  ASSERT_TRUE(pair.Connect());
+  const auto negotiated = pair.a.peer->stats().sctp.negotiated;
+  ASSERT_TRUE(negotiated);
+  EXPECT_TRUE(negotiated->partial_reliability && negotiated->stream_reset && negotiated->interleaving &&
+              negotiated->zero_checksum);
+  EXPECT_EQ(negotiated->incoming_streams, 65535);
+  EXPECT_EQ(negotiated->outgoing_streams, 65535);
+}
+
 TEST(PeerTest, ConnectsInAFewRoundTrips) {
   PeerPair pair;
   ASSERT_TRUE(pair.Signal());

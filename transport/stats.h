@@ -8,6 +8,7 @@
 #include "datachannel/channel_set.h"
 #include "dtls/session.h"
 #include "ice/agent.h"
+#include "sctp/events.h"
 #include "sctp/metrics.h"
 #include "transport/peer_events.h"
 namespace jsp::transport {
@@ -37,6 +38,10 @@ struct DtlsParameters {
   std::string cipher;
 };
 
+struct SctpStats : sctp::Metrics {
+  std::optional<sctp::event::Connected> negotiated;  // nullopt before
+};
+
 // A snapshot of all layers.
 struct PeerStats {
   ConnectionState state = ConnectionState::kNew;
@@ -51,7 +56,7 @@ struct PeerStats {
   ice::Metrics ice;
   dtls::Metrics dtls;
   DtlsParameters dtls_parameters;
-  sctp::Metrics sctp;
+  SctpStats sctp;
   datachannel::Metrics channels_metrics;
   std::vector<datachannel::ChannelStats> channels;
 };

@@ -109,7 +109,8 @@ void BecomeEstablished(Context& context) {
                                        .outgoing_streams = agreement.outgoing_streams,
                                        .partial_reliability = agreement.capabilities.partial_reliability,
                                        .stream_reset = agreement.capabilities.stream_reset,
-                                       .interleaving = agreement.capabilities.interleaving});
+                                       .interleaving = agreement.capabilities.interleaving,
+                                       .zero_checksum = agreement.capabilities.zero_checksum});
 }
 
 // RFC 9260 §5.1: "an ABORT chunk ... The Verification Tag field ... MUST be set to the Initiate Tag value of the

@@ -107,6 +107,14 @@ async def offers_channels_of_all_kinds(served):
         await pc.close()
 
 
+async def offers_and_negotiates_what_it_knows(served):
+    pc, _, _ = await served.connect('echo')
+    negotiated = served.sessions()[-1]['layers']['sctp']['negotiated']
+    wanted = {'interleaving': False, 'zero_checksum': False, 'partial_reliability': True, 'stream_reset': True}
+    assert {name: negotiated[name] for name in wanted} == wanted, negotiated
+    await pc.close()
+
+
 async def offers_and_fills_a_sink(served):
     pc, channel, _ = await served.connect('sink')
     content = os.urandom(1 << 20)
@@ -114,6 +122,9 @@ async def offers_and_fills_a_sink(served):
         channel.send(content[at:at + 65536])
     report = json.loads(await exchange(channel, 'done'))
     assert report == {'bytes': len(content), 'messages': 16, 'sha256': hashlib.sha256(content).hexdigest()}, report
+    assert json.loads(await exchange(channel, 'done')) == report  # asked again, it repeats itself
+    channel.send(b'more')
+    assert json.loads(await exchange(channel, 'done'))['bytes'] == 4
     await pc.close()
 
 
@@ -234,7 +245,7 @@ class Answering:
             if channel.label != 'sink':
                 channel.send(message)
             elif message == 'done':
-                channel.send(report(parts))
+                channel.send(report(parts))  # again when it is asked again
             else:
                 parts.append(message)
 
@@ -302,8 +313,8 @@ async def main(jsp):
     served = Served(jsp)
     answering = Answering(asyncio.get_running_loop())
     cases = [(case, (served,)) for case in (
-        offers_channels_of_all_kinds, offers_and_fills_a_sink, offers_and_drains_a_source,
-        closes_one_channel_and_reuses_the_rest, sees_the_server_close, closes_the_connection)]
+        offers_channels_of_all_kinds, offers_and_negotiates_what_it_knows, offers_and_fills_a_sink,
+        offers_and_drains_a_source, closes_one_channel_and_reuses_the_rest, sees_the_server_close, closes_the_connection)]
     cases += [(case, (jsp, answering)) for case in (
         answers_channels_of_all_kinds, answers_with_a_negotiated_channel, answers_and_returns_files, answers_benchmarks)]
     for case, arguments in cases:

@@ -15,8 +15,8 @@ async function withProfile(name, job) {
   }
 }
 
-// With `mdns` the browser hides its addresses behind names, as it does for its users.
-export function withChromium(executablePath, {mdns}, job) {
+// With `mdns` the browser hides its addresses behind names, as it does for its users. `trials` switches features on.
+export function withChromium(executablePath, {mdns, trials}, job) {
   return withProfile('chromium', async (profile) => {
     const {chromium} = await import('playwright-core');
     const context = await chromium.launchPersistentContext(profile, {
@@ -25,7 +25,8 @@ export function withChromium(executablePath, {mdns}, job) {
       chromiumSandbox: false,
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync',
-        `--disable-features=${mdns ? '' : 'WebRtcHideLocalIpsWithMdns,'}${QUIET}`],
+        `--disable-features=${mdns ? '' : 'WebRtcHideLocalIpsWithMdns,'}${QUIET}`,
+        ...(trials ? [`--force-fieldtrials=${trials}`] : [])],
     });
     try {
       await job(context.pages()[0] ?? await context.newPage());

@@ -85,3 +85,15 @@ export async function clickThrough(page, server, browserName, chooseFile) {
   await page.click('#disconnect');
   await until('the session ends', async () => (await server.stats()).sessions.length === 0);
 }
+
+// What SCTP agreed on with the browser, as GET /stats says it.
+export async function expectFeatures(page, server, expected) {
+  await openCases(page, server);
+  await page.evaluate('jspCases.staysConnected()');
+  const {sctp} = (await server.stats()).sessions.at(-1).layers;
+  console.log(`        negotiated: ${JSON.stringify(sctp.negotiated)}`);
+  const {incoming_streams: incoming, outgoing_streams: outgoing, ...features} = sctp.negotiated;
+  assert.deepEqual(features, {partial_reliability: true, stream_reset: true, ...expected});
+  assert.ok(incoming >= 256 && outgoing >= 256);
+  await page.evaluate('jspCases.disconnects()');
+}

@@ -3,7 +3,7 @@
 // usage: node chromium_test.mjs CHROMIUM JSP
 
 import {withChromium} from './browsers.mjs';
-import {clickThrough, openCases, runCase, runPageCases, Runner} from './cases.mjs';
+import {clickThrough, expectFeatures, openCases, runCase, runPageCases, Runner} from './cases.mjs';
 import {ServedPeer} from './served_peer.mjs';
 
 const [executablePath, jsp] = process.argv.slice(2);
@@ -14,7 +14,14 @@ await runner.run('chromium without mDNS', () => withChromium(executablePath, {md
   await runPageCases(runner, page, server);
   await runner.run('a person clicks through the page',
     () => clickThrough(page, server, 'chromium', (file) => page.setInputFiles('#file', file)));
+  // Chromium 156 announces neither zero checksums (RFC 9653) nor, unless told to, I-DATA.
+  await runner.run('SCTP features', () => expectFeatures(page, server, {interleaving: false, zero_checksum: false}));
 }));
+await runner.run('chromium with I-DATA', () => withChromium(executablePath, {mdns: false, trials: 'WebRTC-DataChannelMessageInterleaving/Enabled/'},
+  async (page) => {
+    await runner.run('interleaves', () => expectFeatures(page, server, {interleaving: true, zero_checksum: false}));
+    await runPageCases(runner, page, server);
+  }));
 await runner.run('chromium with mDNS', () => withChromium(executablePath, {mdns: true}, async (page) => {
   await openCases(page, server);
   await runner.run('echoes between mDNS candidates', () => runCase(page, 'echoesStringsAndBinariesOfEverySize'));

@@ -3,7 +3,7 @@
 // usage: node firefox_test.mjs FIREFOX JSP
 
 import {withFirefox} from './browsers.mjs';
-import {clickThrough, runPageCases, Runner} from './cases.mjs';
+import {clickThrough, expectFeatures, runPageCases, Runner} from './cases.mjs';
 import {ServedPeer} from './served_peer.mjs';
 
 const [executablePath, jsp] = process.argv.slice(2);
@@ -16,6 +16,8 @@ await runner.run('firefox', () => withFirefox(executablePath, async (page) => {
     const field = await page.$('#file');
     await field.uploadFile(file);
   }));
+  // Firefox 153 interleaves (RFC 8260) and announces no zero checksums (RFC 9653).
+  await runner.run('SCTP features', () => expectFeatures(page, server, {interleaving: true, zero_checksum: false}));
 }));
 await runner.run('jsp serve stops cleanly', async () => {
   const code = await server.stop();

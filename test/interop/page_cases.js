@@ -72,6 +72,7 @@ globalThis.jspCases = (() => {
     }
   }
 
+  let kept = null;  // of staysConnected
   const MEGABYTES_16 = 16 * 1024 * 1024;
 
   return {
@@ -175,6 +176,14 @@ globalThis.jspCases = (() => {
       const {pc, location} = await connected('echo');
       pc.close();
       return location.split('/').pop();
+    },
+
+    async staysConnected() {
+      kept = await connected('echo');
+    },
+
+    disconnects() {
+      kept.pc.close();
     },
 
     // Without our candidates the browser never checks first: only a resolved ".local" name brings a connection.

@@ -71,6 +71,16 @@ json::array Channels(const PeerStats& stats) {
   return channels;
 }
 
+json::value Negotiated(const std::optional<sctp::event::Connected>& negotiated) {
+  if (!negotiated) return nullptr;
+  return json::object{{"interleaving", negotiated->interleaving},
+                      {"zero_checksum", negotiated->zero_checksum},
+                      {"partial_reliability", negotiated->partial_reliability},
+                      {"stream_reset", negotiated->stream_reset},
+                      {"incoming_streams", negotiated->incoming_streams},
+                      {"outgoing_streams", negotiated->outgoing_streams}};
+}
+
 json::object Layers(const PeerStats& s) {
   return {{"demux", json::object{{"datagrams_received", s.demux.datagrams_received},
                                  {"datagrams_sent", s.demux.datagrams_sent},
@@ -98,6 +108,7 @@ json::object Layers(const PeerStats& s) {
                                 {"path_mtu_state", sctp::ToString(s.sctp.path_mtu_state)},
                                 {"path_stalled", s.sctp.path_stalled},
                                 {"srtt_us", s.sctp.srtt_us},
+                                {"negotiated", Negotiated(s.sctp.negotiated)},
                                 {"dropped", Sum(s.sctp.dropped)}}}};
 }
 
