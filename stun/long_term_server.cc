@@ -53,6 +53,12 @@ std::array<uint8_t, LongTermServer::kMacSize> LongTermServer::Mac(std::span<cons
   return mac;
 }
 
+crypto::Sha256Digest LongTermServer::SignOpaque(crypto::Bytes data) const {
+  // Another first part than a nonce's cookie, and another number of octets.
+  const std::array<crypto::Bytes, 2> parts{crypto::AsBytes("opaque"), data};
+  return nonce_key_.Sign(parts);
+}
+
 LongTermServer::Nonce LongTermServer::MakeNonce(Timestamp now, const SocketAddress& client) const {
   std::array<uint8_t, kBodySize> body;
   wire::Codec<uint32_t>::Store(body.data(), Seconds(now));

@@ -52,6 +52,9 @@ class LongTermServer {
   void AddChallenge(Timestamp now, const SocketAddress& client, MessageBuilder& response) const;
   size_t ChallengeSize() const;
 
+  // A MAC under this server's key, for other things that a client carries and must not make. Never that of a nonce.
+  crypto::Sha256Digest SignOpaque(crypto::Bytes data) const;
+
   const std::string& realm() const { return options_.realm; }
 
  private:

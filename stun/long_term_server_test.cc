@@ -192,6 +192,14 @@ TEST_F(LongTermServerTest, ReadsAUserhash) {  // RFC 8489 §14.4
   EXPECT_TRUE(server.Verify(request, *claim, kKeys));
 }
 
+TEST_F(LongTermServerTest, SignsOtherThingsThanNonces) {
+  const auto server = Make();
+  const std::array<uint8_t, 12> data{1, 2, 3};
+  EXPECT_EQ(server.SignOpaque(data), server.SignOpaque(data));
+  EXPECT_NE(server.SignOpaque(data), server.SignOpaque(std::span(data).first(11)));
+  EXPECT_NE(server.SignOpaque(data), Make().SignOpaque(data));  // another instance has another key
+}
+
 TEST_F(LongTermServerTest, T9_OverlongNamesRealmsAndNoncesAreBadRequests) {
   const auto server = Make();
   const std::vector<uint8_t> overlong(764, 'x');
