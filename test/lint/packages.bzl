@@ -32,4 +32,5 @@ PACKAGES = [
     "transport/asio",
     "transport/signaling",
     "turn",
+    "turn/server",
 ]
