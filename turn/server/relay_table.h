@@ -48,8 +48,8 @@ class RelayTable {
 
   RelayHandle Open(const SocketAddress& address, RelayProtocol protocol, uint32_t allocation);
   Relay* Find(RelayHandle handle);
-  // Open UDP relays only: what a peer may be (server.h). nullptr: none of ours.
-  const Relay* FindByAddress(const SocketAddress& address) const;
+  // Open ones only: what a peer may be (server.h). nullptr: none of ours.
+  const Relay* FindByAddress(const SocketAddress& address, RelayProtocol protocol) const;
   void Close(RelayHandle handle);
   size_t size() const { return index_by_address_.size(); }
 

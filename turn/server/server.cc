@@ -83,9 +83,9 @@ bool Server::IsOwnListener(const SocketAddress& peer) const {
 }
 
 // A peer with its port: by the policy, or a relay of ours, whose owner may well be the peer of another client.
-bool Server::MayReach(const SocketAddress& peer) const {
+bool Server::MayReach(const SocketAddress& peer, RelayProtocol protocol) const {
   if (IsOwnListener(peer)) return false;
-  return options_.policy.IsAllowed(peer.ip) || relays_.FindByAddress(peer) != nullptr;
+  return options_.policy.IsAllowed(peer.ip) || relays_.FindByAddress(peer, protocol) != nullptr;
 }
 
 // A permission has no port (RFC 8656 §10.2): that of a relay address lets our own relays in and out, and nothing else,
@@ -197,7 +197,7 @@ void Server::HandleSend(const ClientPath& path, const stun::MessageView& message
   if (!peer || !data || !understood || !can_do) return Drop(ServerDrop::kMalformed);
   if (!record->family(peer->ip).relay.is_set()) return Drop(ServerDrop::kWrongFamily);
   if (!record->peers.IsPermitted(now_, peer->ip)) return Drop(ServerDrop::kNoPermission);
-  if (!MayReach(*peer)) return Drop(ServerDrop::kForbiddenPeer);
+  if (!MayReach(*peer, RelayProtocol::kUdp)) return Drop(ServerDrop::kForbiddenPeer);
   if (!quota_.TakeBandwidth(now_, record->user, data->size())) return Drop(ServerDrop::kBandwidth);
   out[0].prefix_size = out[0].padding = 0;
   out[0].payload = *data;

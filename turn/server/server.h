@@ -183,7 +183,7 @@ class Server {
   void HandleSend(const ClientPath& path, const stun::MessageView& message, std::span<Segment> out, FromClient& run);
   ServerAllocation* FindForData(const ClientPath& path);
   bool IsOwnListener(const SocketAddress& peer) const;
-  bool MayReach(const SocketAddress& peer) const;
+  bool MayReach(const SocketAddress& peer, RelayProtocol protocol) const;
   bool MayPermit(const IpAddress& peer) const;
   ControlTransport TransportOf(ListenerId id) const;
   void SendIndication(const ClientPath& path, stun::Method method, const SocketAddress& peer,

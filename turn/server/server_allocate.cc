@@ -78,7 +78,7 @@ std::optional<uint16_t> Server::CheckAllocate(const Request& request) const {
     if (options_.mobility == Mobility::kForbidden) return error_code::kMobilityForbidden;
   }
   // T10: an allocation whose client is a relay of ours could be made to send to itself.
-  if (relays_.FindByAddress(request.path.client) != nullptr) return error_code::kForbidden;
+  if (relays_.FindByAddress(request.path.client, RelayProtocol::kUdp) != nullptr) return error_code::kForbidden;
   if (reserves && reservations_.size() >= kMaxReservations) return error_code::kInsufficientCapacity;
   if (const auto refusal = quota_.Judge(options_.credentials.QuotaName(request.username))) {
     return *refusal == Quota::Refusal::kUser ? error_code::kAllocationQuotaReached : error_code::kInsufficientCapacity;

@@ -99,6 +99,15 @@ TEST_F(ServerTcpTest, ConnectsBindsAndSplices) {  // RFC 6062 §5.2, §5.4
   EXPECT_TRUE(s_.closed.empty());  // bound: no deadline
 }
 
+TEST_F(ServerTcpTest, OurOwnTcpRelaysAreReached) {
+  Allocate();
+  TestClient other(s_, "203.0.113.10:1", TestServer::kTcp, "other", "word");
+  const auto response = other.Ask(Method::kAllocate, kTcpRelay);
+  EXPECT_FALSE(Connect(*response.view().FindAddress(AttributeType::kXorRelayedAddress)));
+  EXPECT_EQ(s_.connects.size(), 1u);
+  EXPECT_EQ(Connect(*SocketAddress::Parse("192.0.2.1:22"))->code(), 403);  // nothing else there
+}
+
 TEST_F(ServerTcpTest, IdsAreUnique) {  // RFC 6062 §5.2
   Allocate();
   std::set<uint32_t> ids;

@@ -245,7 +245,8 @@ void Server::HandleMove(Request& request, std::span<const uint8_t> ticket) {
     // The new 5-tuple has an allocation of its own, or it is a relay of ours: an allocation inside itself (T10).
     const bool taken = request.allocation && *request.allocation != index;
     if (taken) return Refuse(request, error_code::kAllocationMismatch);
-    if (relays_.FindByAddress(request.path.client) != nullptr) return Refuse(request, error_code::kForbidden);
+    if (relays_.FindByAddress(request.path.client, RelayProtocol::kUdp) != nullptr)
+      return Refuse(request, error_code::kForbidden);
     if (record.move.next_path != request.path) allocations_.SetNextPath(index, request.path);
     ++record.move.ticket;
     record.move.old_ticket_until = now_ + kOldTicketLifetime;
@@ -296,7 +297,7 @@ void Server::HandleChannelBind(const Request& request) {
     return Refuse(request, error_code::kBadRequest);
   }
   if (!record.family(peer->ip).relay.is_set()) return Refuse(request, error_code::kPeerAddressFamilyMismatch);
-  if (!MayReach(*peer)) return Refuse(request, error_code::kForbidden);
+  if (!MayReach(*peer, record.protocol)) return Refuse(request, error_code::kForbidden);
   const bool needs_permission = !record.peers.IsPermitted(now_, peer->ip);
   if (needs_permission && record.peers.PermissionRoom(now_, options_.limits.permissions) == 0) {
     return Refuse(request, error_code::kInsufficientCapacity);

@@ -28,7 +28,7 @@ void Server::HandleConnect(const Request& request) {
     return Refuse(request, error_code::kConnectionAlreadyExists);
   }
   if (!record.family(peer->ip).relay.is_set()) return Refuse(request, error_code::kPeerAddressFamilyMismatch);
-  if (!MayReach(*peer)) return Refuse(request, error_code::kForbidden);
+  if (!MayReach(*peer, record.protocol)) return Refuse(request, error_code::kForbidden);
   if (record.connections.size() >= options_.limits.connections) {
     return Refuse(request, error_code::kInsufficientCapacity);
   }
