@@ -24,6 +24,7 @@ class TokenBucket {
   TokenBucket(uint64_t rate, uint64_t burst)
       : rate_(rate), burst_(static_cast<int64_t>(burst)), tokens_(static_cast<int64_t>(burst)) {}
   bool Take(Timestamp now, uint64_t tokens);
+  void Fill() { tokens_ = burst_; }
 
  private:
   uint64_t rate_ = 0;
@@ -82,6 +83,9 @@ class StrangerLimit {
   static constexpr size_t kBuckets = 4096;
   StrangerLimit(uint32_t per_second, Rng& rng);
   bool Take(Timestamp now, const IpAddress& source);
+  // The source has answered a challenge: it is where it says, and no victim of a forger. Its bucket is full again, so
+  // that many users behind one address do not slow each other down.
+  void Forgive(const IpAddress& source) { buckets_[BucketOf(source)].Fill(); }
 
  private:
   size_t BucketOf(const IpAddress& source) const;

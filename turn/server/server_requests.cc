@@ -55,6 +55,7 @@ void Server::HandleRequest(const ClientPath& path, const stun::MessageView& mess
     if (result.error() == error_code::kWrongCredentials) return Refuse(request, result.error());
     return Challenge(path, message, result.error());
   }
+  strangers_.Forgive(path.client.ip);
   HandleAuthenticated(request);
 }
 

@@ -138,6 +138,16 @@ TEST_F(ServerSecurityTest, S8_UsersAreNotLimited) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(client.Refresh(600), 0);
 }
 
+TEST_F(ServerSecurityTest, S8_ManyUsersBehindOneAddressAreNotLimited) {  // each has answered its challenge
+  auto options = TestServer::DefaultOptions();
+  options.limits.unauthenticated_per_second = 1;
+  TestServer s(options);
+  for (int i = 1; i <= 200; ++i) {
+    TestClient client(s, "203.0.113.9:" + std::to_string(i));
+    ASSERT_EQ(client.Allocate().code(), 0) << i;
+  }
+}
+
 TEST_F(ServerSecurityTest, UnpolledAnswersAreBounded) {
   auto options = TestServer::DefaultOptions();
   options.limits.queued_responses = 10;
