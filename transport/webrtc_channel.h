@@ -22,6 +22,11 @@ using MessageKind = datachannel::MessageKind;
 
 // Moved, not copied. The payload of a received message is plain memory: it may go to any thread and stay there.
 struct Message {
+  Message() = default;
+  // No aggregate: gcc 12 destroys the temporaries of one twice in a co_await expression.
+  Message(MessageKind message_kind, Payload message_payload)
+      : kind(message_kind), payload(std::move(message_payload)) {}
+
   MessageKind kind = MessageKind::kBinary;
   Payload payload;  // a std::vector<uint8_t> can be moved in
   std::string_view text() const { return payload.text(); }
