@@ -31,7 +31,8 @@ Gatherer::Gatherer(const GathererOptions& options, Rng& rng)
 
 void Gatherer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   const bool known = std::ranges::any_of(locals_, [&](const auto& l) { return l.address == address.address; });
-  if (phase_ != Phase::kOpen || known || !IsUsable(address.address) || locals_.size() >= options_.max_local_addresses) {
+  if (options_.only_relays || phase_ != Phase::kOpen || known || !IsUsable(address.address) ||
+      locals_.size() >= options_.max_local_addresses) {
     return;
   }
   locals_.push_back(address);
@@ -81,6 +82,7 @@ void Gatherer::HandleTimeout(Timestamp now) {
   if (phase_ == Phase::kWaitingForServers && now >= deadline_) {
     waiting_.clear();
     in_progress_ = 0;
+    relays_settled_ = true;
   }
   TakeClientEvents();
 }
@@ -119,8 +121,14 @@ void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& map
   events_.Push(gather_event::CandidateGathered{std::move(candidate)});
 }
 
+void Gatherer::HandleRelaysSettled() {
+  relays_settled_ = true;
+  MaybeComplete();
+}
+
 void Gatherer::MaybeComplete() {
   if (phase_ != Phase::kWaitingForServers || in_progress_ > 0 || !waiting_.empty()) return;
+  if (options_.waits_for_relays && !relays_settled_) return;
   phase_ = Phase::kComplete;
   events_.Push(gather_event::Complete{});
 }

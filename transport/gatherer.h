@@ -22,6 +22,8 @@ struct GathererOptions {
   Duration timeout = std::chrono::seconds(3);                // for all servers together, from EndOfLocalAddresses
   Duration pacing_interval = std::chrono::milliseconds(50);  // RFC 8445 §14.2: Ta also spaces gathering transactions
   size_t max_local_addresses = 32;
+  bool waits_for_relays = false;  // Complete comes no earlier than HandleRelaysSettled, or the timeout
+  bool only_relays = false;       // RFC 8828 §5: no other candidates, and no traffic to find any
 };
 
 namespace gather_event {
@@ -48,6 +50,8 @@ class Gatherer {
   // Ignored when it is no unicast address with a port, known already, or one too many.
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
+  // RelaySet has an address, or a reason for none, of every TURN server.
+  void HandleRelaysSettled();
 
   // True when the datagram was an answer to one of ours.
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
@@ -81,6 +85,7 @@ class Gatherer {
   std::vector<ice::Candidate> reflexive_;  // distinct ones, to drop repeats
   std::deque<Query> waiting_;
   size_t in_progress_ = 0;
+  bool relays_settled_ = false;
   Timestamp next_start_;  // when the next query may start; Never: at once
   Timestamp deadline_;
   EventQueue<Event> events_;

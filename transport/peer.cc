@@ -13,12 +13,12 @@ Peer::Peer(Peer&&) noexcept = default;
 Peer& Peer::operator=(Peer&&) noexcept = default;
 
 void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
-  impl_->gatherer.AddLocalAddress(now, address);
+  impl_->gathering.gatherer.AddLocalAddress(now, address);
   impl_->Pump(now);
 }
 
 void Peer::EndOfLocalAddresses(Timestamp now) {
-  impl_->gatherer.EndOfLocalAddresses(now);
+  impl_->gathering.gatherer.EndOfLocalAddresses(now);
   impl_->Pump(now);
 }
 
@@ -147,36 +147,22 @@ void Peer::Close(Timestamp now) { impl_->TearDown(now, impl_->progress.HandleClo
 void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                           std::span<const uint8_t> datagram) {
   Impl& impl = *impl_;
+  if (const auto relay = impl.gathering.relays.FindUdp(local)) return HandleRelayMessage(now, *relay, remote, datagram);
   ++impl.demux.datagrams_received;
   impl.demux.bytes_received += datagram.size();
   if (impl.progress.is_final()) return;
-  switch (ClassifyPacket(datagram)) {
-    case PacketKind::kStun:
-      if (!impl.agent.HandleDatagram(now, local, remote, datagram) &&
-          !impl.gatherer.HandleDatagram(now, local, remote, datagram)) {
-        ++impl.demux.dropped_stun;
-        return;
-      }
-      break;
-    case PacketKind::kDtls:
-      if (impl.agent.IsValidated(local, remote)) {
-        impl.HandleRecords(now, datagram);
-      } else if (!impl.agent.IsAuthenticated(local, remote) || !impl.early.Keep(local, remote, datagram)) {
-        ++impl.demux.dropped_not_validated;
-        return;
-      }
-      break;
-    default:  // RFC 7983 §7: ZRTP, TURN channels and RTP are not for a data-channel peer
-      ++impl.demux.dropped_unknown_kind;
-      return;
+  if (impl.options.only_relays) {  // RFC 8828 §5: no answer, to nobody
+    ++impl.demux.dropped_not_relayed;
+    return;
   }
-  impl.Pump(now);
+  impl.HandlePeerDatagram(now, local, remote, datagram);
 }
 
 void Peer::HandleTimeout(Timestamp now) {
   Impl& impl = *impl_;
   if (impl.progress.is_final()) return;
-  impl.gatherer.HandleTimeout(now);
+  impl.gathering.gatherer.HandleTimeout(now);
+  impl.gathering.relays.HandleTimeout(now);
   impl.agent.HandleTimeout(now);
   if (impl.secured) {
     impl.secured->dtls.HandleTimeout(now);
@@ -196,26 +182,17 @@ void Peer::HandlePacketTooBig(Timestamp now, const SocketAddress& local, const S
 
 void Peer::HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
   if (impl_->progress.is_final()) return;
-  impl_->gatherer.HandleUnreachable(now, local, remote);
+  impl_->gathering.gatherer.HandleUnreachable(now, local, remote);
   impl_->Pump(now);
 }
 
 std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
-  if (impl.farewell) return impl.Count(impl.PollFarewell(out));
-  if (impl.progress.is_final()) return std::nullopt;
-  if (auto stun = impl.gatherer.PollTransmit(now, out)) {
-    return impl.Count(Transmit{stun->size, stun->local, stun->remote});
+  while (const auto transmit = impl.PollDatagram(now, out)) {
+    if (transmit->relay || !impl.gathering.relays.IsRelayed(transmit->local)) return impl.Count(transmit);
+    if (const auto wrapped = impl.Wrap(now, *transmit, out)) return impl.Count(wrapped);
   }
-  if (auto check = impl.agent.PollTransmit(now, out)) {
-    impl.progress.HandleFirstCheck(now);
-    return impl.Count(Transmit{check->size, check->local, check->remote});
-  }
-  if (auto datagram = impl.PollSecured(now, out)) return impl.Count(datagram);
-  // What left made room: messages that waited for it are handed over, and low-water events become visible.
-  impl.PumpSctp(now);
-  impl.PumpChannels(now);
-  return impl.Count(impl.PollSecured(now, out));
+  return impl.Count(impl.PollRelayRequest(now, out));
 }
 
 std::optional<Peer::Event> Peer::PollEvent() { return impl_->events.Pop(); }
@@ -223,7 +200,9 @@ std::optional<Peer::Event> Peer::PollEvent() { return impl_->events.Pop(); }
 Timestamp Peer::NextTimeout() const {
   const Impl& impl = *impl_;
   if (impl.progress.is_final()) return Timestamp::Never();
-  Timestamp next = std::min({impl.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
+  Timestamp next =
+      std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
+  next = std::min(next, impl.gathering.relays.NextTimeout());
   if (impl.secured) next = std::min({next, impl.secured->dtls.NextTimeout(), impl.secured->sctp.NextTimeout()});
   return next;
 }
@@ -233,7 +212,7 @@ const std::string& Peer::local_ufrag() const { return impl_->agent.local_credent
 bool Peer::IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const {
   return impl_->agent.IsAuthenticated(local, remote);
 }
-bool Peer::is_gathering() const { return !impl_->gatherer.is_complete(); }
+bool Peer::is_gathering() const { return !impl_->gathering.gatherer.is_complete(); }
 std::string Peer::TakeKeyLog() { return impl_->secured ? impl_->secured->dtls.TakeKeyLog() : std::string(); }
 
 PeerStats Peer::stats() const {
@@ -245,6 +224,11 @@ PeerStats Peer::stats() const {
   stats.ice_state = impl.agent.state();
   stats.ice_role = impl.agent.role();
   stats.selected_pair = impl.agent.selected_pair();
+  if (stats.selected_pair) {
+    stats.selected_relay = impl.gathering.relays.TransportOf(stats.selected_pair->local.base);
+  }
+  stats.relays = impl.gathering.relays.metrics();
+  stats.relay_failures = impl.gathering.relays.failures();
   stats.pairs = impl.agent.pair_stats();
   stats.local_candidates = impl.agent.local_candidates();
   stats.demux = impl.demux;

@@ -35,6 +35,8 @@ class Peer {
     SocketAddress remote;
     // Forbidden: to be sent with DF, and never cut by the own host (RFC 8899 §3 item 2).
     IpFragmentation fragmentation = IpFragmentation::kForbidden;
+    // Set: not from a socket of AddLocalAddress, but over this connection to a TURN server. A stream takes it whole.
+    std::optional<RelayId> relay{};
   };
   using Event = PeerEvent;
 
@@ -90,6 +92,14 @@ class Peer {
   // STUN server nothing will come). Hints: anybody can forge them, so nothing fails by them that works.
   void HandlePacketTooBig(Timestamp now, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
   void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
+
+  // What event::RelayConnectionWanted asked for is there; `local` comes back in Transmit.
+  void HandleRelayConnected(Timestamp now, RelayId id, const SocketAddress& local);
+  // It could not be opened, or is gone; the reason is for people.
+  void HandleRelayConnectionFailed(Timestamp now, RelayId id, std::string reason);
+  // A datagram from it, or one whole message of a stream (turn/stream_framer.h). HandleDatagram takes those of UDP
+  // connections too, by `local`.
+  void HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& remote, std::span<const uint8_t> message);
 
   // Outputs. `out` should have 1500 octets, or as many as a path MTU to be found (kMaxDatagram is enough); successive
   // datagrams of a bulk transfer have equal size and addresses, so that the driver can send them as one.

@@ -6,6 +6,7 @@
 #include "datachannel/channel_set.h"
 #include "ice/candidate.h"
 #include "ice/events.h"
+#include "transport/relay_options.h"
 namespace jsp::transport {
 
 // kChecking: both descriptions are known. kConnected: ICE has a valid pair, DTLS and SCTP are up, data flows.
@@ -29,6 +30,16 @@ struct GatheringComplete {};
 struct ResolveName {
   std::string name;
 };
+// Open a connection of its own to a TURN server, then Peer::HandleRelayConnected or HandleRelayConnectionFailed; what
+// arrives on it goes to Peer::HandleRelayMessage.
+struct RelayConnectionWanted {
+  RelayId id;
+  RelayServer server;
+};
+// Nothing is sent or taken over it any more.
+struct RelayConnectionDone {
+  RelayId id;
+};
 struct SelectedPairChanged {
   ice::Candidate local;
   ice::Candidate remote;
@@ -37,7 +48,8 @@ struct SelectedPairChanged {
 
 // Channel events come through as they are (datachannel/channel_set.h).
 using PeerEvent = std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete,
-                               event::ResolveName, event::SelectedPairChanged, datachannel::event::ChannelOpenedByPeer,
+                               event::ResolveName, event::SelectedPairChanged, event::RelayConnectionWanted,
+                               event::RelayConnectionDone, datachannel::event::ChannelOpenedByPeer,
                                datachannel::event::ChannelOpen, datachannel::event::ChannelClosed,
                                datachannel::event::MessagesWaiting, datachannel::event::BufferedAmountLow>;
 

@@ -18,6 +18,7 @@
 #include "transport/gatherer.h"
 #include "transport/negotiation.h"
 #include "transport/peer.h"
+#include "transport/relay_set.h"
 #include "transport/remote_candidates.h"
 namespace jsp::transport {
 
@@ -45,18 +46,32 @@ struct Peer::Impl {
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {
-    SocketAddress local;
-    SocketAddress remote;
-    std::deque<std::vector<uint8_t>> datagrams;
+    std::deque<std::pair<Transmit, std::vector<uint8_t>>> datagrams;
+  };
+  // Where candidates come from.
+  struct Gathering {
+    Gatherer gatherer;
+    RelaySet relays;
   };
 
   void Pump(Timestamp now);
   void PumpGatherer(Timestamp now);
+  void PumpRelays(Timestamp now);
   void PumpRemoteCandidates(Timestamp now);
   void PumpAgent(Timestamp now);
   void PumpDtls(Timestamp now);
   void PumpSctp(Timestamp now);
   void PumpChannels(Timestamp now);
+
+  // peer_relay.cc: datagrams of either kind of path, and relayed ones on their way.
+  void HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                          std::span<const uint8_t> datagram);
+  std::optional<Transmit> PollDatagram(Timestamp now, std::span<uint8_t> out);
+  std::optional<Transmit> Wrap(Timestamp now, const Transmit& transmit, std::span<uint8_t> out);
+  std::optional<Transmit> PollRelayRequest(Timestamp now, std::span<uint8_t> out);
+  void SayGoodbye(Timestamp now, const Transmit& transmit, std::span<const uint8_t> datagram);
+  void AddCandidate(Timestamp now, const ice::Candidate& candidate);
+  void FailWithoutRelays(Timestamp now);
 
   void HandleIceEvent(Timestamp now, const ice::Event& event);
   void HandleSctpEvent(Timestamp now, sctp::Event event);
@@ -83,7 +98,7 @@ struct Peer::Impl {
   BufferPool pool;
   Negotiation negotiation;
   RemoteCandidates remote_candidates;
-  Gatherer gatherer;
+  Gathering gathering;
   ice::Agent agent;
   std::optional<Secured> secured;
   datachannel::ChannelSet channels;

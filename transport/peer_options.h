@@ -11,12 +11,20 @@
 #include "ice/options.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
+#include "transport/relay_options.h"
 namespace jsp::transport {
 
+// Who helps to find candidates.
+struct IceServers {
+  std::vector<SocketAddress> stun_servers;  // resolved already; the driver knows names
+  std::vector<RelayServer> relay_servers;   // TURN (RFC 8656), resolved likewise
+  // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
+  bool only_relays = false;
+};
+
 // Everything that one Peer may be told; per instance, nothing is global.
-struct PeerOptions {
+struct PeerOptions : IceServers {
   std::shared_ptr<const dtls::Certificate> certificate;  // required; shared between peers
-  std::vector<SocketAddress> stun_servers;               // resolved already; the driver knows names
   stun::RetransmitOptions stun_retransmit{.rto = std::chrono::milliseconds(250), .rc = 4, .rm = 4};
   // No server delays the end of gathering longer than this (PITFALLS P16).
   Duration gathering_timeout = std::chrono::seconds(3);

@@ -17,7 +17,13 @@ GathererOptions ToGathererOptions(const PeerOptions& options) {
   gatherer.retransmit = options.stun_retransmit;
   gatherer.timeout = options.gathering_timeout;
   gatherer.pacing_interval = options.ice.pacing_interval;
+  gatherer.waits_for_relays = !options.relay_servers.empty();
+  gatherer.only_relays = options.only_relays;
   return gatherer;
+}
+
+RelaySetOptions ToRelayOptions(const PeerOptions& options) {
+  return {.servers = options.relay_servers, .retransmit = options.stun_retransmit, .hide_mapped = options.only_relays};
 }
 
 sctp::Options ToSctpOptions(const PeerOptions& options) {
@@ -34,13 +40,16 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       rng(random),
       negotiation(random),
       remote_candidates({peer_options.max_orphan_candidates, peer_options.max_unresolved_names}),
-      gatherer(ToGathererOptions(peer_options), random),
+      gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random)},
       agent(peer_options.ice, random, now),
       channels(peer_options.channels),
       progress(now),
-      early(peer_options.max_early_datagrams) {}
+      early(peer_options.max_early_datagrams) {
+  gathering.relays.Start();
+}
 
 void Peer::Impl::Pump(Timestamp now) {
+  PumpRelays(now);
   PumpGatherer(now);
   PumpRemoteCandidates(now);
   PumpAgent(now);
@@ -50,15 +59,16 @@ void Peer::Impl::Pump(Timestamp now) {
 }
 
 void Peer::Impl::PumpGatherer(Timestamp now) {
-  while (auto polled = gatherer.PollEvent()) {
+  while (auto polled = gathering.gatherer.PollEvent()) {
     if (auto* found = std::get_if<gather_event::CandidateGathered>(&*polled)) {
-      if (!agent.AddLocalCandidate(now, found->candidate)) continue;
-      const ice::Candidate& added = agent.local_candidates().back();
-      events.Push(event::LocalCandidateGathered{added, ice::WriteCandidate(added)});
+      AddCandidate(now, found->candidate);
     } else {
+      gathering.relays.GiveUpUnsettled(now);
+      PumpRelays(now);
       agent.EndOfLocalCandidates(now);
       progress.HandleGathered(now);
       events.Push(event::GatheringComplete{});
+      FailWithoutRelays(now);
     }
   }
 }
@@ -244,24 +254,23 @@ void Peer::Impl::HandOver(Timestamp now) {
 // Closes all layers; what they still have to say (an ABORT, an alert) is kept for PollTransmit.
 void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
   if (!change) return;
+  farewell.emplace();
   if (secured && agent.selected_pair()) {
-    Farewell last;
-    last.local = agent.selected_pair()->local.base;
-    last.remote = agent.selected_pair()->remote.address;
+    const Transmit transmit{0, agent.selected_pair()->local.base, agent.selected_pair()->remote.address};
     std::array<uint8_t, kMaxPlaintextPacket> plain;
     std::array<uint8_t, kMaxPlaintextPacket> sealed;
     secured->sctp.Abort(now, "closed");
     while (auto packet = secured->sctp.PollTransmit(now, std::span(plain).first(kMaxPlaintextPacket - 64))) {
       auto size = secured->dtls.Seal(now, std::span(plain).first(packet->size), sealed);
       if (!size) break;
-      last.datagrams.emplace_back(sealed.begin(), sealed.begin() + static_cast<std::ptrdiff_t>(*size));
+      SayGoodbye(now, transmit, std::span(sealed).first(*size));
     }
     secured->dtls.Close(now);
     while (auto alert = secured->dtls.PollTransmit(now, sealed)) {
-      last.datagrams.emplace_back(sealed.begin(), sealed.begin() + static_cast<std::ptrdiff_t>(alert->size));
+      SayGoodbye(now, transmit, std::span(sealed).first(alert->size));
     }
-    farewell = std::move(last);
   }
+  gathering.relays.Close(now);
   agent.Close(now);
   while (agent.PollEvent()) {
   }
@@ -304,7 +313,7 @@ LocalParameters Peer::Impl::LocalForDescription() const {
   local.sctp_port = options.sctp.local_port;
   local.max_message_size = options.sctp.max_message_size;
   local.candidates = &agent.local_candidates();
-  local.end_of_candidates = gatherer.is_complete();
+  local.end_of_candidates = gathering.gatherer.is_complete();
   return local;
 }
 
@@ -315,11 +324,11 @@ size_t Peer::Impl::SendRoom() const {
 }
 
 std::optional<Peer::Transmit> Peer::Impl::PollFarewell(std::span<uint8_t> out) {
-  if (farewell->datagrams.empty() || farewell->datagrams.front().size() > out.size()) return std::nullopt;
-  const std::vector<uint8_t> datagram = std::move(farewell->datagrams.front());
+  if (farewell->datagrams.empty() || farewell->datagrams.front().second.size() > out.size()) return std::nullopt;
+  const auto [transmit, datagram] = std::move(farewell->datagrams.front());
   farewell->datagrams.pop_front();
   std::ranges::copy(datagram, out.begin());
-  return Transmit{datagram.size(), farewell->local, farewell->remote};
+  return transmit;
 }
 
 std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<uint8_t> out) {

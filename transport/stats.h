@@ -11,6 +11,7 @@
 #include "sctp/events.h"
 #include "sctp/metrics.h"
 #include "transport/peer_events.h"
+#include "transport/relay_set.h"
 namespace jsp::transport {
 
 // When each step was reached, counted from the Peer's construction; nullopt: not yet.
@@ -30,6 +31,7 @@ struct DemuxMetrics {
   uint64_t dropped_unknown_kind = 0;   // RFC 7983 §7: none of ours
   uint64_t dropped_not_validated = 0;  // DTLS from an address without a checked pair
   uint64_t dropped_stun = 0;           // nobody's transaction
+  uint64_t dropped_not_relayed = 0;    // came directly, although only relays are to be used
 };
 
 // What the DTLS handshake agreed on; empty before.
@@ -42,8 +44,18 @@ struct SctpStats : sctp::Metrics {
   std::optional<sctp::event::Connected> negotiated;  // nullopt before
 };
 
+// "udp", "tcp", "tls"; nullptr: not relayed.
+const char* RelayProtocolName(const std::optional<turn::ControlTransport>& relay);
+
+// Of relayed paths.
+struct RelayStats {
+  std::optional<turn::ControlTransport> selected_relay;  // how the relay of the selected pair is reached; none: direct
+  RelaySet::Metrics relays;                              // of all relayed paths together
+  std::vector<RelayFailure> relay_failures;              // TURN servers that gave no address, and why
+};
+
 // A snapshot of all layers.
-struct PeerStats {
+struct PeerStats : RelayStats {
   ConnectionState state = ConnectionState::kNew;
   std::string state_reason;
   Timings timings;

@@ -159,7 +159,9 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                    const auto handler = handlers.local_candidate;
                    handler({});
                  },
-                 [](transport::event::ResolveName&) {},  // the driver's affair
+                 [](transport::event::ResolveName&) {},  // the driver's affair, as the next two
+                 [](transport::event::RelayConnectionWanted&) {},
+                 [](transport::event::RelayConnectionDone&) {},
                  [](transport::event::SelectedPairChanged&) {},
                  [&](dc::ChannelOpenedByPeer& e) { HandleOpenedByPeer(e.channel); },
                  [](dc::ChannelOpen&) {},

@@ -1,0 +1,159 @@
+// Datagrams on their way in and out of Peer: over its own sockets, and over relays, which ICE takes for sockets.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/overloaded.h"
+#include "transport/demux.h"
+#include "transport/peer_impl.h"
+
+namespace jsp::transport {
+namespace {
+
+constexpr size_t kMaxRelayed = 2048;  // of ours; what is larger is a path MTU probe that no relay should carry
+
+}  // namespace
+
+const char* RelayProtocolName(const std::optional<turn::ControlTransport>& relay) {
+  if (!relay) return nullptr;
+  switch (*relay) {
+    case turn::ControlTransport::kUdp:
+      return "udp";
+    case turn::ControlTransport::kTcp:
+      return "tcp";
+    case turn::ControlTransport::kTls:
+      return "tls";
+  }
+  return nullptr;
+}
+
+void Peer::HandleRelayConnected(Timestamp now, RelayId id, const SocketAddress& local) {
+  if (impl_->progress.is_final()) return;
+  impl_->gathering.relays.HandleConnected(now, id, local);
+  impl_->Pump(now);
+}
+
+void Peer::HandleRelayConnectionFailed(Timestamp now, RelayId id, std::string reason) {
+  if (impl_->progress.is_final()) return;
+  impl_->gathering.relays.HandleConnectionFailed(now, id, std::move(reason));
+  impl_->Pump(now);
+}
+
+void Peer::HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& remote,
+                              std::span<const uint8_t> message) {
+  Impl& impl = *impl_;
+  ++impl.demux.datagrams_received;
+  impl.demux.bytes_received += message.size();
+  if (impl.progress.is_final()) return;
+  const auto received = impl.gathering.relays.HandleMessage(now, id, remote, message);
+  if (received) {
+    impl.HandlePeerDatagram(now, received->relayed, received->peer, received->data);
+  } else {
+    impl.Pump(now);
+  }
+}
+
+void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                                    std::span<const uint8_t> datagram) {
+  switch (ClassifyPacket(datagram)) {
+    case PacketKind::kStun:
+      if (!agent.HandleDatagram(now, local, remote, datagram) &&
+          !gathering.gatherer.HandleDatagram(now, local, remote, datagram)) {
+        ++demux.dropped_stun;
+        return;
+      }
+      break;
+    case PacketKind::kDtls:
+      if (agent.IsValidated(local, remote)) {
+        HandleRecords(now, datagram);
+      } else if (!agent.IsAuthenticated(local, remote) || !early.Keep(local, remote, datagram)) {
+        ++demux.dropped_not_validated;
+        return;
+      }
+      break;
+    default:  // RFC 7983 §7: ZRTP, TURN channels outside of a relay's connection and RTP are not for us
+      ++demux.dropped_unknown_kind;
+      return;
+  }
+  Pump(now);
+}
+
+void Peer::Impl::PumpRelays(Timestamp now) {
+  while (auto polled = gathering.relays.PollEvent()) {
+    std::visit(Overloaded{
+                   [&](relay_event::ConnectionWanted& e) {
+                     events.Push(event::RelayConnectionWanted{e.id, std::move(e.server)});
+                   },
+                   [&](const relay_event::ConnectionDone& e) { events.Push(event::RelayConnectionDone{e.id}); },
+                   [&](const relay_event::CandidateGathered& e) { AddCandidate(now, e.candidate); },
+                   [&](const relay_event::Settled&) { gathering.gatherer.HandleRelaysSettled(); },
+               },
+               *polled);
+  }
+}
+
+void Peer::Impl::AddCandidate(Timestamp now, const ice::Candidate& candidate) {
+  if (!agent.AddLocalCandidate(now, candidate)) return;
+  const ice::Candidate& added = agent.local_candidates().back();
+  events.Push(event::LocalCandidateGathered{added, ice::WriteCandidate(added)});
+}
+
+// Nothing can come of it, and the servers have said why: no need to wait for a timer of ICE.
+void Peer::Impl::FailWithoutRelays(Timestamp now) {
+  if (!options.only_relays || !agent.local_candidates().empty()) return;
+  std::string reason = "no relayed address";
+  for (const RelayFailure& failure : gathering.relays.failures()) {
+    reason += "; " + failure.server.ToString() + ": " + failure.reason;
+  }
+  TearDown(now, progress.HandleFailure(std::move(reason)));
+}
+
+// What ICE and the layers above it want sent, in their order.
+std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<uint8_t> out) {
+  if (farewell) return PollFarewell(out);
+  if (progress.is_final()) return std::nullopt;
+  if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
+  if (auto check = agent.PollTransmit(now, out)) {
+    progress.HandleFirstCheck(now);
+    return Transmit{check->size, check->local, check->remote};
+  }
+  if (auto datagram = PollSecured(now, out)) return datagram;
+  // What left made room: messages that waited for it are handed over, and low-water events become visible.
+  PumpSctp(now);
+  PumpChannels(now);
+  return PollSecured(now, out);
+}
+
+std::optional<Peer::Transmit> Peer::Impl::Wrap(Timestamp now, const Transmit& transmit, std::span<uint8_t> out) {
+  if (transmit.size > kMaxRelayed) return std::nullopt;
+  std::array<uint8_t, kMaxRelayed> datagram;  // not initialised: written before it is read
+  std::ranges::copy(out.first(transmit.size), datagram.begin());
+  const auto wrapped =
+      gathering.relays.Send(now, transmit.local, transmit.remote, std::span(datagram).first(transmit.size), out);
+  if (!wrapped) return std::nullopt;
+  return Transmit{wrapped->size, wrapped->local, wrapped->remote, transmit.fragmentation, wrapped->relay};
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollRelayRequest(Timestamp now, std::span<uint8_t> out) {
+  const auto request = gathering.relays.PollTransmit(now, out);
+  if (!request) return std::nullopt;
+  return Transmit{request->size, request->local, request->remote, IpFragmentation::kAllowed, request->relay};
+}
+
+// Wrapped now where it is relayed: when it is polled, the allocation is being deleted.
+void Peer::Impl::SayGoodbye(Timestamp now, const Transmit& transmit, std::span<const uint8_t> datagram) {
+  if (!gathering.relays.IsRelayed(transmit.local)) {
+    Transmit last = transmit;
+    last.size = datagram.size();
+    farewell->datagrams.emplace_back(last, std::vector<uint8_t>(datagram.begin(), datagram.end()));
+    return;
+  }
+  std::vector<uint8_t> wrapped(datagram.size() + turn::Client::kMaxOverhead);
+  const auto sent = gathering.relays.Send(now, transmit.local, transmit.remote, datagram, wrapped);
+  if (!sent) return;
+  wrapped.resize(sent->size);
+  farewell->datagrams.emplace_back(
+      Transmit{sent->size, sent->local, sent->remote, IpFragmentation::kAllowed, sent->relay}, std::move(wrapped));
+}
+
+}  // namespace jsp::transport
