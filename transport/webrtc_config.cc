@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "datachannel/message_codec.h"
+#include "stun/opaque_string.h"
 #include "stun/uri.h"
 
 namespace jsp {
@@ -43,10 +44,20 @@ Result CheckServers(const WebRtcConfig& config) {
     if (server.urls.empty()) return Refuse(field + ".urls", "a TURN server needs at least one URI");
     for (const auto& url : server.urls) {
       if (auto checked = CheckUri(field + ".urls", url, true); !checked) return checked;
+      const auto uri = stun::ParseUri(url);
+      if (uri->IsSecure() && uri->transport == stun::UriTransport::kUdp) {
+        return Refuse(field + ".urls", "\"" + url + "\": TURN over DTLS is not supported; use ?transport=tcp");
+      }
     }
     // RFC 8656 §5: allocations are authenticated by long-term credentials.
     if (server.username.empty()) return Refuse(field + ".username", "a TURN server needs a user name");
     if (server.credential.empty()) return Refuse(field + ".credential", "a TURN server needs a credential");
+    if (const auto name = stun::PrepareOpaqueString(server.username); !name) {
+      return Refuse(field + ".username", std::string(stun::Describe(name.error().code)));
+    }
+    if (const auto password = stun::PrepareOpaqueString(server.credential); !password) {
+      return Refuse(field + ".credential", std::string(stun::Describe(password.error().code)));
+    }
   }
   if (config.ice_transport_policy == IceTransportPolicy::kRelay && config.turn_servers.empty()) {
     return Refuse("ice_transport_policy", "kRelay needs a TURN server in turn_servers");

@@ -9,6 +9,7 @@
 #include "base/overloaded.h"
 #include "transport/asio/resolver.h"
 #include "transport/asio/steady_clock.h"
+#include "transport/webrtc_turn_servers.h"
 
 namespace jsp {
 namespace {
@@ -32,11 +33,6 @@ void TransportCore::Initialize(Completion<error_code> done) {
   if (const auto valid = config.Validate(); !valid) {
     Fail(TransportErrc::kInvalidConfig, valid.error().ToString());
     return done.Complete(TransportErrc::kInvalidConfig);
-  }
-  if (config.ice_transport_policy == IceTransportPolicy::kRelay) {
-    Fail(TransportErrc::kRelayUnavailable,
-         "ice_transport_policy: relay candidates are not available in this version; use kAll");
-    return done.Complete(TransportErrc::kRelayUnavailable);
   }
   phase = Phase::kInitializing;
   AddWaiter(
@@ -70,14 +66,29 @@ void TransportCore::OpenDriver() {
   transport::io::ResolveServers(executor, servers, deadline,
                                 [weak = weak_from_this()](std::vector<SocketAddress> addresses) {
                                   const auto core = weak.lock();
-                                  if (core && core->phase == Phase::kInitializing) core->AddPeer(std::move(addresses));
+                                  if (!core || core->phase != Phase::kInitializing) return;
+                                  core->config.peer_options.stun_servers = std::move(addresses);
+                                  core->ResolveRelays();
                                 });
 }
 
-void TransportCore::AddPeer(std::vector<SocketAddress> stun_servers) {
+void TransportCore::ResolveRelays() {
+  ResolveTurnServers(executor, config.turn_servers, config.peer_options.gathering_timeout,
+                     [weak = weak_from_this()](std::vector<transport::RelayServer> servers) {
+                       const auto core = weak.lock();
+                       if (core && core->phase == Phase::kInitializing) core->AddPeer(std::move(servers));
+                     });
+}
+
+void TransportCore::AddPeer(std::vector<transport::RelayServer> turn_servers) {
   transport::PeerOptions options = config.peer_options;
   options.certificate = config.certificate;
-  options.stun_servers = std::move(stun_servers);
+  options.relay_servers = std::move(turn_servers);
+  options.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
+  if (options.only_relays && options.relay_servers.empty()) {
+    Fail(TransportErrc::kRelayUnavailable, "turn_servers: no name resolves; check the names and the name server");
+    return CheckWaiters();
+  }
   options.sctp.max_send_buffer = config.send_queue_bytes;
   options.channels.max_queued_bytes = config.send_queue_bytes;
   peer = driver->AddPeer(options, *this);

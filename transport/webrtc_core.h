@@ -55,7 +55,8 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   // webrtc_core.cc: life.
   void Initialize(Completion<error_code> done);
   void OpenDriver();
-  void AddPeer(std::vector<SocketAddress> stun_servers);
+  void ResolveRelays();
+  void AddPeer(std::vector<transport::RelayServer> turn_servers);
   void Connect(Completion<error_code> done);
   void Close(Completion<error_code> done);
   void Destroy();

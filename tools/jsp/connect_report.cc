@@ -18,11 +18,11 @@ json::value Maybe(const std::optional<Duration>& d) {
 }
 json::value Maybe(const std::optional<double>& ms) { return ms ? json::value(Rounded(*ms)) : json::value(nullptr); }
 
-json::object CandidateJson(const ice::Candidate& candidate) {
+json::object CandidateJson(const ice::Candidate& candidate, const char* relay_protocol) {
   const bool is_udp = candidate.protocol == ice::TransportProtocol::kUdp;
   return {{"type", ice::ToString(candidate.type)},
           {"protocol", is_udp ? "udp" : "tcp"},
-          {"relay_protocol", nullptr},
+          {"relay_protocol", relay_protocol != nullptr ? json::value(relay_protocol) : json::value(nullptr)},
           {"address", candidate.address.ip.ToString()},
           {"port", candidate.address.port}};
 }
@@ -56,9 +56,10 @@ std::string ToJson(const ConnectReport& report) {
   document["selected_pair"] = nullptr;
   if (report.stats && report.stats->selected_pair) {
     const auto& pair = *report.stats->selected_pair;
-    document["selected_pair"] = {{"local", CandidateJson(pair.local)},
-                                 {"remote", CandidateJson(pair.remote)},
-                                 {"rtt_ms", Rounded(Milliseconds(pair.rtt))}};
+    document["selected_pair"] = {
+        {"local", CandidateJson(pair.local, transport::RelayProtocolName(report.stats->selected_relay))},
+        {"remote", CandidateJson(pair.remote, nullptr)},
+        {"rtt_ms", Rounded(Milliseconds(pair.rtt))}};
   }
   document["job"] = nullptr;
   if (report.job) {

@@ -14,6 +14,7 @@
 #include "tools/jsp/page.h"
 #include "transport/asio/resolver.h"
 #include "transport/signaling/server.h"
+#include "transport/webrtc_turn_servers.h"
 
 namespace jsp::tool {
 namespace {
@@ -68,6 +69,17 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   return options;
 }
 
+std::vector<transport::RelayServer> ResolveRelays(boost::asio::io_context& loop,
+                                                  const std::vector<TurnServer>& servers) {
+  std::optional<std::vector<transport::RelayServer>> relays;
+  ResolveTurnServers(loop.get_executor(), servers, kResolveDeadline,
+                     [&](std::vector<transport::RelayServer> found) { relays = std::move(found); });
+  while (!relays && loop.run_one() > 0) {
+  }
+  loop.restart();
+  return relays.value_or(std::vector<transport::RelayServer>());
+}
+
 std::vector<SocketAddress> Resolve(boost::asio::io_context& loop, const std::vector<std::string>& texts) {
   std::vector<stun::Uri> uris;
   for (const auto& text : texts) {
@@ -92,15 +104,18 @@ int RunServe(const ServeArguments& arguments) {
   if (const auto applied = ApplyIceArguments(arguments.ice, config); !applied) {
     return Fail(applied.error(), kExitUsage);
   }
-  if (config.ice_transport_policy == IceTransportPolicy::kRelay) {
-    return Fail("--policy relay: this version gathers no relayed candidates; serve with --policy all");
-  }
   config.driver_options.interfaces.include_loopback = IsLoopback(address->host);
   boost::asio::io_context loop(1);
   auto options = HostOptions(arguments);
   options.peer.stun_servers = Resolve(loop, config.stun_servers);
   if (options.peer.stun_servers.empty() && !config.stun_servers.empty()) {
     return Fail("--ice-server " + config.stun_servers.front() + ": the host name does not resolve; check it");
+  }
+  options.peer.relay_servers = ResolveRelays(loop, config.turn_servers);
+  options.peer.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
+  if (options.peer.relay_servers.empty() && !config.turn_servers.empty()) {
+    return Fail("--ice-server " + config.turn_servers.front().urls.front() +
+                ": the host name does not resolve; check it");
   }
   auto driver = transport::io::Driver::Open(loop.get_executor(), config.driver_options);
   if (!driver) {

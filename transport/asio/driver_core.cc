@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/overloaded.h"
+#include "transport/asio/relay_connection.h"
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/system_rng.h"
 
@@ -199,6 +200,9 @@ void DriverCore::FlushDirty(Timestamp now) {
     if (driven->observer != nullptr) FlushPeer(now, *driven);
   }
   batch.Send();
+  for (const auto& driven : flushing) {
+    for (const auto& relay : driven->relays) relay->HandleFlushed();
+  }
   flushing.clear();
 }
 
@@ -213,9 +217,13 @@ void DriverCore::FlushPeer(Timestamp now, DrivenPeer& driven) {
 bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
   std::optional<size_t> socket;
   SocketAddress local;
-  while (true) {
+  while (!driven.IsRelayBlocked()) {
     const auto transmit = driven.peer.PollTransmit(now, batch.room());
     if (!transmit) return true;
+    if (transmit->relay) {
+      if (RelayConnection* relay = driven.FindRelay(*transmit->relay)) relay->Send(batch, *transmit);
+      continue;
+    }
     if (!socket || transmit->local != local) {
       local = transmit->local;
       socket = mux->FindSocket(local);
@@ -225,6 +233,7 @@ bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
     batch.Append(mux->socket(*socket), *transmit);
     if (mux->socket(*socket).has_backlog()) return false;
   }
+  return true;  // the connection touches the peer when it takes more
 }
 
 void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
@@ -243,6 +252,14 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
         found->peer.HandleNameResolved(Now(), text, address);
         core->Touch(*found);
       });
+      continue;
+    }
+    if (const auto* wanted = std::get_if<event::RelayConnectionWanted>(&*event)) {
+      OpenRelay(driven, *wanted);
+      continue;
+    }
+    if (const auto* gone = std::get_if<event::RelayConnectionDone>(&*event)) {
+      CloseRelay(driven, gone->id);
       continue;
     }
     pending.push_back({driven.shared_from_this(), std::move(*event)});
@@ -281,6 +298,7 @@ void DriverCore::Release(DrivenPeer& driven) {
   (void)TakeOutput(now, driven);
   batch.Send();
   CheckCongestion();
+  driven.CloseRelays();
   if (driven.is_linked()) driven.unlink();
   mux->RemovePeer(&driven);
   --peer_count;

@@ -2,6 +2,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/set.hpp>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,8 @@
 #include "transport/asio/driver.h"
 #include "transport/asio/mdns_driver.h"
 namespace jsp::transport::io {
+
+class RelayConnection;
 
 // A Peer and what its driver knows about it. Owned by its PeerHandle, and by a turn that is under way.
 struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
@@ -23,6 +26,12 @@ struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<
   Timestamp deadline;      // the key in DriverCore::deadlines while linked
   std::optional<size_t> wanted_room;
   bool dirty = false;  // in DriverCore::dirty
+  std::vector<std::shared_ptr<RelayConnection>> relays;
+
+  // driver_relays.cc
+  RelayConnection* FindRelay(RelayId id) const;
+  bool IsRelayBlocked() const;
+  void CloseRelays();
 };
 
 struct EarlierDeadline {
@@ -83,6 +92,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   bool TakeOutput(Timestamp now, DrivenPeer& driven);
   void TakeEvents(Timestamp now, DrivenPeer& driven);
   void CheckCongestion();
+  // driver_relays.cc
+  void OpenRelay(DrivenPeer& driven, const event::RelayConnectionWanted& wanted);
+  void CloseRelay(DrivenPeer& driven, RelayId id);
+  // A turn that a relay's connection begins. Returns whether the connection still exists after it.
+  bool RelayTurn(DrivenPeer& driven, RelayId id, const std::function<void(Timestamp)>& call);
   void Dispatch();
   void Release(DrivenPeer& driven);
   void SetDeadline(DrivenPeer& driven, Timestamp deadline);

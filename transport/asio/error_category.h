@@ -10,7 +10,7 @@ namespace jsp {
 // What the façade's operations answer besides the operating system's own errors. Zero is success.
 enum class TransportErrc {
   kInvalidConfig = 1,  // WebRtcConfig::Validate() names the field
-  kRelayUnavailable,   // relay-only policy, and this version has no relay candidates
+  kRelayUnavailable,   // relay-only policy, and no name of a TURN server resolves
   kNoLocalAddress,     // no usable interface
   kNotInitialized,     // async_initialize() has not completed
   kBadDescription,     // a session description was refused

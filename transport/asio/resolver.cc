@@ -16,7 +16,7 @@ using boost::system::error_code;
 // One round of look-ups; kept alive by its handlers until the last one or the deadline came.
 struct Round : std::enable_shared_from_this<Round> {
   Round(const boost::asio::any_io_executor& executor, size_t servers,
-        std::function<void(std::vector<SocketAddress>)> on_done)
+        std::function<void(std::vector<std::vector<SocketAddress>>)> on_done)
       : resolver(executor), timer(executor), found(servers), done(std::move(on_done)) {}
 
   void Start(size_t index, const stun::Uri& uri) {
@@ -39,15 +39,13 @@ struct Round : std::enable_shared_from_this<Round> {
     if (!done) return;
     timer.cancel();
     resolver.cancel();
-    std::vector<SocketAddress> all;
-    for (const auto& addresses : found) all.insert(all.end(), addresses.begin(), addresses.end());
-    std::exchange(done, nullptr)(std::move(all));
+    std::exchange(done, nullptr)(std::move(found));
   }
 
   udp::resolver resolver;
   boost::asio::steady_timer timer;
   std::vector<std::vector<SocketAddress>> found;  // by server, so that the order stays
-  std::function<void(std::vector<SocketAddress>)> done;
+  std::function<void(std::vector<std::vector<SocketAddress>>)> done;
   size_t open = 0;
 };
 
@@ -55,6 +53,16 @@ struct Round : std::enable_shared_from_this<Round> {
 
 void ResolveServers(const boost::asio::any_io_executor& executor, const std::vector<stun::Uri>& servers,
                     Duration deadline, std::function<void(std::vector<SocketAddress>)> done) {
+  ResolveEach(executor, servers, deadline,
+              [done = std::move(done)](const std::vector<std::vector<SocketAddress>>& found) {
+                std::vector<SocketAddress> all;
+                for (const auto& addresses : found) all.insert(all.end(), addresses.begin(), addresses.end());
+                done(std::move(all));
+              });
+}
+
+void ResolveEach(const boost::asio::any_io_executor& executor, const std::vector<stun::Uri>& servers, Duration deadline,
+                 std::function<void(std::vector<std::vector<SocketAddress>>)> done) {
   const auto round = std::make_shared<Round>(executor, servers.size(), std::move(done));
   for (size_t i = 0; i < servers.size(); ++i) {
     if (servers[i].ip) {

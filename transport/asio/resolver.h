@@ -15,4 +15,8 @@ namespace jsp::transport::io {
 void ResolveServers(const boost::asio::any_io_executor& executor, const std::vector<stun::Uri>& servers,
                     Duration deadline, std::function<void(std::vector<SocketAddress>)> done);
 
+// The same, apart: the addresses of each server, in the order of `servers`; empty where the name did not resolve.
+void ResolveEach(const boost::asio::any_io_executor& executor, const std::vector<stun::Uri>& servers, Duration deadline,
+                 std::function<void(std::vector<std::vector<SocketAddress>>)> done);
+
 }  // namespace jsp::transport::io

@@ -31,18 +31,18 @@ const char* TypeName(ice::CandidateType type) {
   return "unknown";
 }
 
-json::object ToJson(const ice::Candidate& candidate) {
+json::object ToJson(const ice::Candidate& candidate, const char* relay_protocol) {
   return {{"type", TypeName(candidate.type)},
           {"protocol", "udp"},
-          {"relay_protocol", nullptr},
+          {"relay_protocol", relay_protocol != nullptr ? json::value(relay_protocol) : json::value(nullptr)},
           {"address", candidate.address.ip.ToString()},
           {"port", candidate.address.port}};
 }
 
 json::value SelectedPair(const PeerStats& stats) {
   if (!stats.selected_pair) return nullptr;
-  return json::object{{"local", ToJson(stats.selected_pair->local)},
-                      {"remote", ToJson(stats.selected_pair->remote)},
+  return json::object{{"local", ToJson(stats.selected_pair->local, transport::RelayProtocolName(stats.selected_relay))},
+                      {"remote", ToJson(stats.selected_pair->remote, nullptr)},
                       {"rtt_ms", Milliseconds(stats.selected_pair->rtt)}};
 }
 

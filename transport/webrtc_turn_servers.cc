@@ -1,0 +1,46 @@
+#include "transport/webrtc_turn_servers.h"
+
+#include <utility>
+
+#include "stun/opaque_string.h"
+#include "stun/uri.h"
+#include "transport/asio/resolver.h"
+namespace jsp {
+namespace {
+
+turn::ControlTransport TransportOf(const stun::Uri& uri) {
+  if (uri.IsSecure()) return turn::ControlTransport::kTls;
+  return uri.transport == stun::UriTransport::kTcp ? turn::ControlTransport::kTcp : turn::ControlTransport::kUdp;
+}
+
+}  // namespace
+
+void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std::vector<TurnServer>& servers,
+                        Duration deadline, std::function<void(std::vector<transport::RelayServer>)> done) {
+  std::vector<stun::Uri> uris;
+  std::vector<transport::RelayServer> relays;
+  for (const TurnServer& server : servers) {
+    for (const std::string& url : server.urls) {
+      const auto uri = stun::ParseUri(url);
+      const auto username = stun::PrepareOpaqueString(server.username);
+      const auto password = stun::PrepareOpaqueString(server.credential);
+      if (!uri || !username || !password) continue;  // WebRtcConfig::Validate says which and why
+      uris.push_back(*uri);
+      relays.push_back(
+          {.transport = TransportOf(*uri), .host = uri->host, .username = *username, .password = *password});
+    }
+  }
+  transport::io::ResolveEach(executor, uris, deadline,
+                             [relays = std::move(relays),
+                              done = std::move(done)](const std::vector<std::vector<SocketAddress>>& found) mutable {
+                               std::vector<transport::RelayServer> resolved;
+                               for (size_t i = 0; i < found.size(); ++i) {
+                                 if (found[i].empty()) continue;
+                                 relays[i].address = found[i].front();
+                                 resolved.push_back(std::move(relays[i]));
+                               }
+                               done(std::move(resolved));
+                             });
+}
+
+}  // namespace jsp

@@ -1,0 +1,16 @@
+#pragma once
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <vector>
+
+#include "base/time.h"
+#include "transport/relay_options.h"
+#include "transport/webrtc_config.h"
+namespace jsp {
+
+// The servers of a valid configuration as a Peer takes them: each URI is a relay of its own, at the first address that
+// its name resolves to. Names that do not resolve before `deadline` are left out.
+void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std::vector<TurnServer>& servers,
+                        Duration deadline, std::function<void(std::vector<transport::RelayServer>)> done);
+
+}  // namespace jsp
