@@ -56,6 +56,10 @@ struct Association::Impl {
   }
   void HandleTimer(Timer timer);
   Expected<void, SendError> CheckSend(const Message& message, const SendOptions& options);
+  Expected<void, SendError> CheckSize(const Message& message) const;
+  Expected<void, SendError> CheckPart(const Message& message, const Tcb* tcb);
+  // With which messages go: after a stale cookie that of the earlier try. Null before the first one.
+  Tcb* SendingTcb();
 
   Context context;
 };
@@ -95,13 +99,19 @@ Expected<void, SendError> Association::Send(Timestamp now, Message message, cons
   const auto checked = impl_->CheckSend(message, options);
   if (!checked) return checked;
   Context& context = impl_->context;
+  Tcb* tcb = impl_->SendingTcb();
+  if (message.part == Part::kAborted) {
+    tcb->sender.AbandonOpenMessage(context.now, message.stream);
+    return {};
+  }
   const size_t size = message.payload.size();
-  if (Tcb* tcb = context.tcb();
-      tcb != nullptr ? !tcb->sender.MakeRoom(context.now, size, options) : size > context.messages.room()) {
+  // Last, so that nothing gives way to what is refused. A message in pieces has no policy by which others go first.
+  const SendOptions how = Begins(message.part) ? options : SendOptions();
+  if (tcb != nullptr ? !tcb->sender.MakeRoom(context.now, size, how) : size > context.messages.room()) {
     return Unexpected(SendError::kQueueFull);
   }
   context.messages.Add(context.now, std::move(message), options);
-  if (Tcb* tcb = context.tcb()) tcb->sender.AllowBurst();
+  if (tcb != nullptr) tcb->sender.AllowBurst();
   return {};
 }
 
@@ -161,6 +171,14 @@ void Association::SetBufferedAmountLowThreshold(StreamId stream, size_t bytes) {
   impl_->context.messages.SetLowThreshold(stream, bytes);
 }
 
+void Association::SetDelivery(Timestamp now, StreamId stream, Delivery delivery) {
+  impl_->Advance(now);
+  Tcb* tcb = impl_->context.tcb();
+  if (tcb == nullptr) return;
+  tcb->reassembly.SetDelivery(stream, delivery);
+  DeliverMessages(impl_->context, *tcb);
+}
+
 void Association::SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size) {
   impl_->context.options.remote_port = remote_port;
   impl_->context.options.remote_max_message_size = remote_max_message_size;
@@ -210,6 +228,7 @@ State Association::state() const {
 
 size_t Association::buffered_amount(StreamId stream) const { return impl_->context.messages.buffered_amount(stream); }
 size_t Association::total_buffered_amount() const { return impl_->context.messages.total_buffered_amount(); }
+bool Association::IsBufferedAmountLow(StreamId stream) const { return impl_->context.messages.IsLow(stream); }
 size_t Association::send_buffer_room() const { return impl_->context.messages.room(); }
 const BufferPool& Association::pool() const { return impl_->context.pool; }
 AbandonedByPolicy Association::abandoned(StreamId stream) const { return impl_->context.messages.abandoned(stream); }
@@ -237,26 +256,58 @@ void Association::Impl::HandleTimer(Timer timer) {
 }
 
 Expected<void, SendError> Association::Impl::CheckSend(const Message& message, const SendOptions& options) {
-  const size_t size = message.payload.size();
-  if (size == 0) return Unexpected(SendError::kEmptyMessage);
-  // RFC 3758 §4, RFC 7496 §3: one policy per message.
-  if (options.policies() > 1) return Unexpected(SendError::kBadOptions);
-  const size_t limit = context.options.remote_max_message_size;
-  if ((limit != 0 && size > limit) || size > context.options.max_send_buffer ||
-      size > std::numeric_limits<uint32_t>::max()) {
-    return Unexpected(SendError::kMessageTooLarge);
-  }
-  const Tcb* tcb = context.tcb();
+  // RFC 3758 §4, RFC 7496 §3: one policy per message. A message that is being written gives way to nothing.
+  const bool yields = options.buffer_priority || options.replaceable;
+  if (options.policies() > 1 || (yields && message.part != Part::kWhole)) return Unexpected(SendError::kBadOptions);
+  if (const auto fits = CheckSize(message); !fits) return fits;
   const bool is_open = Is<state::Established>(context.state) || Is<state::CookieEchoed>(context.state) ||
                        Is<state::CookieWait>(context.state) || Is<state::Closed>(context.state);
   // RFC 9260 §9.2: no new data once a shutdown began on either side.
   if (!is_open) return Unexpected(SendError::kShuttingDown);
-  if (const auto* wait = std::get_if<state::CookieWait>(&context.state); wait != nullptr && wait->retry) {
-    tcb = wait->retry->suspended.get();
-  }
+  const Tcb* tcb = SendingTcb();
   const uint16_t streams = tcb == nullptr ? context.options.outgoing_streams : tcb->agreement.outgoing_streams;
   if (message.stream.value >= streams || context.messages.is_resetting(message.stream)) {
     return Unexpected(SendError::kUnknownStream);
+  }
+  return CheckPart(message, tcb);
+}
+
+Tcb* Association::Impl::SendingTcb() {
+  auto* wait = std::get_if<state::CookieWait>(&context.state);
+  return wait != nullptr && wait->retry ? wait->retry->suspended.get() : context.tcb();
+}
+
+Expected<void, SendError> Association::Impl::CheckSize(const Message& message) const {
+  if (message.part == Part::kAborted) return {};
+  const size_t size = message.payload.size();
+  if (size == 0) return Unexpected(SendError::kEmptyMessage);
+  const size_t limit = context.options.remote_max_message_size;
+  const uint64_t before = Begins(message.part) ? 0 : context.messages.open_octets(message.stream);
+  if ((limit != 0 && before + size > limit) || size > context.options.max_send_buffer ||
+      size > std::numeric_limits<uint32_t>::max()) {
+    return Unexpected(SendError::kMessageTooLarge);
+  }
+  return {};
+}
+
+Expected<void, SendError> Association::Impl::CheckPart(const Message& message, const Tcb* tcb) {
+  using Open = SendQueue::Open;
+  const Open open = context.messages.open(message.stream);
+  if (Begins(message.part)) {
+    if (open == Open::kOpen) return Unexpected(SendError::kMessageOpen);
+    if (open == Open::kAbandoned) context.messages.ForgetOpen(message.stream);
+    if (message.part == Part::kWhole) return {};
+    const bool interleaves = tcb != nullptr && tcb->agreement.framing() == Framing::kIData;
+    return interleaves ? Expected<void, SendError>() : Unexpected(SendError::kNoInterleaving);
+  }
+  if (open == Open::kNone) return Unexpected(SendError::kNoOpenMessage);
+  if (open == Open::kAbandoned) {
+    if (Ends(message.part)) context.messages.ForgetOpen(message.stream);
+    return Unexpected(SendError::kMessageAbandoned);
+  }
+  const bool gives_up = message.part == Part::kAborted;
+  if (gives_up && !tcb->agreement.capabilities.partial_reliability) {
+    return Unexpected(SendError::kNoPartialReliability);
   }
   return {};
 }

@@ -25,7 +25,12 @@ enum class SendError : uint8_t {
   kQueueFull,
   kUnknownStream,
   kShuttingDown,
-  kBadOptions
+  kBadOptions,
+  kMessageOpen,           // a message in pieces has begun on the stream and has no end yet
+  kNoOpenMessage,         // a piece of none
+  kMessageAbandoned,      // RFC 3758 §3.5 A3: of its message nothing more is sent
+  kNoInterleaving,        // in pieces only with I-DATA: without it the message would hold up all streams (RFC 8260 §1)
+  kNoPartialReliability,  // the peer does not understand that a message is given up (RFC 3758 §3.3.1)
 };
 enum class ResetError : uint8_t {
   kNotSupportedByPeer,
@@ -85,8 +90,12 @@ class Association {
 
   // Commands. What the caller did wrong comes back; what the network does later is an Event.
   void Connect(Timestamp now);  // both sides may (RFC 8841 §10.2, simultaneous INIT is legal)
-  Expected<void, SendError> Send(Timestamp now, Message message,
-                                 const SendOptions& options = {});  // also before Connected
+  // Whole messages also before Connected. A message of any size goes in pieces, one message at a time on a stream:
+  // Part::kBegin, kMiddle …, kEnd, each with at least one octet, so that only what max_send_buffer has room for is ever
+  // held; or kAborted, without octets, which abandons it. Pieces travel with the options of the first one. With another
+  // error than kNoOpenMessage, kMessageAbandoned, or one that ended the association, the message is still open; so it
+  // is after a reset of its stream that failed.
+  Expected<void, SendError> Send(Timestamp now, Message message, const SendOptions& options = {});
   // RFC 6525 §5.1.2: after all that was sent on them is delivered or abandoned. Further sends fail with kUnknownStream
   // until OutgoingStreamsReset. No streams: all.
   Expected<void, ResetError> ResetStreams(Timestamp now, std::span<const StreamId> streams);
@@ -102,6 +111,9 @@ class Association {
   void Shutdown(Timestamp now);                        // graceful, RFC 9260 §9.2
   void Abort(Timestamp now, std::string_view reason);  // at once, RFC 9260 §9.1
   void SetBufferedAmountLowThreshold(StreamId stream, size_t bytes);
+  // How ordered messages of an incoming stream come, until it is reset; when connected. With kPieces MessageReceived
+  // carries a Part, and the peer's message may be larger than the receive window.
+  void SetDelivery(Timestamp now, StreamId stream, Delivery delivery);
   void SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size);
 
   // Outputs. PollTransmit writes one packet: at most max_packet_size octets, or what path MTU discovery found or probes
@@ -114,12 +126,14 @@ class Association {
   // Octets of messages given to Send and not yet put into a packet for the first time; `control` messages do not count.
   size_t buffered_amount(StreamId stream) const;
   size_t total_buffered_amount() const;
+  // It is at or below its threshold.
+  bool IsBufferedAmountLow(StreamId stream) const;
   // Room before Send answers kQueueFull.
   size_t send_buffer_room() const;
   // For payloads of Send, so that a steady state allocates nothing.
   const BufferPool& pool() const;
   const Metrics& metrics() const;
-  // What was given up of one stream since the association began (RFC 7496 §4.3); metrics() has the sum.
+  // What was given up of one stream since it was last reset (RFC 7496 §4.3); metrics() has the sum of all.
   AbandonedByPolicy abandoned(StreamId stream) const;
 
  private:

@@ -89,7 +89,12 @@ TEST(AssociationFuzzTest, SurvivesMutationsOfRealTraffic) {
       options.unordered = rng.Below(3) == 0;
       if (rng.Below(3) == 0) options.max_retransmits = static_cast<uint16_t>(rng.Below(3));
       const auto stream = static_cast<uint16_t>(rng.Below(4));
-      (void)core.Send(pair.now(), MakeMessage(stream, 1 + rng.Below(5000)), options);
+      Message message = MakeMessage(stream, 1 + rng.Below(5000));
+      if (rng.Below(2) == 0) message.part = static_cast<Part>(rng.Below(5));
+      (void)core.Send(pair.now(), std::move(message), options);
+      if (rng.Below(10) == 0) {
+        core.SetDelivery(pair.now(), StreamId(stream), rng.Below(2) == 0 ? Delivery::kPieces : Delivery::kWhole);
+      }
       if (rng.Below(15) == 0) {
         const std::array<StreamId, 1> streams{StreamId(stream)};
         (void)core.ResetStreams(pair.now(), streams);

@@ -40,7 +40,8 @@ struct Aborted {  // last event; the core is dead after it
   AbortCause cause;
   std::string detail;
 };
-// Its octets count against the receive window until HandleConsumed().
+// Its octets count against the receive window until HandleConsumed(). Message::part is kWhole unless pieces were asked
+// for with Options::delivery or SetDelivery().
 struct MessageReceived {
   Message message;
 };

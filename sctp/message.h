@@ -8,18 +8,35 @@
 #include "sctp/types.h"
 namespace jsp::sctp {
 
-// One user message, whole. Moved, never copied, between the layers.
+// Where in its message a payload belongs. Messages of any size are sent and delivered in pieces (RFC 9260 §6.9: "a
+// partial delivery API"), one message at a time on a stream; what is not asked to be in pieces is whole.
+enum class Part : uint8_t {
+  kWhole,
+  kBegin,
+  kMiddle,
+  kEnd,
+  kAborted,  // without octets: what has begun never gets its end
+};
+constexpr bool Begins(Part part) { return part == Part::kWhole || part == Part::kBegin; }
+constexpr bool Ends(Part part) { return part != Part::kBegin && part != Part::kMiddle; }
+
+// One user message, or a piece of one. Moved, never copied, between the layers.
 struct Message {
   StreamId stream;
   Ppid ppid;
   Payload payload;
+  Part part = Part::kWhole;
 };
 
-// When a message may be given up (RFC 3758, RFC 7496 §3).
-enum class AbandonPolicy : uint8_t { kRetransmissions, kLifetime, kPriority, kReplaceable, kCount };
+// How ordered messages of a stream are given out. In pieces: each as soon as it is next, whatever its message's size.
+enum class Delivery : uint8_t { kWhole, kPieces };
+
+// When a message may be given up (RFC 3758, RFC 7496 §3); kApplication: because Part::kAborted said so.
+enum class AbandonPolicy : uint8_t { kRetransmissions, kLifetime, kPriority, kReplaceable, kApplication, kCount };
 
 // How one message travels. Reliably, or with one of four limits (RFC 3758, RFC 7496 §3, RFC 8831 §6.1), which
-// bind once the peer has said that it understands FORWARD TSN; more than one is SendError::kBadOptions.
+// bind once the peer has said that it understands FORWARD TSN; more than one is SendError::kBadOptions. So are
+// buffer_priority and replaceable with a message in pieces: it would give way while it is being written.
 struct SendOptions {
   bool unordered = false;
 

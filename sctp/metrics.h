@@ -63,9 +63,23 @@ struct AbandonedByPolicy {
   std::array<AbandonedMessages, static_cast<size_t>(AbandonPolicy::kCount)> counts{};
   AbandonedMessages& operator[](AbandonPolicy policy) { return counts[static_cast<size_t>(policy)]; }
   const AbandonedMessages& operator[](AbandonPolicy policy) const { return counts[static_cast<size_t>(policy)]; }
+  uint64_t total() const {
+    uint64_t messages = 0;
+    for (const AbandonedMessages& count : counts) messages += count.unsent + count.sent;
+    return messages;
+  }
 };
 
-struct Metrics : PathGauges, PathMtuMetrics {
+// User messages, a message in pieces as one.
+struct MessageMetrics {
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t messages_aborted = 0;    // received in part, and then given up by the peer
+  uint64_t messages_abandoned = 0;  // sent by us: all of them
+  AbandonedByPolicy abandoned;      // of the whole association (RFC 7496 §4.4)
+};
+
+struct Metrics : PathGauges, PathMtuMetrics, MessageMetrics {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
   uint64_t chunks_sent = 0;  // DATA, first transmissions
@@ -74,11 +88,7 @@ struct Metrics : PathGauges, PathMtuMetrics {
   uint64_t t3_expiries = 0;
   uint64_t tail_probes = 0;          // RFC 8985 §7.3
   uint64_t spurious_recoveries = 0;  // undone: nothing had been lost (RFC 9438 §4.9)
-  uint64_t messages_sent = 0;
-  uint64_t messages_received = 0;
-  uint64_t messages_abandoned = 0;  // all of them
-  AbandonedByPolicy abandoned;      // of the whole association (RFC 7496 §4.4)
-  uint64_t bytes_sent = 0;          // user payload
+  uint64_t bytes_sent = 0;           // user payload
   uint64_t bytes_received = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
 };

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/time.h"
+#include "sctp/message.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -97,9 +98,10 @@ struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions,
   // Octets of one SCTP packet: 1280 − 40 (IPv6) − 8 (UDP) − 13 − 24 (DTLS 1.2 record) − 4 (a TURN channel header). With
   // path MTU discovery it is where that begins and falls back to: BASE_PLPMTU.
   size_t max_packet_size = 1191;
-  // Largest message that may be sent and received; 0 = no limit.
+  // Largest message that may be sent and received; 0 = no limit, but a whole one must fit into the receive window.
   size_t max_message_size = 256 * 1024;         // ours: what we accept
   size_t remote_max_message_size = 256 * 1024;  // the peer's, from its description; 0 = no limit
+  Delivery delivery = Delivery::kWhole;         // of all streams, until Association::SetDelivery
   uint32_t max_init_retransmits = 8;
   uint32_t association_max_retransmits = 10;
   size_t max_burst_packets = 4;  // RFC 9260 §6.1 D

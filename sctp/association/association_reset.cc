@@ -16,6 +16,8 @@ constexpr uint32_t kTsnLeap = uint32_t{1} << 31;
 // RFC 6525 §5.2.4 G4, G5: what is incomplete is given up, and all streams of both directions begin anew.
 void StartStreamsAnew(Context& context, Tcb& tcb) {
   DeliverMessages(context, tcb);
+  tcb.reassembly.ResetStreams({});  // what was given out in part ends with a mark
+  DeliverMessages(context, tcb);
   tcb.reassembly = ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement), context.pool);
   context.messages.ResetNumbers();
   context.events.Push(event::AssociationReset{});

@@ -226,7 +226,11 @@ void DeliverMessages(Context& context, Tcb& tcb) {
     const size_t size = message->payload.size();
     tcb.window.unconsumed += size;
     ++tcb.window.unpolled;
-    ++context.metrics.messages_received;
+    if (message->part == Part::kAborted) {
+      ++context.metrics.messages_aborted;
+    } else if (Ends(message->part)) {
+      ++context.metrics.messages_received;
+    }
     context.metrics.bytes_received += size;
     context.events.Push(event::MessageReceived{std::move(*message)});
   }

@@ -22,7 +22,7 @@ Flow HandleForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk);
 Flow HandleIForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk);
 // After the last chunk of a packet: delivers what is whole and decides about the SACK.
 Flow FinishPacket(Context& context, Tcb& tcb);
-// Moves whole messages into the event queue.
+// Moves messages and pieces that are ready into the event queue.
 void DeliverMessages(Context& context, Tcb& tcb);
 // Gives a chunk that was observed to reassembly.
 Flow Reassemble(Context& context, Tcb& tcb, UnwrappedTsn tsn, const DataChunk& data);

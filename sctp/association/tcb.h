@@ -44,6 +44,8 @@ struct Heartbeat {
 
 inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {
   return {.max_message_size = ReceiveMessageLimit(options),
+          .max_size_in_pieces = options.max_message_size,
+          .delivery = options.delivery,
           .incoming_streams = agreed.incoming_streams,
           .framing = agreed.framing()};
 }

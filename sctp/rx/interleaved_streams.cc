@@ -11,7 +11,7 @@ bool IsBefore(uint32_t a, uint32_t z) { return static_cast<int32_t>(a - z) < 0; 
 
 using Result = InterleavedStreams::Result;
 
-Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size) {
+Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size, Delivery delivery) {
   const size_t limit = max_message_size == 0 ? SIZE_MAX : max_message_size;
   const Order order = chunk.unordered ? Order::kUnordered : Order::kOrdered;
   const Key key{chunk.stream, order, chunk.mid.value};
@@ -27,7 +27,7 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size) 
     Deliver({chunk.stream, chunk.ppid, Payload(pool_, chunk.payload)});
     if (order == Order::kOrdered) {
       SetNext(chunk.stream, order, key.mid + 1);
-      ReleaseFrom(chunk.stream);
+      ReleaseFrom(chunk.stream, delivery);
     }
     return Result::kAccepted;
   }
@@ -41,12 +41,13 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size) 
   if (inserted) Join(partial);
   buffered_bytes_ += Charge(partial);
   if (!inserted) return Result::kProtocolViolation;
-  if (partial.octets() > limit) return Result::kMessageTooLarge;
-  if (!partial.IsWhole() || !is_next) return Result::kAccepted;
+  if (partial.delivered + partial.octets() > limit) return Result::kMessageTooLarge;
+  if (!is_next) return Result::kAccepted;
   if (order == Order::kOrdered) {
-    ReleaseFrom(chunk.stream);
+    ReleaseFrom(chunk.stream, delivery);
     return Result::kAccepted;
   }
+  if (!partial.IsWhole()) return Result::kAccepted;
   buffered_bytes_ -= Charge(partial);
   Message message{chunk.stream, partial.ppid, std::move(partial.payload)};
   partials_.erase(found);
@@ -92,13 +93,33 @@ void InterleavedStreams::Deliver(Message message) {
   ready_.Push(std::move(message));
 }
 
-void InterleavedStreams::ReleaseFrom(StreamId stream) {
+// RFC 9260 §6.9: a part of the message, "freeing some of its receive buffer space".
+void InterleavedStreams::DeliverPiece(StreamId stream, Partial& partial) {
+  buffered_bytes_ -= partial.payload.size();
+  const Part part = partial.delivered == 0 ? Part::kBegin : Part::kMiddle;
+  partial.delivered += partial.payload.size();
+  Deliver({stream, partial.ppid, std::exchange(partial.payload, Payload(pool_)), part});
+}
+
+void InterleavedStreams::DeliverAborted(StreamId stream, const Partial& partial) {
+  if (partial.delivered > 0) Deliver({stream, partial.ppid, {}, Part::kAborted});
+}
+
+void InterleavedStreams::ReleaseFrom(StreamId stream, Delivery delivery) {
   uint32_t next = Next(stream, Order::kOrdered);
   while (!partials_.empty()) {
     const auto found = partials_.find(Key{stream, Order::kOrdered, next});
-    if (found == partials_.end() || !found->second.IsWhole()) break;
-    buffered_bytes_ -= Charge(found->second);
-    Message message{stream, found->second.ppid, std::move(found->second.payload)};
+    if (found == partials_.end()) break;
+    Partial& partial = found->second;
+    if (!partial.IsWhole()) {
+      // What was begun in pieces is not put together any more.
+      const bool in_pieces = delivery == Delivery::kPieces || partial.delivered > 0;
+      if (in_pieces && !partial.payload.empty()) DeliverPiece(stream, partial);
+      break;
+    }
+    buffered_bytes_ -= Charge(partial);
+    const Part part = partial.delivered == 0 ? Part::kWhole : Part::kEnd;
+    Message message{stream, partial.ppid, std::move(partial.payload), part};
     partials_.erase(found);
     Deliver(std::move(message));
     ++next;
@@ -106,7 +127,7 @@ void InterleavedStreams::ReleaseFrom(StreamId stream) {
   SetNext(stream, Order::kOrdered, next);
 }
 
-void InterleavedStreams::Skip(StreamId stream, Order order, Mid mid) {
+void InterleavedStreams::Skip(StreamId stream, Order order, Mid mid, Delivery delivery) {
   const uint32_t next = mid.value + 1;
   if (!IsBefore(Next(stream, order), next)) return;
   // RFC 8260 §2.3.1: what is whole and was only waiting is delivered, in its order; what is not is gone.
@@ -119,7 +140,7 @@ void InterleavedStreams::Skip(StreamId stream, Order order, Mid mid) {
   });
   for (auto& [distance, message] : whole) Deliver(std::move(message));
   SetNext(stream, order, next);
-  if (order == Order::kOrdered) ReleaseFrom(stream);
+  if (order == Order::kOrdered) ReleaseFrom(stream, delivery);
 }
 
 void InterleavedStreams::Reset(StreamId stream) {
@@ -163,6 +184,7 @@ bool InterleavedStreams::IsOld(const Key& key) const { return IsBefore(key.mid, 
 void InterleavedStreams::Drop(Partials::iterator partial) {
   buffered_bytes_ -= Charge(partial->second);
   ++dropped_messages_;
+  DeliverAborted(partial->first.stream, partial->second);
   partials_.erase(partial);
 }
 
@@ -176,6 +198,7 @@ void InterleavedStreams::DropIf(StreamId stream, Condition condition) {
     if (!condition(current->first, current->second)) continue;
     buffered_bytes_ -= charge;
     dropped_messages_ += was_whole ? 0 : 1;
+    DeliverAborted(stream, current->second);
     partials_.erase(current);
   }
 }
@@ -192,6 +215,7 @@ bool InterleavedStreams::IsConsistent() const {
     if (early != partial.early_octets) return false;
     const bool is_due = key.order == Order::kUnordered || key.mid == Next(key.stream, key.order);
     if (is_due && partial.IsWhole()) return false;
+    if (partial.delivered > 0 && (key.order == Order::kUnordered || !is_due)) return false;
     bytes += Charge(partial);
   }
   return bytes == buffered_bytes_ && (ready_bytes_ > 0) == !ready_.empty();

@@ -19,6 +19,9 @@ namespace jsp::sctp {
 // messages interleave. Owns the payload of incomplete messages, and those that wait for earlier ones or for the
 // application. ReassemblyQueue feeds it when interleaving was negotiated.
 //
+// A stream may be read in pieces: then the ordered message that is next is given out as its fragments come, and only
+// what came early is kept (RFC 9260 §6.9). Unordered messages are always whole, for pieces of several would mix.
+//
 // A fragment in its order costs O(log messages under way) and no allocation beyond its message's growth; a message of
 // one chunk in its order costs O(1). Streams cost four octets up to the highest one used.
 class InterleavedStreams {
@@ -39,10 +42,13 @@ class InterleavedStreams {
 
   // A chunk with payload whose TSN was not added before. `max_message_size` in octets, 0: none. Messages that were
   // skipped or delivered before are dropped: fragments of them may still be under way.
-  Result Add(const DataChunk& chunk, size_t max_message_size);
+  Result Add(const DataChunk& chunk, size_t max_message_size, Delivery delivery = Delivery::kWhole);
+  // The stream is read in pieces from now on: what is here of the next message is given out.
+  void HandOver(StreamId stream) { ReleaseFrom(stream, Delivery::kPieces); }
   // RFC 8260 §2.3.1: messages up to `mid` are not waited for any more; what is incomplete of them is dropped.
-  void Skip(StreamId stream, Order order, Mid mid);
-  // RFC 8260 §2.3.2: both counters of the stream are 0 again. Messages under way are dropped.
+  void Skip(StreamId stream, Order order, Mid mid, Delivery delivery = Delivery::kWhole);
+  // RFC 8260 §2.3.2: both counters of the stream are 0 again. Messages under way are dropped; like a skipped one, the
+  // one that was given out in part ends with Part::kAborted.
   void Reset(StreamId stream);
   void ResetAll();
 
@@ -70,6 +76,7 @@ class InterleavedStreams {
     size_t early_octets = 0;
     std::optional<uint64_t> last_fsn;  // the E bit was seen
     Ppid ppid;
+    uint64_t delivered = 0;  // octets that were given out as pieces
 
     bool IsWhole() const { return last_fsn && next_fsn == *last_fsn + 1; }
     size_t octets() const { return payload.size() + early_octets; }
@@ -86,7 +93,9 @@ class InterleavedStreams {
   bool Insert(Partial& partial, const DataChunk& chunk);
   static void Join(Partial& partial);
   void Deliver(Message message);
-  void ReleaseFrom(StreamId stream);
+  void DeliverPiece(StreamId stream, Partial& partial);
+  void DeliverAborted(StreamId stream, const Partial& partial);
+  void ReleaseFrom(StreamId stream, Delivery delivery);
   void Drop(Partials::iterator partial);
   template <class Condition>
   void DropIf(StreamId stream, Condition condition);

@@ -16,7 +16,7 @@ Expected<std::optional<AssembledMessage>, AssemblyError> MessageAssembler::Add(U
   const bool joins_before = at.before != runs_.end() && !chunk.beginning;
   const bool joins_after = at.after != runs_.end() && !chunk.end;
   size_t size = chunk.payload.size();
-  if (joins_before) size += at.before->second.size;
+  if (joins_before) size += at.before->second.delivered + at.before->second.size;
   if (joins_after) size += at.after->second.size;
   if (size > limit) return Unexpected(AssemblyError::kMessageTooLarge);
 
@@ -135,7 +135,8 @@ bool MessageAssembler::Fits(Neighbours& neighbours, const DataChunk& chunk) {
 MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
   // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
   const bool alone = runs_.empty() && chunk.beginning;
-  Run run{tsn, chunk.stream, chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end, 0, Payload(pool_), {}};
+  Run run{tsn, chunk.stream,   chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end,
+          0,   Payload(pool_), {},        0};
   Runs::iterator started;
   if (spare_) {
     spare_.key() = tsn;
@@ -156,10 +157,12 @@ void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
   const size_t size = chunk.payload.size();
   auto* piece = run.more.empty() ? &run.payload : &run.more.back();
   if (piece->capacity() - piece->size() < size) {
-    // Another piece, not a larger one: what is there stays where it is, and is copied once, into the whole message.
-    piece = &run.more.emplace_back(pool_);
+    if (!piece->empty()) {
+      // Another piece, not a larger one: what is there stays where it is, and is copied once, into the whole message.
+      piece = &run.more.emplace_back(pool_);
+      buffered_bytes_ += kPieceOverhead;
+    }
     piece->reserve(std::max(size, std::min(run.size, kMaxPieceReserve)));
-    buffered_bytes_ += kPieceOverhead;
   }
   piece->append(chunk.payload);
   run.last = run.last.Next();
@@ -196,19 +199,52 @@ void MessageAssembler::Absorb(Run& run, Runs::iterator following) {
   buffered_bytes_ += Charge(run);
 }
 
+Payload MessageAssembler::TakePayload(Run& run) {
+  if (run.payload.empty() && run.more.size() == 1) {
+    run.payload = std::move(run.more.front());
+    run.more.clear();
+  }
+  Payload payload = std::exchange(run.payload, Payload(pool_));
+  if (run.more.empty()) return payload;
+  payload.reserve(run.size);
+  for (const auto& piece : run.more) payload.append(piece);
+  run.more.clear();
+  return payload;
+}
+
+std::optional<Message> MessageAssembler::TakePiece(UnwrappedTsn tsn) {
+  if (!latest_ || tsn < (*latest_)->first || (*latest_)->second.last < tsn) return std::nullopt;
+  Run& run = (*latest_)->second;
+  if (!run.has_beginning) return std::nullopt;
+  const Part part = run.delivered == 0 ? Part::kBegin : Part::kMiddle;
+  if (run.delivered == 0) {
+    ++delivering_;
+    usual_size_ =
+        run.size;  // what it reserved leaves with its first piece; the next message reserves no more than that
+  }
+  buffered_bytes_ -= Charge(run);
+  Message piece{run.stream, run.ppid, TakePayload(run), part};
+  run.delivered += std::exchange(run.size, 0);
+  buffered_bytes_ += Charge(run);
+  return piece;
+}
+
+void MessageAssembler::ResetStreams(std::span<const StreamId> streams) {
+  for (auto run = runs_.begin(); delivering_ > 0 && run != runs_.end();) {
+    const auto current = run++;
+    if (current->second.delivered == 0) continue;
+    if (streams.empty() || std::ranges::find(streams, current->second.stream) != streams.end()) Drop(current);
+  }
+}
+
 AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
   const UnwrappedTsn first_tsn = position->first;
   buffered_bytes_ -= Charge(position->second);
   auto node = TakeOut(position);
   Run& run = node.mapped();
-  usual_size_ = run.size;
-  Payload payload = std::move(run.payload);
-  if (!run.more.empty()) {
-    payload.reserve(run.size);
-    for (const auto& piece : run.more) payload.append(piece);
-    run.more.clear();
-  }
-  AssembledMessage assembled{{run.stream, run.ppid, std::move(payload)}, first_tsn, run.ssn, run.unordered};
+  const Part part = run.delivered == 0 ? Part::kWhole : Part::kEnd;
+  if (part == Part::kWhole) usual_size_ = run.size;
+  AssembledMessage assembled{{run.stream, run.ppid, TakePayload(run), part}, first_tsn, run.ssn, run.unordered};
   spare_ = std::move(node);
   return assembled;
 }
@@ -216,11 +252,14 @@ AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
 void MessageAssembler::Drop(Runs::iterator position) {
   buffered_bytes_ -= Charge(position->second);
   dropped_fragments_ += static_cast<uint64_t>(position->second.last.DistanceFrom(position->first) + 1);
+  const Run& run = position->second;
+  if (run.delivered > 0) aborted_.push_back({run.stream, run.ppid, {}, Part::kAborted});
   TakeOut(position);
 }
 
 MessageAssembler::Runs::node_type MessageAssembler::TakeOut(Runs::iterator run) {
   if (latest_ == run) latest_.reset();
+  if (run->second.delivered > 0) --delivering_;
   return runs_.extract(run);
 }
 
@@ -228,6 +267,7 @@ size_t MessageAssembler::Charge(const Run& run) { return kRunOverhead + run.size
 
 bool MessageAssembler::IsConsistent() const {
   size_t bytes = 0;
+  size_t delivering = 0;
   const Run* before = nullptr;
   for (const auto& [first, run] : runs_) {
     if (run.last < first || (run.has_beginning && run.has_end)) return false;
@@ -239,9 +279,10 @@ bool MessageAssembler::IsConsistent() const {
     if (touches && before->has_end != run.has_beginning) return false;
     if (touches && !run.has_beginning) return false;
     bytes += Charge(run);
+    delivering += run.delivered > 0 ? 1 : 0;
     before = &run;
   }
-  return bytes == buffered_bytes_;
+  return bytes == buffered_bytes_ && delivering == delivering_;
 }
 
 }  // namespace jsp::sctp

@@ -4,6 +4,9 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/buffer_pool.h"
 #include "base/expected.h"
@@ -49,6 +52,13 @@ class MessageAssembler {
   // error nothing is kept of the chunk. `max_message_size` in octets, 0 for none.
   Expected<std::optional<AssembledMessage>, AssemblyError> Add(UnwrappedTsn tsn, const DataChunk& chunk,
                                                                size_t max_message_size);
+  // What is here of the message with `tsn`, which Add just took, when that has its beginning: to be given out as a
+  // piece. Its end will come as Part::kEnd from Add, or Part::kAborted from TakeAborted.
+  std::optional<Message> TakePiece(UnwrappedTsn tsn);
+  // Messages that were given out in part and then dropped.
+  std::vector<Message> TakeAborted() { return std::exchange(aborted_, {}); }
+  // RFC 6525 §5.2.2: messages of these streams (none listed: of all) that were given out in part get no end any more.
+  void ResetStreams(std::span<const StreamId> streams);
   // False when all TSNs up to `cumulative` arrived and yet the oldest incomplete message can never become whole. O(1).
   bool CheckProgress(UnwrappedTsn cumulative);
   // RFC 3758 §3.6: drops the messages that miss TSNs up to `new_cumulative`, with what follows of them.
@@ -73,6 +83,7 @@ class MessageAssembler {
     size_t size;              // octets of payload in all pieces
     Payload payload;          // the first piece
     std::list<Payload> more;  // further pieces, in their order
+    size_t delivered = 0;     // octets before `payload` that were given out
   };
   using Runs = std::map<UnwrappedTsn, Run>;
   // The runs that a TSN touches; runs_.end() where there is none.
@@ -90,6 +101,7 @@ class MessageAssembler {
   void Append(Run& run, const DataChunk& chunk);
   Runs::iterator Prepend(Runs::iterator run, UnwrappedTsn tsn, const DataChunk& chunk);
   void Absorb(Run& run, Runs::iterator following);
+  Payload TakePayload(Run& run);
   AssembledMessage Complete(Runs::iterator run);
   void Drop(Runs::iterator run);
   Runs::node_type TakeOut(Runs::iterator run);
@@ -105,6 +117,8 @@ class MessageAssembler {
   std::optional<UnwrappedTsn> forwarded_to_;  // by the last FORWARD TSN
   std::optional<UnwrappedTsn> orphan_next_;   // rest of a skipped message: dropped when it has no B bit
   uint64_t dropped_fragments_ = 0;
+  size_t delivering_ = 0;  // runs that were given out in part
+  std::vector<Message> aborted_;
 };
 
 }  // namespace jsp::sctp

@@ -8,8 +8,11 @@ using Result = ReassemblyQueue::AddResult;
 Result ReassemblyQueue::Add(UnwrappedTsn tsn, const DataChunk& chunk) {
   if (chunk.payload.empty()) return Result::kNoUserData;
   if (chunk.stream.value >= limits_.incoming_streams) return Result::kInvalidStream;
+  // Unordered messages are always whole.
+  const Delivery delivery = chunk.unordered ? Delivery::kWhole : DeliveryOf(chunk.stream);
+  const size_t limit = delivery == Delivery::kPieces ? limits_.max_size_in_pieces : limits_.max_message_size;
   if (IsInterleaved()) {
-    switch (interleaved_.Add(chunk, limits_.max_message_size)) {
+    switch (interleaved_.Add(chunk, limit, delivery)) {
       case InterleavedStreams::Result::kAccepted:
         return Result::kAccepted;
       case InterleavedStreams::Result::kMessageTooLarge:
@@ -18,20 +21,53 @@ Result ReassemblyQueue::Add(UnwrappedTsn tsn, const DataChunk& chunk) {
         return Result::kProtocolViolation;
     }
   }
-  auto assembled = assembler_.Add(tsn, chunk, limits_.max_message_size);
+  return AddToAssembler(tsn, chunk, limit, delivery);
+}
+
+Result ReassemblyQueue::AddToAssembler(UnwrappedTsn tsn, const DataChunk& chunk, size_t max_message_size,
+                                       Delivery delivery) {
+  auto assembled = assembler_.Add(tsn, chunk, max_message_size);
+  DeliverAborted();
   if (!assembled) {
     return assembled.error() == AssemblyError::kMessageTooLarge ? Result::kMessageTooLarge : Result::kProtocolViolation;
   }
-  if (!assembled->has_value()) return Result::kAccepted;
-  return sequencer_.Add(std::move(**assembled)) ? Result::kAccepted : Result::kProtocolViolation;
+  if (assembled->has_value()) {
+    return sequencer_.Add(std::move(**assembled)) ? Result::kAccepted : Result::kProtocolViolation;
+  }
+  if (delivery == Delivery::kPieces && sequencer_.IsNext(chunk.stream, chunk.ssn)) {
+    if (auto piece = assembler_.TakePiece(tsn)) sequencer_.DeliverPiece(std::move(*piece));
+  }
+  return Result::kAccepted;
+}
+
+void ReassemblyQueue::DeliverAborted() {
+  for (Message& mark : assembler_.TakeAborted()) sequencer_.DeliverPiece(std::move(mark));
+}
+
+Delivery ReassemblyQueue::DeliveryOf(StreamId stream) const {
+  if (deliveries_.empty()) return limits_.delivery;
+  const auto found = deliveries_.find(stream.value);
+  return found == deliveries_.end() ? limits_.delivery : found->second;
+}
+
+void ReassemblyQueue::SetDelivery(StreamId stream, Delivery delivery) {
+  if (delivery == limits_.delivery) {
+    deliveries_.erase(stream.value);
+  } else {
+    deliveries_.insert_or_assign(stream.value, delivery);
+  }
+  if (IsInterleaved() && delivery == Delivery::kPieces) interleaved_.HandOver(stream);
 }
 
 Result ReassemblyQueue::CheckProgress(UnwrappedTsn cumulative) {
-  return assembler_.CheckProgress(cumulative) ? Result::kAccepted : Result::kProtocolViolation;
+  const bool may_continue = assembler_.CheckProgress(cumulative);
+  DeliverAborted();
+  return may_continue ? Result::kAccepted : Result::kProtocolViolation;
 }
 
 Result ReassemblyQueue::HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped) {
   assembler_.Skip(new_cumulative);
+  DeliverAborted();
   for (const SkippedStream& skip : skipped) {
     if (skip.stream.value >= limits_.incoming_streams) continue;
     if (!sequencer_.Skip(skip.stream, skip.ssn)) return Result::kProtocolViolation;
@@ -43,16 +79,22 @@ void ReassemblyQueue::HandleIForwardTsn(const WireList<SkippedMessages>& skipped
   using Order = InterleavedStreams::Order;
   for (const SkippedMessages& skip : skipped) {
     if (skip.stream.value >= limits_.incoming_streams) continue;
-    interleaved_.Skip(skip.stream, skip.is_unordered() ? Order::kUnordered : Order::kOrdered, skip.mid);
+    interleaved_.Skip(skip.stream, skip.is_unordered() ? Order::kUnordered : Order::kOrdered, skip.mid,
+                      DeliveryOf(skip.stream));
   }
 }
 
 void ReassemblyQueue::ResetStreams(std::span<const StreamId> streams) {
+  // The next user of a stream asks anew.
+  if (streams.empty()) deliveries_.clear();
+  for (StreamId stream : streams) deliveries_.erase(stream.value);
   if (IsInterleaved()) {
     if (streams.empty()) interleaved_.ResetAll();
     for (StreamId stream : streams) interleaved_.Reset(stream);
     return;
   }
+  assembler_.ResetStreams(streams);
+  DeliverAborted();
   if (streams.empty()) sequencer_.ResetAll();
   for (StreamId stream : streams) sequencer_.Reset(stream);
 }

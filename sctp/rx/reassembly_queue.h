@@ -1,4 +1,5 @@
 #pragma once
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,9 @@ class ReassemblyQueue {
     // Octets of one message; 0: no limit. Give the receive window when there is no other limit: a message that is
     // larger than the window can never become whole.
     size_t max_message_size = 0;
+    // The same of messages that are given out in pieces, which need not fit into the window.
+    size_t max_size_in_pieces = 0;
+    Delivery delivery = Delivery::kWhole;  // of streams without SetDelivery
     // Streams that the peer may send on, from 0; at most 65536.
     uint32_t incoming_streams = 65536;
     Framing framing = Framing::kData;
@@ -57,10 +61,12 @@ class ReassemblyQueue {
   // RFC 6525 §5.2.2, when all DATA up to the sender's last assigned TSN has arrived: the next SSN of these streams is
   // 0. No streams listed: all. Ordered messages still waiting on them are dropped; a right sender leaves none.
   void ResetStreams(std::span<const StreamId> streams);
+  // From now on, until the stream is reset. A message that was given out in part stays in pieces.
+  void SetDelivery(StreamId stream, Delivery delivery);
   // RFC 6525 §5.2.5: the peer added outgoing streams.
   void SetIncomingStreams(uint32_t count) { limits_.incoming_streams = count; }
 
-  // The next whole message. Its octets leave buffered_bytes().
+  // The next message, or piece of one. Its octets leave buffered_bytes().
   std::optional<Message> PopMessage() { return IsInterleaved() ? interleaved_.Pop() : sequencer_.Pop(); }
 
   // Octets held: payload that is incomplete, out of order or not popped yet, and the bookkeeping around it, so that a
@@ -78,8 +84,12 @@ class ReassemblyQueue {
 
  private:
   bool IsInterleaved() const { return limits_.framing == Framing::kIData; }
+  Delivery DeliveryOf(StreamId stream) const;
+  AddResult AddToAssembler(UnwrappedTsn tsn, const DataChunk& chunk, size_t max_message_size, Delivery delivery);
+  void DeliverAborted();
 
   Limits limits_;
+  boost::unordered_flat_map<uint16_t, Delivery> deliveries_;  // that the application set
   MessageAssembler assembler_;
   StreamSequencer sequencer_;
   InterleavedStreams interleaved_;

@@ -12,21 +12,25 @@ Ssn Next(Ssn ssn) { return Ssn(static_cast<uint16_t>(ssn.value + 1)); }
 bool StreamSequencer::Add(AssembledMessage assembled) {
   Message& message = assembled.message;
   const StreamId stream = message.stream;
-  const size_t charge = Charge(message);
   if (!assembled.unordered) {
     const Ssn next = NextSsn(stream);
     if (next.IsNewerThan(assembled.ssn)) return false;
     if (assembled.ssn != next) {
-      buffered_bytes_ += charge;
+      buffered_bytes_ += Charge(message);
       waiting_.emplace(Key(stream, assembled.first_tsn), Waiting{assembled.ssn, std::move(message)});
       return true;
     }
     SetNextSsn(stream, Next(next));
   }
+  PushReady(std::move(message));
+  return assembled.unordered || waiting_.empty() || ReleaseReady(stream);
+}
+
+void StreamSequencer::PushReady(Message message) {
+  const size_t charge = Charge(message);
   buffered_bytes_ += charge;
   ready_bytes_ += charge;
   ready_.Push(std::move(message));
-  return assembled.unordered || waiting_.empty() || ReleaseReady(stream);
 }
 
 bool StreamSequencer::Skip(StreamId stream, Ssn ssn) {

@@ -34,6 +34,10 @@ class StreamSequencer {
   void Reset(StreamId stream);
   void ResetAll();
 
+  // The message with `ssn` is the one to be given out next on its stream.
+  bool IsNext(StreamId stream, Ssn ssn) const { return NextSsn(stream) == ssn; }
+  // A piece of the message that is next, or the mark that it was aborted; the piece with its end goes through Add.
+  void DeliverPiece(Message piece) { PushReady(std::move(piece)); }
   std::optional<Message> Pop();
 
   size_t buffered_bytes() const { return buffered_bytes_; }
@@ -52,6 +56,7 @@ class StreamSequencer {
   using WaitingMap = std::map<Key, Waiting>;
 
   static size_t Charge(const Message& message) { return message.payload.size() + kMessageOverhead; }
+  void PushReady(Message message);
   Ssn NextSsn(StreamId stream) const;
   void SetNextSsn(StreamId stream, Ssn ssn);
   WaitingMap::iterator FirstWaiting(StreamId stream);

@@ -9,6 +9,7 @@ namespace jsp::sctp {
 struct Fragment {
   MessageHandle message;
   uint32_t offset = 0;
+  uint32_t fsn = 0;  // which fragment of its user message (RFC 8260 §2.1)
   uint16_t length = 0;
   bool begins = false;  // the B bit
   bool ends = false;    // the E bit

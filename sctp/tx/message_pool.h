@@ -29,15 +29,21 @@ struct YieldKey {
 // Which limit a message has, and its place among YieldingMessages while it is there.
 struct Abandonment {
   std::optional<AbandonPolicy> policy;
+  std::optional<uint16_t> max_retransmits;  // RFC 3758 §3.5 A2 by number of retransmissions
   std::optional<YieldKey> yields;
 };
 
-// One user message from Send until the peer has acknowledged all of its fragments cumulatively. Fragments refer to it;
-// its payload is never copied before it is written into a packet.
+// Pieces of the same user message that are still here, in the order in which they were given to Send.
+struct PieceLinks {
+  MessageHandle before = kNoMessage;
+  MessageHandle after = kNoMessage;
+};
+
+// One user message, or one piece of a message that is sent in pieces, from Send until the peer has acknowledged all of
+// its fragments cumulatively. Fragments refer to it; its payload is never copied before it is written into a packet.
 struct OutgoingMessage {
   Message message;
-  Timestamp expires_at;                     // RFC 3758 §4.1; Never without a lifetime
-  std::optional<uint16_t> max_retransmits;  // RFC 3758 §3.5 A2 by number of retransmissions
+  Timestamp expires_at;  // RFC 3758 §4.1; Never without a lifetime
   Abandonment abandonment;
   bool unordered = false;
   bool control = false;
@@ -52,6 +58,7 @@ struct OutgoingMessage {
   UnwrappedTsn last_tsn{0};             // valid once fragments > 0; each names the one before (OutstandingData::Chunk)
   MessageHandle next = kNoMessage;      // behind it in its stream's queue, or in the list of free slots
   MessageHandle previous = kNoMessage;  // before it in its stream's queue
+  PieceLinks pieces;
 
   size_t size() const { return message.payload.size(); }
   Ssn ssn() const { return Ssn(static_cast<uint16_t>(mid.value)); }

@@ -59,7 +59,7 @@ UnwrappedTsn OutstandingData::Add(const Fragment& fragment) {
               .length = fragment.length,
               .begins = fragment.begins,
               .ends = fragment.ends,
-              .fsn = message.fragments};
+              .fsn = fragment.fsn};
   if (mode_.framing == Framing::kIData) chunk.header_size = IDataChunk::kHeaderSize;
   Link(message, tsn, chunk);
   Push(chunk);
@@ -243,7 +243,8 @@ void OutstandingData::CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& 
 bool OutstandingData::IsPastLimits(Timestamp now, const Chunk& chunk) const {
   if (mode_.reliability == Reliability::kFull) return false;
   const OutgoingMessage& message = messages_.message(chunk.message);
-  if (message.max_retransmits && chunk.transmissions > *message.max_retransmits) return true;
+  const auto& max_retransmits = message.abandonment.max_retransmits;
+  if (max_retransmits && chunk.transmissions > *max_retransmits) return true;
   return message.expires_at <= now;
 }
 
@@ -300,15 +301,13 @@ void OutstandingData::MarkRetransmitted(UnwrappedTsn tsn) {
 void OutstandingData::AbandonMessage(MessageHandle handle) {
   OutgoingMessage& message = messages_.message(handle);
   if (message.abandoned) return;
-  const bool has_rest = !message.IsFragmentedWhole();
-  if (has_rest) messages_.DropRest(handle);
-  message.abandoned = true;
+  const bool has_rest = messages_.DropRest(handle);
   messages_.NoteAbandoned(handle);
-  for (UnwrappedTsn tsn = message.last_tsn; message.fragments > 0 && tsn >= first_;) {
-    Chunk& chunk = ring_[Index(tsn)];
-    SetState(chunk, State::kAbandoned);
-    if (chunk.to_previous == 0) break;
-    tsn = Offset(tsn, -int64_t{chunk.to_previous});
+  for (MessageHandle piece = handle; piece != kNoMessage; piece = messages_.message(piece).pieces.before) {
+    AbandonFragments(piece);
+  }
+  for (MessageHandle piece = message.pieces.after; piece != kNoMessage; piece = messages_.message(piece).pieces.after) {
+    AbandonFragments(piece);
   }
   if (!has_rest) return;
   // The peer may have all fragments that were sent and wait for the others. One more TSN, never sent, lets a FORWARD
@@ -322,6 +321,18 @@ void OutstandingData::AbandonMessage(MessageHandle handle) {
              .ends = true};
   Link(message, next_tsn(), rest);
   Push(rest);
+}
+
+void OutstandingData::AbandonFragments(MessageHandle handle) {
+  OutgoingMessage& message = messages_.message(handle);
+  message.abandoned = true;
+  messages_.DropPayload(handle);
+  for (UnwrappedTsn tsn = message.last_tsn; message.fragments > 0 && tsn >= first_;) {
+    Chunk& chunk = ring_[Index(tsn)];
+    SetState(chunk, State::kAbandoned);
+    if (chunk.to_previous == 0) break;
+    tsn = Offset(tsn, -int64_t{chunk.to_previous});
+  }
 }
 
 bool OutstandingData::AdvancePeerAckPoint() {
@@ -402,7 +413,15 @@ bool OutstandingData::IsConsistent() const {
       if (At(i) < lost_floor_) return false;
     }
     if (chunk.state == State::kInFlight && !chunk.fast_retransmitted && At(i) < miss_floor_) return false;
-    if (messages_.message(chunk.message).abandoned != (chunk.state == State::kAbandoned)) return false;
+    const OutgoingMessage& message = messages_.message(chunk.message);
+    if (message.abandoned != (chunk.state == State::kAbandoned)) return false;
+    // RFC 3758 §3.5 A3: a message is abandoned with all its pieces, and no payload is kept of it.
+    if (message.abandoned && message.size() > 0) return false;
+    const MessageHandle after = message.pieces.after;
+    if (after == kNoMessage) continue;
+    const OutgoingMessage& next = messages_.message(after);
+    if (next.pieces.before != chunk.message || next.abandoned != message.abandoned) return false;
+    if (next.fragments > 0 && next.mid != message.mid) return false;
   }
   return octets == flight_octets_ && payload == flight_payload_ && lost == lost_;
 }

@@ -112,7 +112,7 @@ class OutstandingData {
   std::optional<UnwrappedTsn> NextLost(Timestamp now);
   void MarkRetransmitted(UnwrappedTsn tsn);
 
-  // RFC 3758 §3.5 A2, A3: the whole message, also what of it is not sent yet.
+  // RFC 3758 §3.5 A2, A3: the whole user message with all its pieces, also what of it is not sent yet.
   void AbandonMessage(MessageHandle message);
   // RFC 3758 §3.5 C2: moves Advanced.Peer.Ack.Point over what is abandoned. True when a FORWARD TSN is due at all.
   bool AdvancePeerAckPoint();
@@ -151,6 +151,7 @@ class OutstandingData {
   UnwrappedTsn Lift(Tsn tsn) const;
   bool IsPastLimits(Timestamp now, const Chunk& chunk) const;
   void Push(const Chunk& chunk);
+  void AbandonFragments(MessageHandle message);
   static void Link(OutgoingMessage& message, UnwrappedTsn tsn, Chunk& chunk);
   // Every change of state goes through here: it keeps the counters.
   void SetState(Chunk& chunk, State state);

@@ -64,6 +64,8 @@ class RetransmissionQueue {
   // Octets that packets may have from now on (RFC 9260 §7.3). The window stays what it is in octets (RFC 8899 §3 item
   // 7). Chunks of packets above `large` are those whose losses may mean that the path does not carry them.
   void SetPacketSize(size_t packet, size_t large);
+  // The application gives up the message that is open on `stream` (RFC 3758 §3.5 A). Only with Reliability::kPartial.
+  void AbandonOpenMessage(Timestamp now, StreamId stream);
   // RFC 8261 §6.1: another path, of which nothing is known.
   void ResetCongestion();
   // A round trip that the handshake or a HEARTBEAT measured (RFC 9260 §8.3).

@@ -207,6 +207,14 @@ void RetransmissionQueue::UpdateForwardTsn(Timestamp now) {
   if (moved || now - forward_.sent_at >= rto_.srtt()) forward_.due = true;
 }
 
+void RetransmissionQueue::AbandonOpenMessage(Timestamp now, StreamId stream) {
+  const auto piece = messages_.CloseOpen(stream);
+  if (!piece) return;
+  outstanding_.AbandonMessage(*piece);
+  UpdateForwardTsn(now);
+  PublishMetrics();
+}
+
 bool RetransmissionQueue::MakeRoom(Timestamp now, size_t octets, const SendOptions& options) {
   if (octets <= messages_.room()) return true;
   if (peer_.reliability == Reliability::kFull) return false;

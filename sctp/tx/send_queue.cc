@@ -24,26 +24,30 @@ std::optional<AbandonPolicy> PolicyOf(const SendOptions& options) {
 void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) {
   const StreamId id = message.stream;
   Stream& stream = streams_[id.value];
+  const bool begins = Begins(message.part);
+  const bool is_whole = message.part == Part::kWhole;
+  const SendOptions& how = begins ? options : stream.open->options;
   OutgoingMessage outgoing;
   outgoing.message = std::move(message);
-  if (options.lifetime) outgoing.expires_at = now + *options.lifetime;
-  outgoing.max_retransmits = options.max_retransmits;
-  outgoing.unordered = options.unordered;
-  outgoing.control = options.control;
-  outgoing.sack_immediately = options.sack_immediately;
-  outgoing.abandonment.policy = PolicyOf(options);
+  if (how.lifetime) outgoing.expires_at = begins ? now + *how.lifetime : stream.open->expires_at;
+  outgoing.abandonment = {.policy = PolicyOf(how), .max_retransmits = how.max_retransmits, .yields = {}};
+  outgoing.unordered = how.unordered;
+  outgoing.control = how.control;
+  outgoing.sack_immediately = how.sack_immediately;
   outgoing.previous = stream.tail;
-  if (!options.control) {
+  if (!how.control) {
     stream.buffered += outgoing.size();
     total_buffered_ += outgoing.size();
   }
-  if (options.priority != stream.priority) {
-    stream.priority = options.priority;
-    scheduler_.SetPriority(id, options.priority);
+  if (how.priority != stream.priority) {
+    stream.priority = how.priority;
+    scheduler_.SetPriority(id, how.priority);
   }
   const size_t octets = outgoing.size();
   const MessageHandle handle = pool_.Add(std::move(outgoing));
-  if (const auto rank = YieldingMessages::RankOf(options)) {
+  if (!is_whole) {
+    LinkPiece(stream, handle, options);
+  } else if (const auto rank = YieldingMessages::RankOf(how)) {
     pool_[handle].abandonment.yields = yielding_.Add(handle, *rank, octets);
   }
   if (stream.tail == kNoMessage) {
@@ -58,6 +62,11 @@ void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) 
   scheduler_.MessageQueued(id, stream.waiting);
 }
 
+SendQueue::Stream* SendQueue::Find(StreamId stream) {
+  const auto it = streams_.find(stream.value);
+  return it == streams_.end() ? nullptr : &it->second;
+}
+
 size_t SendQueue::buffered_amount(StreamId stream) const {
   const auto it = streams_.find(stream.value);
   return it == streams_.end() ? 0 : it->second.buffered;
@@ -68,7 +77,17 @@ void SendQueue::SetFraming(Framing framing) {
   scheduler_.SetFraming(framing);
 }
 
-void SendQueue::SetLowThreshold(StreamId stream, size_t octets) { streams_[stream.value].low_threshold = octets; }
+void SendQueue::SetLowThreshold(StreamId id, size_t octets) {
+  Stream* stream = octets > 0 ? &streams_[id.value] : Find(id);
+  if (stream == nullptr) return;
+  stream->low_threshold = octets;
+  MaybeErase(id, *stream);
+}
+
+bool SendQueue::IsLow(StreamId id) const {
+  const Stream* stream = Find(id);
+  return stream == nullptr || stream->buffered <= stream->low_threshold;
+}
 
 std::optional<StreamId> SendQueue::PopLowStream() {
   if (low_.empty()) return std::nullopt;
@@ -86,13 +105,10 @@ std::optional<MessageHandle> SendQueue::Front(Timestamp now, Reliability reliabi
     }
     const MessageHandle head = current_->head;
     const OutgoingMessage& message = pool_[head];
-    if (message.fragmented > 0) return head;
+    if (message.fragmented > 0 || !Begins(message.message.part)) return head;
     if (reliability == Reliability::kPartial && message.expires_at <= now) {
-      Stream& stream = *current_;
-      TakeFromBuffered(stream, message, message.size());
-      PopFront(stream, 0);
       NoteAbandoned(head);
-      ReleaseFrom(stream, head);
+      DropQueued(*current_, kNoMessage);
       continue;
     }
     const bool has_ssn = framing_ == Framing::kData && !message.unordered;
@@ -110,18 +126,27 @@ Fragment SendQueue::Take(size_t length) {
   Fragment fragment{.message = handle,
                     .offset = message.fragmented,
                     .length = static_cast<uint16_t>(length),
-                    .begins = message.fragmented == 0,
-                    .ends = message.fragmented + length == message.size()};
+                    .begins = message.fragmented == 0 && Begins(message.message.part)};
   // RFC 7053 §4.2: the reset of a stream waits for its last chunk.
   if (stream.resetting && stream.waiting == 1) message.sack_immediately = true;
+  Sending& sending = stream.sending;
   if (fragment.begins) {
-    message.mid = Mid(message.unordered ? stream.next_unordered++ : stream.next_ordered++);
+    const bool unordered = message.unordered;
+    if (stream.open && stream.open->first == handle) stream.open->has_begun = true;
+    sending = {.mid = Mid(unordered ? stream.next_unordered++ : stream.next_ordered++), .unordered = unordered};
+  }
+  if (message.fragmented == 0) {
+    message.mid = sending.mid;
     if (!message.unordered) ++stream.numbered;
     if (message.abandonment.yields) message.abandonment.yields = yielding_.MarkBegun(*message.abandonment.yields);
   }
+  fragment.fsn = sending.next_fsn++;
   message.fragmented += static_cast<uint32_t>(length);
   TakeFromBuffered(stream, message, length);
-  if (fragment.ends) {
+  const bool is_whole = message.fragmented == message.size();
+  fragment.ends = is_whole && Ends(message.message.part);
+  sending.has_begun = !fragment.ends;
+  if (is_whole) {
     PopFront(stream, length);
   } else {
     scheduler_.FragmentSent(length);
@@ -130,20 +155,15 @@ Fragment SendQueue::Take(size_t length) {
   return fragment;
 }
 
-void SendQueue::DropRest(MessageHandle handle) {
-  const OutgoingMessage& message = pool_[handle];
-  const auto found = streams_.find(message.message.stream.value);
-  if (found == streams_.end() || found->second.head != handle) return;
-  Stream& stream = found->second;
-  TakeFromBuffered(stream, message, message.size() - message.fragmented);
-  PopFront(stream, 0);
+void SendQueue::Release(MessageHandle handle) {
+  ReleaseFrom(streams_.find(pool_[handle].message.stream.value)->second, handle);
 }
 
 void SendQueue::NoteAbandoned(MessageHandle handle) {
   OutgoingMessage& message = pool_[handle];
   ++metrics_.messages_abandoned;
   if (message.abandonment.policy) {
-    const bool is_sent = message.fragmented > 0;
+    const bool is_sent = message.fragmented > 0 || !Begins(message.message.part);
     for (AbandonedByPolicy* counts : {&metrics_.abandoned, &abandoned_[message.message.stream.value]}) {
       AbandonedMessages& count = (*counts)[*message.abandonment.policy];
       ++(is_sent ? count.sent : count.unsent);
@@ -151,7 +171,6 @@ void SendQueue::NoteAbandoned(MessageHandle handle) {
   }
   if (message.abandonment.yields) yielding_.Remove(*message.abandonment.yields);
   message.abandonment.yields.reset();
-  pool_.DropPayload(handle);
 }
 
 void SendQueue::DropUnsent(MessageHandle handle) {
@@ -167,10 +186,6 @@ void SendQueue::DropUnsent(MessageHandle handle) {
 AbandonedByPolicy SendQueue::abandoned(StreamId stream) const {
   const auto it = abandoned_.find(stream.value);
   return it == abandoned_.end() ? AbandonedByPolicy{} : it->second;
-}
-
-void SendQueue::Release(MessageHandle handle) {
-  ReleaseFrom(streams_.find(pool_[handle].message.stream.value)->second, handle);
 }
 
 void SendQueue::BeginReset(StreamId id) {
@@ -199,10 +214,20 @@ void SendQueue::EndReset(StreamId id, ResetResult result) {
   Stream& stream = it->second;
   stream.resetting = false;
   // RFC 6525 §5.2.7 H4, RFC 8260 §2.3.2.
-  if (result == ResetResult::kPerformed) stream.next_ordered = stream.next_unordered = 0;
-  if (!stream.IsFresh() || stream.low_threshold > 0) return;
+  if (result == ResetResult::kPerformed) {
+    stream.next_ordered = stream.next_unordered = 0;
+    stream.sending = {};
+    stream.open.reset();
+    abandoned_.erase(id.value);
+  }
+  MaybeErase(id, stream);
+}
+
+// Nothing is to be remembered about it.
+void SendQueue::MaybeErase(StreamId id, const Stream& stream) {
+  if (!stream.IsFresh() || stream.low_threshold > 0 || stream.resetting || stream.open) return;
   scheduler_.Remove(id);
-  streams_.erase(it);
+  streams_.erase(id.value);
 }
 
 void SendQueue::EndResetAll(ResetResult result) {
@@ -214,7 +239,11 @@ void SendQueue::EndResetAll(ResetResult result) {
 }
 
 void SendQueue::ResetNumbers() {
-  for (auto& [id, stream] : streams_) stream.next_ordered = stream.next_unordered = 0;
+  for (auto& [id, stream] : streams_) {
+    stream.next_ordered = stream.next_unordered = 0;
+    stream.sending = {};
+    stream.open.reset();
+  }
 }
 
 bool SendQueue::IsFresh(StreamId id) const {
@@ -291,7 +320,7 @@ void SendQueue::Unlink(Stream& stream, MessageHandle handle) {
   (message.next == kNoMessage ? stream.tail : pool_[message.next].previous) = message.previous;
   --stream.waiting;
   --queued_messages_;
-  scheduler_.MessageRemoved(message.message.stream, before, stream.waiting);
+  scheduler_.MessagesRemoved(message.message.stream, before, 1, stream.waiting);
   // A turn that had begun goes on; one for this message may be another's now.
   if (current_ == &stream && message.previous == kNoMessage) current_ = nullptr;
 }
@@ -308,6 +337,10 @@ void SendQueue::ReleaseFrom(Stream& stream, MessageHandle handle) {
   const OutgoingMessage& message = pool_[handle];
   const StreamId id = message.message.stream;
   if (!message.unordered && message.fragmented > 0) --stream.numbered;
+  const PieceLinks& pieces = message.pieces;
+  if (pieces.before != kNoMessage) pool_[pieces.before].pieces.after = pieces.after;
+  if (pieces.after != kNoMessage) pool_[pieces.after].pieces.before = pieces.before;
+  if (stream.open && stream.open->last == handle) stream.open->last = pieces.before;
   --stream.unreleased;
   if (message.abandonment.yields) yielding_.Remove(*message.abandonment.yields);
   pool_.Release(handle);
@@ -330,7 +363,7 @@ bool SendQueue::IsConsistent(const Stream& stream) const {
     ++waiting;
   }
   return stream.tail == previous && waiting == stream.waiting && buffered == stream.buffered &&
-         stream.unreleased >= waiting && stream.unreleased >= stream.numbered;
+         stream.unreleased >= waiting && stream.unreleased >= stream.numbered && ArePiecesConsistent(stream);
 }
 
 bool SendQueue::IsConsistent() const {

@@ -30,12 +30,19 @@ class SendQueue {
   SendQueue& operator=(const SendQueue&) = delete;
 
   // ---- the application's side. Counts are in octets of payload.
+  // A piece that is not the first of its message travels with the options of the first.
   void Add(Timestamp now, Message message, const SendOptions& options);
+  // The message that is sent in pieces and has no end yet; one per stream.
+  enum class Open : uint8_t { kNone, kOpen, kAbandoned };
+  Open open(StreamId stream) const;
+  uint64_t open_octets(StreamId stream) const;  // that were added of it
+  void ForgetOpen(StreamId stream);
   size_t room() const { return max_octets_ > pool_.octets() ? max_octets_ - pool_.octets() : 0; }
   // Not yet in a packet; `control` messages do not count.
   size_t buffered_amount(StreamId stream) const;
   size_t total_buffered_amount() const { return total_buffered_; }
   void SetLowThreshold(StreamId stream, size_t octets);
+  bool IsLow(StreamId stream) const;
   // A stream whose buffered amount fell to or below its threshold since the last call.
   std::optional<StreamId> PopLowStream();
 
@@ -48,17 +55,23 @@ class SendQueue {
   std::optional<MessageHandle> Front(Timestamp now, Reliability reliability);
   // Takes `length` octets from Front(). The first fragment of an ordered message gives it its SSN (RFC 9260 §6.5).
   Fragment Take(size_t length);
-  // RFC 3758 §3.5 A3: what of the message is not in fragments yet never will be. `message` must have begun.
-  void DropRest(MessageHandle message);
+  // RFC 3758 §3.5 A3: what of the user message is not in fragments yet never will be. `message` is a piece of it that
+  // has fragments, or is at the head of its stream. False when it is in fragments to its end already.
+  bool DropRest(MessageHandle message);
+  // The application gives the open message up. A piece of it for OutstandingData to abandon; nullopt when nothing of it
+  // was sent, and so nothing of it is left.
+  std::optional<MessageHandle> CloseOpen(StreamId stream);
   // The peer has all of the message, or will never get it.
   void Release(MessageHandle message);
-  // The message is abandoned, and so are the fragments that it has: its payload goes. Counts it.
+  // Counts a user message that is abandoned, by any one of its pieces.
   void NoteAbandoned(MessageHandle message);
+  // The fragments of an abandoned piece are never sent again.
+  void DropPayload(MessageHandle message) { pool_.DropPayload(message); }
   // Gives up a message of which nothing was sent (RFC 7496 §3.2).
   void DropUnsent(MessageHandle message);
   // Those that may be given up for want of room.
   const YieldingMessages& yielding() const { return yielding_; }
-  // Of one stream (RFC 7496 §4.3).
+  // Of one stream (RFC 7496 §4.3), since it was last reset.
   AbandonedByPolicy abandoned(StreamId stream) const;
   OutgoingMessage& message(MessageHandle handle) { return pool_[handle]; }
   const OutgoingMessage& message(MessageHandle handle) const { return pool_[handle]; }
@@ -95,6 +108,22 @@ class SendQueue {
   bool IsConsistent() const;
 
  private:
+  // The user message whose fragments leave: the next one begins after its last fragment.
+  struct Sending {
+    Mid mid;
+    uint32_t next_fsn = 0;
+    bool has_begun = false;  // and its end is not in a fragment yet
+    bool unordered = false;
+  };
+  struct OpenMessage {
+    SendOptions options;  // of its first piece
+    Timestamp expires_at;
+    MessageHandle first = kNoMessage;  // valid until a fragment of it exists
+    MessageHandle last = kNoMessage;   // its latest piece that is still here
+    uint64_t octets = 0;
+    bool has_begun = false;  // a fragment of it exists
+    bool abandoned = false;
+  };
   struct Stream {
     MessageHandle head = kNoMessage;
     MessageHandle tail = kNoMessage;
@@ -108,6 +137,8 @@ class SendQueue {
     uint32_t next_ordered = 0;
     uint32_t next_unordered = 0;
     bool resetting = false;
+    Sending sending;
+    std::optional<OpenMessage> open;
 
     bool IsFresh() const { return unreleased == 0 && next_ordered == 0 && next_unordered == 0; }
   };
@@ -115,6 +146,13 @@ class SendQueue {
   static constexpr size_t kMaxNumbered = 65535;
 
   bool IsConsistent(const Stream& stream) const;
+  bool ArePiecesConsistent(const Stream& stream) const;
+  Stream* Find(StreamId stream);
+  const Stream* Find(StreamId stream) const { return const_cast<SendQueue*>(this)->Find(stream); }
+  void MaybeErase(StreamId id, const Stream& stream);
+  void LinkPiece(Stream& stream, MessageHandle handle, const SendOptions& options);
+  void DropQueued(Stream& stream, MessageHandle keep);
+  void DropOpen(StreamId id, Stream& stream, MessageHandle first);
   void PopFront(Stream& stream, size_t octets);
   void Unlink(Stream& stream, MessageHandle message);
   void TakeFromBuffered(Stream& stream, const OutgoingMessage& message, size_t octets);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -64,8 +65,9 @@ class Commands {
   void Add() {
     const uint8_t bits = input_.Byte();
     const auto stream = static_cast<uint16_t>(bits % kStreams);
+    const StreamId id(stream);
     const size_t size = 1 + input_.Below(2000);
-    if (size > queue_.room() || queue_.is_resetting(StreamId(stream))) return;
+    if (size > queue_.room() || queue_.is_resetting(id)) return;
     SendOptions options;
     options.unordered = (bits & 64) != 0;
     options.control = (bits & 128) != 0;
@@ -73,8 +75,24 @@ class Commands {
     if ((limits & 3) == 1) options.max_retransmits = limits >> 6;
     if ((limits & 3) == 2) options.lifetime = std::chrono::milliseconds(limits);
     options.priority = static_cast<uint16_t>(limits + 1);
-    queue_.SetLowThreshold(StreamId(stream), limits * 16u);
-    queue_.Add(now_, MakeMessage(stream, size), options);
+    queue_.SetLowThreshold(id, limits * 16u);
+    Message message = MakeMessage(stream, size);
+    if (framing_ == Framing::kIData && (bits & 32) != 0) message.part = Part::kBegin;
+    if (queue_.open(id) == SendQueue::Open::kAbandoned) queue_.ForgetOpen(id);
+    if (queue_.open(id) == SendQueue::Open::kOpen) {
+      if ((limits & 12) == 12 && reliability_ == Reliability::kPartial) return GiveUp(id);
+      message.part = (limits & 4) != 0 ? Part::kEnd : Part::kMiddle;
+    }
+    queue_.Add(now_, std::move(message), options);
+  }
+
+  // What is open gets no end (RFC 3758 §3.5 A).
+  void GiveUp(StreamId stream) {
+    const uint64_t before = queue_.abandoned(stream)[AbandonPolicy::kApplication].sent;
+    const auto piece = queue_.CloseOpen(stream);
+    if (piece) data_.AbandonMessage(*piece);
+    JSP_CHECK(queue_.abandoned(stream)[AbandonPolicy::kApplication].sent == before + (piece ? 1 : 0));
+    JSP_CHECK(queue_.open(stream) == SendQueue::Open::kNone);
   }
 
   // The next fragment goes out for the first time.
@@ -88,11 +106,16 @@ class Commands {
     const OutgoingMessage& before = queue_.message(*handle);
     const size_t left = before.size() - before.fragmented;
     JSP_CHECK(left > 0);
+    const Part part = before.message.part;
     const Fragment fragment = queue_.Take(std::min(left, max_length));
     JSP_CHECK(fragment.message == *handle);
-    JSP_CHECK(fragment.ends == (fragment.length == left));
+    JSP_CHECK(fragment.ends == (fragment.length == left && Ends(part)));
     const OutgoingMessage& message = queue_.message(*handle);
-    JSP_CHECK(fragment.begins == (message.fragmented == fragment.length));
+    JSP_CHECK(fragment.begins == (message.fragmented == fragment.length && Begins(part)));
+    // RFC 8260 §2.1: from 0, through all pieces.
+    uint32_t& fsn = fsns_[message.message.stream.value];
+    JSP_CHECK(fragment.fsn == (fragment.begins ? 0 : fsn + 1));
+    fsn = fragment.fsn;
     if (framing_ == Framing::kData) {
       // RFC 9260 §6.9: what has begun goes out before anything else begins.
       JSP_CHECK(!unfinished_ || *unfinished_ == *handle);
@@ -188,6 +211,8 @@ class Commands {
 
   void Check() const {
     JSP_CHECK(data_.IsConsistent());
+    JSP_CHECK(queue_.IsConsistent());
+    JSP_CHECK(metrics_.messages_abandoned >= metrics_.abandoned.total());
     size_t buffered = 0;
     for (uint16_t stream = 0; stream < kStreams; ++stream) buffered += queue_.buffered_amount(StreamId(stream));
     JSP_CHECK(buffered == queue_.total_buffered_amount());
@@ -225,6 +250,7 @@ class Commands {
   Reliability reliability_;
   std::optional<MessageHandle> unfinished_;
   std::map<std::pair<uint16_t, bool>, uint32_t> mids_;
+  std::map<uint16_t, uint32_t> fsns_;  // of the last fragment of each stream
   size_t acknowledged_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,7 +92,43 @@ Sender::Config RandomConfig(Rng& rng) {
   config.options.congestion_control = static_cast<CongestionAlgorithm>(rng.Below(3));
   config.options.max_send_buffer = 20000;
   config.reliability = rng.Below(4) == 0 ? Reliability::kFull : Reliability::kPartial;
+  config.framing = rng.Below(2) == 0 ? Framing::kIData : Framing::kData;
   return config;
+}
+
+// As Association::Send does: a message, a piece of one, or the word that what is open gets no end.
+void SendSomething(Sender& s, Rng& rng) {
+  using Open = SendQueue::Open;
+  SendOptions options = RandomOptions(rng);
+  const size_t size = 1 + rng.Below(rng.Below(4) == 0 ? 6000 : 300);
+  const auto stream = static_cast<uint16_t>(rng.Below(4));
+  const StreamId id(stream);
+  if (s.messages.is_resetting(id)) return;
+  Part part = Part::kWhole;
+  if (s.messages.open(id) == Open::kAbandoned) s.messages.ForgetOpen(id);
+  if (s.messages.open(id) == Open::kOpen) {
+    if (rng.Below(6) == 0 && s.config.reliability == Reliability::kPartial) {
+      return s.queue.AbandonOpenMessage(s.now, id);
+    }
+    part = rng.Below(3) == 0 ? Part::kEnd : Part::kMiddle;
+    options = {};
+  } else if (s.config.framing == Framing::kIData && !options.buffer_priority && !options.replaceable) {
+    part = rng.Below(3) == 0 ? Part::kBegin : Part::kWhole;
+  }
+  if (!s.queue.MakeRoom(s.now, size, options)) return;
+  ASSERT_LE(size, s.messages.room());
+  s.Send(size, options, stream, part);
+}
+
+// The point to which a FORWARD TSN of either kind moves the receiver, counted from 0.
+std::optional<uint32_t> TakeForward(Sender& s) {
+  std::optional<Tsn> point;
+  if (s.config.framing == Framing::kIData) {
+    if (const auto forward = s.queue.TakeIForwardTsn(s.now, 200)) point = forward->new_cumulative_tsn;
+  } else if (const auto forward = s.queue.TakeForwardTsn(s.now, 200)) {
+    point = forward->new_cumulative_tsn;
+  }
+  return point ? std::optional(point->value - s.config.initial_tsn) : std::nullopt;
 }
 
 void RunCommands(uint64_t seed) {
@@ -101,24 +138,15 @@ void RunCommands(uint64_t seed) {
   for (int step = 0; step < 400; ++step) {
     switch (rng.Below(8)) {
       case 0:
-      case 1: {
-        const SendOptions options = RandomOptions(rng);
-        const size_t size = 1 + rng.Below(rng.Below(4) == 0 ? 6000 : 300);
-        const auto stream = static_cast<uint16_t>(rng.Below(4));
-        if (!s.messages.is_resetting(StreamId(stream)) && s.queue.MakeRoom(s.now, size, options)) {
-          ASSERT_LE(size, s.messages.room());
-          s.Send(size, options, stream);
-        }
+      case 1:
+        SendSomething(s, rng);
         break;
-      }
       case 2:
       case 3:
         for (const uint32_t tsn : s.DrainTsns()) {
           if (rng.Below(5) != 0) receiver.Receive(tsn);
         }
-        if (const auto forward = s.queue.TakeForwardTsn(s.now, 200); forward && rng.Below(4) != 0) {
-          receiver.ForwardTo(forward->new_cumulative_tsn.value - s.config.initial_tsn);
-        }
+        if (const auto forward = TakeForward(s); forward && rng.Below(4) != 0) receiver.ForwardTo(*forward);
         break;
       case 4:
         ASSERT_EQ(receiver.Answer(s, static_cast<uint32_t>(rng.Below(5) == 0 ? rng.Below(3000) : 1 << 20)),
@@ -140,6 +168,8 @@ void RunCommands(uint64_t seed) {
         break;
     }
     ASSERT_TRUE(s.queue.IsConsistent()) << "step " << step;
+    // Whatever was given up had a policy, and counts once, in however many pieces it was.
+    ASSERT_EQ(s.metrics.messages_abandoned, s.metrics.abandoned.total()) << "step " << step;
   }
 }
 

@@ -28,16 +28,22 @@ void StreamScheduler::MessageDone(StreamId stream, size_t octets, size_t waiting
   }
 }
 
-void StreamScheduler::MessageRemoved(StreamId stream, size_t before, size_t waiting) {
+void StreamScheduler::MessagesRemoved(StreamId stream, size_t before, size_t count, size_t waiting) {
   if (!IsTurnPerMessage()) {
     if (waiting == 0) RemoveTurns(stream);
     return;
   }
+  auto kept = turns_.begin();
   for (auto it = turns_.begin(); it != turns_.end(); ++it) {
-    if (*it != stream || before-- > 0) continue;
-    turns_.erase(it);
-    return;
+    const bool is_gone = *it == stream && before == 0 && count > 0;
+    if (*it == stream && before > 0) --before;
+    if (is_gone) {
+      --count;
+    } else {
+      *kept++ = *it;
+    }
   }
+  turns_.erase(kept, turns_.end());
 }
 
 void StreamScheduler::EndTurn(size_t octets, bool comes_again) {

@@ -27,8 +27,9 @@ class StreamScheduler {
   void FragmentSent(size_t octets);
   // The first message of `stream` was sent to its end, with these last `octets`, or dropped; `waiting` are left.
   void MessageDone(StreamId stream, size_t octets, size_t waiting);
-  // A message of `stream` that was not begun is gone, the one behind `before` others of its stream; `waiting` are left.
-  void MessageRemoved(StreamId stream, size_t before, size_t waiting);
+  // `count` messages of `stream` that were not begun are gone, those behind `before` others of it; `waiting` are left.
+  // At most one pass over the turns.
+  void MessagesRemoved(StreamId stream, size_t before, size_t count, size_t waiting);
   // Only then does `before` matter.
   bool IsTurnPerMessage() const { return policy_ == Policy::kFirstComeFirstServed; }
   // The weight of kWeightedFair, or the priority of kPriority: larger is more (RFC 8831 §6.4: 128, 256, 512, 1024).

@@ -61,18 +61,23 @@ class Sender {
     uint32_t initial_tsn = 0xfffffffe;
     uint32_t peer_a_rwnd = 1 << 20;
     Reliability reliability = Reliability::kPartial;
+    Framing framing = Framing::kData;
   };
   Sender() : Sender(Config{}) {}
   explicit Sender(const Config& given)
       : config(given),
         messages(given.options.max_send_buffer, StreamScheduler::Policy::kRoundRobin, metrics),
-        queue(
-            given.options,
-            {.initial_tsn = Tsn(given.initial_tsn), .peer_a_rwnd = given.peer_a_rwnd, .reliability = given.reliability},
-            messages, metrics) {}
+        queue(given.options,
+              {.initial_tsn = Tsn(given.initial_tsn),
+               .peer_a_rwnd = given.peer_a_rwnd,
+               .reliability = given.reliability,
+               .framing = given.framing},
+              messages, metrics) {}
 
-  void Send(size_t size, const SendOptions& options = {}, uint16_t stream = 0) {
-    messages.Add(now, MessageOf(stream, size), options);
+  void Send(size_t size, const SendOptions& options = {}, uint16_t stream = 0, Part part = Part::kWhole) {
+    Message message = MessageOf(stream, size);
+    message.part = part;
+    messages.Add(now, std::move(message), options);
     queue.AllowBurst();
   }
   // One entry per packet.
