@@ -49,7 +49,9 @@ Channel::Channel(ChannelId id, ChannelOptions options, Opener opener)
       owed_(opener == Opener::kLocal  ? Owed::kOpen
             : opener == Opener::kPeer ? Owed::kAck
                                       : Owed::kNothing),
-      answered_(opener != Opener::kLocal) {}
+      answered_(opener != Opener::kLocal),
+      incoming_(options_.ordered && !options_.max_retransmits && !options_.max_lifetime ? PpidFragments::kAccepted
+                                                                                        : PpidFragments::kRefused) {}
 
 void Channel::Attach(sctp::StreamId stream) {
   stream_ = stream;
@@ -65,9 +67,19 @@ bool Channel::MarkAnswered() {
   return true;
 }
 
-void Channel::Queue(Timestamp now, MessageKind kind, Payload payload) {
+void Channel::Queue(Timestamp now, MessageKind kind, Payload payload, sctp::Part part) {
   queued_bytes_ += payload.size();
-  Push(outgoing_, Outgoing{std::move(payload), now, kind});
+  Push(outgoing_, Outgoing{std::move(payload), now, kind, part});
+}
+
+size_t Channel::DiscardPieces() {
+  size_t octets = 0;
+  has_handed_part_ = false;
+  while (!outgoing_.empty() && !sctp::Begins(outgoing_.front().part)) octets += Pop(outgoing_).payload.size();
+  queued_bytes_ -= octets;
+  // Were it ended already, the message that is open now would not have begun here.
+  if (open_ && outgoing_.empty()) open_->abandoned = true;
+  return octets;
 }
 
 size_t Channel::DiscardOutput() {
@@ -78,16 +90,20 @@ size_t Channel::DiscardOutput() {
 }
 
 bool Channel::IsExpired(const Outgoing& outgoing, Timestamp now) const {
-  return options_.max_lifetime && now - outgoing.queued_at > *options_.max_lifetime;
+  // A message that has begun to leave is SCTP's to give up.
+  return options_.max_lifetime && sctp::Begins(outgoing.part) && now - outgoing.queued_at > *options_.max_lifetime;
 }
 
 size_t Channel::DiscardExpired(Timestamp now) {
   size_t octets = 0;
   while (!outgoing_.empty() && IsExpired(outgoing_.front(), now)) {
-    octets += Pop(outgoing_).payload.size();
+    const bool is_whole = outgoing_.front().part == sctp::Part::kWhole;
+    const size_t size = Pop(outgoing_).payload.size();
     ++counters_.messages_expired;
+    queued_bytes_ -= size;
+    octets += size;
+    if (!is_whole) octets += DiscardPieces();
   }
-  queued_bytes_ -= octets;
   return octets;
 }
 
@@ -119,7 +135,8 @@ Channel::Output Channel::TakeOutput(Timestamp now) {
   if (owed_ != Owed::kNothing) return TakeDcep();
   Outgoing next = Pop(outgoing_);
   queued_bytes_ -= next.payload.size();
-  ++counters_.messages_sent;
+  has_handed_part_ = !sctp::Ends(next.part);
+  if (sctp::Ends(next.part) && next.part != sctp::Part::kAborted) ++counters_.messages_sent;
   counters_.bytes_sent += next.payload.size();
 
   Output output;
@@ -129,15 +146,23 @@ Channel::Output Channel::TakeOutput(Timestamp now) {
   output.options.max_retransmits = options_.max_retransmits;
   // RFC 8832 §5.1: the lifetime "starts when providing the user message to the protocol stack", that is in Queue().
   if (options_.max_lifetime) output.options.lifetime = *options_.max_lifetime - (now - next.queued_at);
+  if (next.part == sctp::Part::kAborted) {
+    output.message = {*stream_, {}, {}, sctp::Part::kAborted};
+    return output;
+  }
   output.options.control = next.payload.empty();
-  output.message = EncodeMessage(*stream_, next.kind, std::move(next.payload));
+  output.message = EncodeMessage(*stream_, next.kind, std::move(next.payload), next.part);
   return output;
 }
 
-void Channel::Receive(MessageKind kind, Payload payload, size_t octets) {
-  ++counters_.messages_received;
-  counters_.bytes_received += payload.size();
-  Push(unread_, Unread{{id_, kind, std::move(payload)}, octets});
+void Channel::Receive(DecodedPiece piece) {
+  if (piece.part == sctp::Part::kAborted) {
+    ++counters_.messages_aborted;
+  } else if (sctp::Ends(piece.part)) {
+    ++counters_.messages_received;
+  }
+  counters_.bytes_received += piece.payload.size();
+  Push(unread_, Unread{{id_, piece.kind, std::move(piece.payload), piece.part}, piece.octets});
 }
 
 std::optional<Channel::Unread> Channel::TakeUnread() {
@@ -154,7 +179,9 @@ ChannelStats Channel::stats() const {
           .bytes_sent = counters_.bytes_sent,
           .messages_received = counters_.messages_received,
           .bytes_received = counters_.bytes_received,
-          .messages_expired = counters_.messages_expired};
+          .messages_expired = counters_.messages_expired,
+          .buffered_amount = queued_bytes_,
+          .messages_aborted = counters_.messages_aborted};
 }
 
 }  // namespace jsp::datachannel

@@ -10,7 +10,9 @@
 #include "base/payload.h"
 #include "base/strong_types.h"
 #include "base/time.h"
+#include "datachannel/incoming_pieces.h"
 #include "datachannel/message_codec.h"
+#include "datachannel/utf8.h"
 #include "sctp/message.h"
 #include "sctp/types.h"
 namespace jsp::datachannel {
@@ -42,12 +44,17 @@ struct ChannelStats {
   uint64_t messages_received = 0;  // accepted, read or not
   uint64_t bytes_received = 0;
   uint64_t messages_expired = 0;  // past max_lifetime before they were handed to SCTP
+  // RFC 3758 §3.5 A: given up after that. ChannelSet does not know it; its owner fills it in, and adds to the next one.
+  uint64_t messages_abandoned = 0;
+  size_t buffered_amount = 0;     // octets not transmitted for the first time yet
+  uint64_t messages_aborted = 0;  // read in part, and then given up by the peer
 };
 
 struct ReceivedMessage {
   ChannelId channel;
   MessageKind kind;
   Payload payload;
+  sctp::Part part = sctp::Part::kWhole;  // another one only where SetDelivery asked for it
 };
 
 // One data channel: its options, the DCEP message that it still owes, what waits to be sent and what waits to be read.
@@ -77,7 +84,19 @@ class Channel {
   void set_state(ChannelState state) { state_ = state; }
 
   // `now` starts the lifetime of the message (RFC 8832 §5.1).
-  void Queue(Timestamp now, MessageKind kind, Payload payload);
+  void Queue(Timestamp now, MessageKind kind, Payload payload, sctp::Part part = sctp::Part::kWhole);
+  // The message that the application sends in pieces and has not ended.
+  struct Unfinished {
+    MessageKind kind;
+    uint64_t octets = 0;
+    Utf8Checker utf8{};
+    bool abandoned = false;  // its lifetime is over, or SCTP gave it up
+  };
+  std::optional<Unfinished>& open_message() { return open_; }
+  // SCTP gave up the message of the piece it was handed last: what is queued of it is forgotten. Returns the octets.
+  size_t DiscardPieces();
+  // SCTP was handed the beginning of a message and not its end.
+  bool HasHandedPart() const { return has_handed_part_; }
   // Forgets what was not handed over, DCEP included. Returns the octets of user messages forgotten.
   size_t DiscardOutput();
   // Forgets messages at the head of the queue whose lifetime is over. Returns their octets.
@@ -91,7 +110,9 @@ class Channel {
   // True while the peer cannot have heard of this channel.
   bool IsUnannounced() const { return owed_ == Owed::kOpen; }
 
-  void Receive(MessageKind kind, Payload payload, size_t octets);
+  IncomingPieces& incoming() { return incoming_; }
+  const IncomingPieces& incoming() const { return incoming_; }
+  void Receive(DecodedPiece piece);
   std::optional<Unread> TakeUnread();
 
   ChannelId id() const { return id_; }
@@ -118,6 +139,7 @@ class Channel {
     Payload payload;
     Timestamp queued_at;
     MessageKind kind;
+    sctp::Part part;
   };
   struct Counters {
     uint64_t messages_sent = 0;
@@ -125,6 +147,7 @@ class Channel {
     uint64_t messages_received = 0;
     uint64_t bytes_received = 0;
     uint64_t messages_expired = 0;
+    uint64_t messages_aborted = 0;
   };
 
   bool IsExpired(const Outgoing& outgoing, Timestamp now) const;
@@ -140,6 +163,9 @@ class Channel {
   Listing listing_;
   boost::circular_buffer<Outgoing> outgoing_;
   size_t queued_bytes_ = 0;
+  std::optional<Unfinished> open_;
+  bool has_handed_part_ = false;
+  IncomingPieces incoming_;
   boost::circular_buffer<Unread> unread_;
   Counters counters_;
 };

@@ -88,33 +88,14 @@ void ChannelSet::Impl::AttachAndAnnounce(Channel& channel, sctp::StreamId stream
   }
 }
 
-Expected<void, SendError> ChannelSet::Impl::Send(Timestamp now, ChannelId id, MessageKind kind, Payload payload) {
-  Channel* channel = Find(id);
-  if (channel == nullptr) {
-    const bool existed = id.value != 0 && id.value <= last_id;
-    return Unexpected(existed ? SendError::kClosed : SendError::kUnknownChannel);
-  }
-  if (channel->state() == ChannelState::kClosed) return Unexpected(SendError::kClosed);
-  if (channel->state() == ChannelState::kClosing) return Unexpected(SendError::kNotOpen);
-  if (kind == MessageKind::kString && !IsValidUtf8(payload)) return Unexpected(SendError::kInvalidUtf8);
-  // RFC 8841 §6.1: never more than the peer said it takes.
-  const size_t remote_limit = limits.remote_max_message_size;
-  if ((remote_limit != 0 && payload.size() > remote_limit) || payload.size() > limits.max_queued_bytes) {
-    return Unexpected(SendError::kTooLarge);
-  }
-  if (payload.size() > limits.max_queued_bytes - usage.queued_bytes) return Unexpected(SendError::kQueueFull);
-  usage.queued_bytes += payload.size();
-  channel->Queue(now, kind, std::move(payload));
-  ListOutput(*channel);
-  return {};
-}
-
 // RFC 8831 §6.7: closing is resetting our outgoing stream; it is complete when the peer has reset its own.
 void ChannelSet::Impl::StartClosing(Channel& channel, Remaining remaining) {
   if (channel.state() == ChannelState::kClosing || channel.state() == ChannelState::kClosed) return;
   channel.set_state(ChannelState::kClosing);
   const bool unannounced = channel.IsUnannounced();
   if (remaining == Remaining::kDiscard) usage.queued_bytes -= channel.DiscardOutput();
+  GiveUpUnfinished(channel, remaining);
+  AbortIncoming(channel);
   const auto stream = channel.stream();
   if (channel.HasUserOutput()) return;
   if (stream && !unannounced) {
@@ -126,6 +107,15 @@ void ChannelSet::Impl::StartClosing(Channel& channel, Remaining remaining) {
   FinishClosing(channel);
 }
 
+// RFC 3758 §3.5 A3: nobody can end any more what has begun and lost, or never had, its end.
+void ChannelSet::Impl::GiveUpUnfinished(Channel& channel, Remaining remaining) {
+  const auto open = std::exchange(channel.open_message(), std::nullopt);
+  const bool is_open = open && !open->abandoned;
+  if (remaining == Remaining::kDiscard ? !channel.HasHandedPart() : !is_open) return;
+  channel.Queue(Timestamp(), MessageKind::kBinary, {}, sctp::Part::kAborted);
+  ListOutput(channel);
+}
+
 void ChannelSet::Impl::ReleaseUnused(std::optional<uint16_t> stream) {
   if (!stream) return;
   ids.ReleaseUnused(sctp::StreamId(*stream));
@@ -134,6 +124,7 @@ void ChannelSet::Impl::ReleaseUnused(std::optional<uint16_t> stream) {
 
 void ChannelSet::Impl::FinishClosing(Channel& channel) {
   usage.queued_bytes -= channel.DiscardOutput();
+  AbortIncoming(channel);
   channel.Detach();
   channel.set_state(ChannelState::kClosed);
   ++metrics.channels_closed;
@@ -147,53 +138,6 @@ void ChannelSet::Impl::EraseFinished() {
 
 void ChannelSet::Impl::RequestReset(sctp::StreamId stream) {
   if (ids.RequestOutgoingReset(stream)) to_reset.push_back(stream);
-}
-
-// The next channel with something to send, made ready: nothing expired and nothing too large for the peer at its head.
-Channel* ChannelSet::Impl::NextSender(Timestamp now) {
-  while (turns.sending || !turns.waiting.empty()) {
-    if (!turns.sending) turns.sending = turns.waiting.Pop();
-    Channel* channel = Find(*turns.sending);
-    if (channel != nullptr) {
-      usage.queued_bytes -= channel->DiscardExpired(now);
-      const size_t limit = limits.remote_max_message_size;
-      const bool fits = limit == 0 || !channel->HasOutput() || channel->NextOutputSize() <= limit;
-      // The limit became known after the message was accepted. A reliable channel cannot leave out a message.
-      if (!fits) StartClosing(*channel, Remaining::kDiscard);
-      if (channel->stream() && channel->HasOutput()) return channel;
-      channel->listing().output = false;
-      HandleDrained(*channel);
-    }
-    turns.sending.reset();
-  }
-  return nullptr;
-}
-
-// RFC 8831 §6.7: a closing channel resets its stream once all that was sent before has left.
-void ChannelSet::Impl::HandleDrained(const Channel& channel) {
-  if (channel.state() == ChannelState::kClosing && channel.stream()) RequestReset(*channel.stream());
-}
-
-std::optional<ChannelSet::Transmit> ChannelSet::Impl::TakeTransmit(Timestamp now) {
-  Channel* channel = NextSender(now);
-  if (channel == nullptr) return std::nullopt;
-  const size_t queued = channel->queued_bytes();
-  Channel::Output output = channel->TakeOutput(now);
-  usage.queued_bytes -= queued - channel->queued_bytes();
-  turns.sending.reset();
-  if (channel->HasOutput()) {
-    turns.waiting.Push(channel->id());
-  } else {
-    channel->listing().output = false;
-    HandleDrained(*channel);
-  }
-  return Transmit{std::move(output.message), output.options, channel->id()};
-}
-
-void ChannelSet::Impl::ListOutput(Channel& channel) {
-  if (!channel.stream() || !channel.HasOutput() || channel.listing().output) return;
-  channel.listing().output = true;
-  turns.waiting.Push(channel.id());
 }
 
 std::optional<ReceivedMessage> ChannelSet::Impl::TakeUnread(Channel& channel) {
@@ -242,9 +186,22 @@ Expected<ChannelId, OpenError> ChannelSet::OpenChannel(Timestamp, ChannelOptions
   return impl_->Open(std::move(options));
 }
 
-Expected<void, SendError> ChannelSet::Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload) {
-  return impl_->Send(now, channel, kind, std::move(payload));
+Expected<void, SendError> ChannelSet::Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload,
+                                           sctp::Part part) {
+  return impl_->Send(now, channel, {kind, std::move(payload), part});
 }
+
+void ChannelSet::SetDelivery(ChannelId channel, sctp::Delivery delivery) {
+  Channel* found = impl_->Find(channel);
+  if (found != nullptr && found->options().ordered) found->incoming().SetDelivery(delivery);
+}
+
+sctp::Delivery ChannelSet::delivery(ChannelId channel) const {
+  const Channel* found = impl_->Find(channel);
+  return found == nullptr ? sctp::Delivery::kWhole : found->incoming().delivery();
+}
+
+void ChannelSet::HandleAbandoned(Timestamp, ChannelId channel) { impl_->HandleAbandoned(channel); }
 
 void ChannelSet::CloseChannel(Timestamp, ChannelId channel) {
   if (Channel* found = impl_->Find(channel)) impl_->StartClosing(*found, Remaining::kDeliver);
@@ -252,7 +209,8 @@ void ChannelSet::CloseChannel(Timestamp, ChannelId channel) {
 
 void ChannelSet::SetRemoteMaxMessageSize(size_t bytes) { impl_->limits.remote_max_message_size = bytes; }
 
-void ChannelSet::HandleConnected(Timestamp, DtlsRole role, uint16_t max_streams) {
+void ChannelSet::HandleConnected(Timestamp, DtlsRole role, uint16_t max_streams, Streaming streaming) {
+  impl_->streaming = streaming;
   impl_->HandleConnected(role, max_streams);
 }
 
@@ -281,7 +239,9 @@ void ChannelSet::HandleOutgoingResetFailed(Timestamp, std::span<const sctp::Stre
   for (sctp::StreamId stream : streams) impl_->HandleOutgoingResetFailed(stream);
 }
 
-void ChannelSet::HandleBufferedAmountLow(Timestamp, sctp::StreamId stream) { impl_->HandleBufferedAmountLow(stream); }
+bool ChannelSet::HandleBufferedAmountLow(Timestamp, sctp::StreamId stream) {
+  return impl_->HandleBufferedAmountLow(stream);
+}
 
 void ChannelSet::HandleTimeout(Timestamp) {}  // this core has no timer
 
@@ -384,6 +344,16 @@ const char* ToString(SendError error) {
       return "channel closed";
     case SendError::kInvalidUtf8:
       return "string message is not UTF-8";
+    case SendError::kMessageOpen:
+      return "a message in pieces has not ended";
+    case SendError::kNoOpenMessage:
+      return "a piece of no message";
+    case SendError::kEmptyPiece:
+      return "empty piece";
+    case SendError::kMessageAbandoned:
+      return "message abandoned";
+    case SendError::kNoStreaming:
+      return "the peer does not interleave messages";
   }
   return "unknown";
 }
@@ -412,6 +382,10 @@ const char* ToString(DropReason reason) {
       return "bad-stream-id";
     case DropReason::kTooManyUnread:
       return "too-many-unread";
+    case DropReason::kTooLarge:
+      return "too-large";
+    case DropReason::kBadOrder:
+      return "bad-order";
     case DropReason::kCount:
       break;
   }

@@ -35,6 +35,11 @@ enum class SendError : uint8_t {
   kQueueFull,       // Options::max_queued_bytes; try again after BufferedAmountLow
   kClosed,          // the channel or the association
   kInvalidUtf8,     // a string message that is none
+  kMessageOpen,     // a message in pieces has begun on the channel: end it first
+  kNoOpenMessage,   // a piece of none
+  kEmptyPiece,
+  kMessageAbandoned,  // what was begun is given up: nothing more of it is sent (RFC 3758 §3.5 A3)
+  kNoStreaming,       // in pieces only over a connection with message interleaving (RFC 8260)
 };
 const char* ToString(OpenError error);
 const char* ToString(SendError error);
@@ -42,6 +47,7 @@ const char* ToString(SendError error);
 struct Options {
   size_t max_channels = 1024;  // more are refused by OpenChannel, and incoming ones are closed at once (ATTACKS R3)
   size_t remote_max_message_size = 256 * 1024;  // 0 = no limit
+  size_t max_message_size = 256 * 1024;         // ours, for messages that come in fragments; 0 = no limit
   // Octets of messages accepted by Send and not yet handed to SCTP, over all channels (ATTACKS R7).
   size_t max_queued_bytes = 16 * 1024 * 1024;
   // Messages that nobody has read yet, over all channels. The receive window bounds their octets; this bounds how many
@@ -85,6 +91,8 @@ enum class DropReason : uint8_t {
   kEmptyPpidWithPayload,  // only the payload: the message is delivered as the empty one that it claims to be
   kBadStreamId,           // an id that does not exist, such as 65535
   kTooManyUnread,
+  kTooLarge,  // deprecated fragments that make more than our max-message-size
+  kBadOrder,  // fragments that do not make up messages
   kCount,
 };
 const char* ToString(DropReason reason);
@@ -93,6 +101,9 @@ struct Metrics {
   uint64_t channels_closed = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
 };
+
+// Whether messages may be sent in pieces: when the association interleaves (RFC 8260).
+enum class Streaming : uint8_t { kImpossible, kPossible };
 
 // The data channels of one SCTP association (RFC 8831, RFC 8832). Owns channels, DCEP, stream ids and the messages that
 // nobody has read yet; knows SCTP only by its message type. The owner (transport::Peer) carries what PollTransmit gives
@@ -116,17 +127,27 @@ class ChannelSet {
 
   // Commands. Channels may be opened and written before anything is connected; ids are assigned when the role is known.
   Expected<ChannelId, OpenError> OpenChannel(Timestamp now, ChannelOptions options);
-  // The payload is moved. An empty message is sent as RFC 8831 §6.6 says.
-  Expected<void, SendError> Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload);
-  // RFC 8831 §6.7: what was sent before is still delivered, then both directions are reset.
+  // The payload is moved. An empty message is sent as RFC 8831 §6.6 says. A message of any size goes in pieces, one
+  // message at a time on a channel: Part::kBegin, kMiddle …, kEnd, each with at least one octet; or kAborted, without
+  // octets, gives it up. After kMessageAbandoned for a piece with the end, or for kAborted, no message is open.
+  Expected<void, SendError> Send(Timestamp now, ChannelId channel, MessageKind kind, Payload payload,
+                                 sctp::Part part = sctp::Part::kWhole);
+  // Messages that arrive on an ordered channel are given out in pieces from now on, or whole again after the one under
+  // way. The owner tells the association the same for the channel's stream. On an unordered channel nothing changes.
+  void SetDelivery(ChannelId channel, sctp::Delivery delivery);
+  sctp::Delivery delivery(ChannelId channel) const;
+  // RFC 8831 §6.7: what was sent before is still delivered, then both directions are reset. A message that is open is
+  // given up; where the peer does not understand that (RFC 3758 §3.3.1) the reset ends it.
   void CloseChannel(Timestamp now, ChannelId channel);
   void SetRemoteMaxMessageSize(size_t bytes);
 
   // Inputs, from the association. `max_streams`: the smaller of its incoming and outgoing streams. After
   // HandleDisconnected a new HandleConnected starts anew, with no channel.
-  void HandleConnected(Timestamp now, DtlsRole role, uint16_t max_streams);
+  void HandleConnected(Timestamp now, DtlsRole role, uint16_t max_streams, Streaming streaming = Streaming::kPossible);
   void HandleDisconnected(Timestamp now);  // every channel closes
   void HandleMessage(Timestamp now, sctp::Message message);
+  // The association refused the piece that was polled last: it has given up the message.
+  void HandleAbandoned(Timestamp now, ChannelId channel);
   // There are more of them (RFC 6525 §5.1.5).
   void HandleStreamsAdded(Timestamp now, uint16_t max_streams);
   // Here and in HandleOutgoingResetRequested, no streams: all.
@@ -135,7 +156,8 @@ class ChannelSet {
   void HandleOutgoingResetRequested(Timestamp now, std::span<const sctp::StreamId> streams);
   void HandleOutgoingReset(Timestamp now, std::span<const sctp::StreamId> streams);
   void HandleOutgoingResetFailed(Timestamp now, std::span<const sctp::StreamId> streams);
-  void HandleBufferedAmountLow(Timestamp now, sctp::StreamId stream);
+  // False when it is not so yet: octets of the channel still wait here for room. Tell it again when they left.
+  bool HandleBufferedAmountLow(Timestamp now, sctp::StreamId stream);
   void HandleTimeout(Timestamp now);
 
   // Outputs.

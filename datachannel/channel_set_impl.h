@@ -12,6 +12,7 @@
 #include "datachannel/channel.h"
 #include "datachannel/channel_set.h"
 #include "datachannel/dcep_message.h"
+#include "datachannel/incoming_pieces.h"
 #include "datachannel/message_codec.h"
 #include "datachannel/stream_id_allocator.h"
 namespace jsp::datachannel {
@@ -21,7 +22,8 @@ enum class Link : uint8_t { kNew, kUp, kDown };
 // What becomes of the messages that a closing channel has not sent yet.
 enum class Remaining : uint8_t { kDeliver, kDiscard };
 
-// What stands behind ChannelSet: commands and outputs in channel_set.cc, inputs in channel_set_inputs.cc.
+// What stands behind ChannelSet: commands and outputs in channel_set.cc, those of sending in channel_set_sending.cc,
+// inputs in channel_set_inputs.cc.
 //
 // Life of a stream id: free → in use by a channel, or by none when the peer's use of it was refused (`streams` then
 // holds nullptr) → our outgoing stream is reset and the peer's reset is awaited, in either order → free.
@@ -31,7 +33,15 @@ struct ChannelSet::Impl {
   explicit Impl(const Options& given) : limits(given) {}
 
   Expected<ChannelId, OpenError> Open(ChannelOptions wanted);
-  Expected<void, SendError> Send(Timestamp now, ChannelId id, MessageKind kind, Payload payload);
+  // What Send was given.
+  struct Outgoing {
+    MessageKind kind;
+    Payload payload;
+    sctp::Part part;
+  };
+  Expected<void, SendError> Send(Timestamp now, ChannelId id, Outgoing outgoing);
+  Expected<void, SendError> TakePiece(Channel& channel, const Outgoing& piece);
+  void HandleAbandoned(ChannelId id);
   void HandleConnected(DtlsRole role, uint16_t max_streams);
   void HandleDisconnected();
   void HandleMessage(sctp::Message message);
@@ -39,7 +49,7 @@ struct ChannelSet::Impl {
   void HandleOutgoingResetRequested(sctp::StreamId stream);
   void HandleOutgoingReset(sctp::StreamId stream);
   void HandleOutgoingResetFailed(sctp::StreamId stream);
-  void HandleBufferedAmountLow(sctp::StreamId stream);
+  bool HandleBufferedAmountLow(sctp::StreamId stream);
 
   // `listed`, or when that is none, the streams in use.
   std::vector<sctp::StreamId> OrAll(std::span<const sctp::StreamId> listed) const;
@@ -48,6 +58,7 @@ struct ChannelSet::Impl {
   Channel& Create(ChannelOptions wanted, Channel::Opener opener);
   void AttachAndAnnounce(Channel& channel, sctp::StreamId stream);
   void StartClosing(Channel& channel, Remaining remaining);
+  void GiveUpUnfinished(Channel& channel, Remaining remaining);
   void ReleaseUnused(std::optional<uint16_t> stream);
   void FinishClosing(Channel& channel);
   void EraseFinished();
@@ -56,7 +67,9 @@ struct ChannelSet::Impl {
   void HandleOpen(sctp::StreamId stream, const OpenMessage& open);
   void HandleAck(sctp::StreamId stream);
   void HandleUserMessage(Channel& channel, sctp::Message message);
-  void Deliver(Channel& channel, DecodedMessage message, size_t octets);
+  void Deliver(Channel& channel, DecodedPiece piece);
+  void PushUnread(Channel& channel, DecodedPiece piece);
+  void AbortIncoming(Channel& channel);
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
   // Closes whatever stands on `stream`, or resets it when nothing does (RFC 8832 §6).
   void Refuse(sctp::StreamId stream);
@@ -89,6 +102,7 @@ struct ChannelSet::Impl {
   Metrics metrics;
   Usage usage;
   Link link = Link::kNew;
+  Streaming streaming = Streaming::kPossible;
   uint32_t last_id = 0;
   StreamIdAllocator ids;
   boost::unordered_flat_map<uint32_t, std::unique_ptr<Channel>> channels;

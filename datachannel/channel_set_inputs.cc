@@ -11,8 +11,18 @@
 namespace jsp::datachannel {
 namespace {
 
-DropReason ReasonOf(DecodeError error) {
-  return error == DecodeError::kInvalidUtf8 ? DropReason::kBadUtf8 : DropReason::kUnknownPpid;
+DropReason ReasonOf(PieceError error) {
+  switch (error) {
+    case PieceError::kInvalidUtf8:
+      return DropReason::kBadUtf8;
+    case PieceError::kTooLarge:
+      return DropReason::kTooLarge;
+    case PieceError::kBadOrder:
+      return DropReason::kBadOrder;
+    case PieceError::kUnknownPpid:
+      break;
+  }
+  return DropReason::kUnknownPpid;
 }
 
 DropReason ReasonOf(DcepError::Code code) {
@@ -70,6 +80,10 @@ void ChannelSet::Impl::HandleMessage(sctp::Message message) {
 
   usage.consumed_bytes += octets;
   if (link != Link::kUp) return Drop(DropReason::kClosedChannel);
+  if (message.ppid == kPpidDcep && message.part != sctp::Part::kWhole) {
+    Drop(DropReason::kBadDcep);
+    return Refuse(stream);
+  }
   if (message.ppid == kPpidDcep) return HandleDcep(stream, message.payload);
   if (found != streams.end()) return Drop(DropReason::kClosedChannel);
   // RFC 8832 §6: "receiving a message containing user data on an unused stream indicates an error".
@@ -79,31 +93,44 @@ void ChannelSet::Impl::HandleMessage(sctp::Message message) {
 
 void ChannelSet::Impl::HandleUserMessage(Channel& channel, sctp::Message message) {
   const size_t octets = message.payload.size();
-  auto decoded = DecodeMessage(std::move(message));
-  if (!decoded) {
+  auto piece = channel.incoming().Add(std::move(message), limits.max_message_size);
+  usage.consumed_bytes += channel.incoming().TakeDropped();
+  if (!piece) {
     // RFC 8831 §6.6: after an unsupported PPID or another error the receiver "SHOULD close the corresponding data
     // channel".
     usage.consumed_bytes += octets;
-    Drop(ReasonOf(decoded.error()));
+    Drop(ReasonOf(piece.error()));
     return StartClosing(channel, Remaining::kDiscard);
   }
-  if (decoded->ignored_payload) Drop(DropReason::kEmptyPpidWithPayload);
   if (channel.MarkAnswered()) {
     ++metrics.channels_opened;
     events.Push(event::ChannelOpen{channel.id()});
   }
-  Deliver(channel, std::move(*decoded), octets);
+  if (piece->has_value()) Deliver(channel, std::move(**piece));
 }
 
-void ChannelSet::Impl::Deliver(Channel& channel, DecodedMessage message, size_t octets) {
+void ChannelSet::Impl::Deliver(Channel& channel, DecodedPiece piece) {
+  if (piece.ignored_payload) Drop(DropReason::kEmptyPpidWithPayload);
   if (usage.unread_messages >= limits.max_unread_messages) {
-    usage.consumed_bytes += octets;
+    usage.consumed_bytes += piece.octets;
     Drop(DropReason::kTooManyUnread);
     return StartClosing(channel, Remaining::kDiscard);
   }
+  PushUnread(channel, std::move(piece));
+}
+
+// The rest of a message that is under way will not come, or not be taken. The mark for its reader is one more than
+// max_unread_messages allows, once for each channel.
+void ChannelSet::Impl::AbortIncoming(Channel& channel) {
+  auto mark = channel.incoming().Abort();
+  usage.consumed_bytes += channel.incoming().TakeDropped();
+  if (mark) PushUnread(channel, std::move(*mark));
+}
+
+void ChannelSet::Impl::PushUnread(Channel& channel, DecodedPiece piece) {
   ++usage.unread_messages;
   const bool was_empty = channel.unread_messages() == 0;
-  channel.Receive(message.kind, std::move(message.payload), octets);
+  channel.Receive(std::move(piece));
   if (was_empty) events.Push(event::MessagesWaiting{channel.id()});
   if (!std::exchange(channel.listing().unread, true)) unread_turns.Push(channel.id());
 }
@@ -216,11 +243,13 @@ void ChannelSet::Impl::HandleOutgoingResetFailed(sctp::StreamId stream) {
   FinishClosing(*std::exchange(found->second, nullptr));
 }
 
-void ChannelSet::Impl::HandleBufferedAmountLow(sctp::StreamId stream) {
+bool ChannelSet::Impl::HandleBufferedAmountLow(sctp::StreamId stream) {
   const auto found = streams.find(stream.value);
-  if (found == streams.end() || found->second == nullptr) return;
-  if (std::exchange(found->second->listing().low_reported, true)) return;
-  events.Push(event::BufferedAmountLow{found->second->id()});
+  if (found == streams.end() || found->second == nullptr) return true;
+  Channel& channel = *found->second;
+  if (channel.queued_bytes() > 0) return false;
+  if (!std::exchange(channel.listing().low_reported, true)) events.Push(event::BufferedAmountLow{channel.id()});
+  return true;
 }
 
 void ChannelSet::Impl::Defer(sctp::StreamId stream, std::optional<sctp::Message> item) {

@@ -167,8 +167,8 @@ TEST(ChannelTest, ForgetsWhatItStillOwesWhenItsOutputIsDiscarded) {
 TEST(ChannelTest, P28_KeepsReceivedMessagesUntilTheyAreTaken) {
   Channel channel(kId, {}, Channel::Opener::kPeer);
   channel.Attach(kStream);
-  channel.Receive(MessageKind::kString, Octets("one"), 3);
-  channel.Receive(MessageKind::kBinary, {}, 1);
+  channel.Receive({MessageKind::kString, Octets("one"), sctp::Part::kWhole, 3});
+  channel.Receive({MessageKind::kBinary, {}, sctp::Part::kWhole, 1});
   EXPECT_EQ(channel.unread_messages(), 2u);
   auto one = channel.TakeUnread();
   ASSERT_TRUE(one.has_value());

@@ -9,8 +9,8 @@ inline constexpr sctp::Ppid kPpidBinary{53};
 inline constexpr sctp::Ppid kPpidStringEmpty{56};
 inline constexpr sctp::Ppid kPpidBinaryEmpty{57};
 
-// RFC 8831 §6.6 declined: the deprecated fragments are not put together, they close their channel like any unsupported
-// identifier; see docs/datachannel.md#refusals
+// RFC 8831 §6.6: deprecated. Fragments of messages on reliable and ordered channels, which end with one of the above;
+// understood, never sent.
 inline constexpr sctp::Ppid kPpidBinaryPartial{52};
 inline constexpr sctp::Ppid kPpidStringPartial{54};
 
