@@ -92,14 +92,20 @@ Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Times
 }
 
 Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::ChannelId channel,
-                                                  datachannel::MessageKind kind, Payload payload) {
+                                                  datachannel::MessageKind kind, Payload payload, sctp::Part part) {
   if (impl_->progress.is_final()) return Unexpected<datachannel::SendError>(datachannel::SendError::kClosed);
   if (payload.size() > impl_->SendRoom()) {
     return Unexpected<datachannel::SendError>(datachannel::SendError::kQueueFull);
   }
-  auto sent = impl_->channels.Send(now, channel, kind, std::move(payload));
+  auto sent = impl_->channels.Send(now, channel, kind, std::move(payload), part);
   if (sent) impl_->PumpChannels(now);
   return sent;
+}
+
+void Peer::SetDelivery(Timestamp now, datachannel::ChannelId channel, sctp::Delivery delivery) {
+  impl_->channels.SetDelivery(channel, delivery);
+  impl_->ApplyDelivery(now, channel);
+  impl_->Pump(now);
 }
 
 void Peer::CloseChannel(Timestamp now, datachannel::ChannelId channel) {
@@ -240,6 +246,11 @@ PeerStats Peer::stats() const {
   }
   stats.channels_metrics = impl.channels.metrics();
   stats.channels = impl.channels.stats();
+  for (auto& channel : stats.channels) {
+    if (!impl.secured || !channel.stream) continue;
+    channel.messages_abandoned = impl.secured->sctp.abandoned(*channel.stream).total();
+    channel.buffered_amount += impl.secured->sctp.buffered_amount(*channel.stream);
+  }
   return stats;
 }
 

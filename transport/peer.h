@@ -68,10 +68,14 @@ class Peer {
   Expected<datachannel::ChannelId, datachannel::OpenError> OpenChannel(Timestamp now,
                                                                        datachannel::ChannelOptions options);
   Expected<void, datachannel::SendError> Send(Timestamp now, datachannel::ChannelId channel,
-                                              datachannel::MessageKind kind, Payload payload);
+                                              datachannel::MessageKind kind, Payload payload,
+                                              sctp::Part part = sctp::Part::kWhole);
+  void SetDelivery(Timestamp now, datachannel::ChannelId channel, sctp::Delivery delivery);
   void CloseChannel(Timestamp now, datachannel::ChannelId channel);
   std::optional<datachannel::ReceivedMessage> PollMessage(Timestamp now, datachannel::ChannelId channel);
   std::optional<datachannel::ReceivedMessage> PollAnyMessage(Timestamp now);
+  // Octets handed to Send and not transmitted for the first time yet; BufferedAmountLow when they fall to the threshold
+  // from above it. No framing counts.
   size_t buffered_amount(datachannel::ChannelId channel) const;
   size_t send_buffer_room() const;  // octets before Send answers kQueueFull
   // Received payloads come from here, and payloads for Send may, so that a steady state allocates nothing.

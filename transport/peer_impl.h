@@ -43,6 +43,7 @@ struct Peer::Impl {
     DtlsParameters parameters;
     Path path;
     std::optional<sctp::event::Connected> negotiated;
+    std::vector<sctp::StreamId> low_streams;  // low for SCTP, while their channels still hold octets
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {
@@ -83,6 +84,7 @@ struct Peer::Impl {
   void TearDown(Timestamp now, ConnectionProgress::Change change);
   void HandleRemoteDescription(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);
+  void ApplyDelivery(Timestamp now, datachannel::ChannelId channel);
   DescriptionError ClosedError() const;
   void Report(ConnectionProgress::Change change) {
     if (change) events.Push(std::move(*change));

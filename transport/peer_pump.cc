@@ -30,7 +30,14 @@ sctp::Options ToSctpOptions(const PeerOptions& options) {
   sctp::Options sctp = options.sctp;
   sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxBasePacket);
   sctp.path_mtu_discovery = options.path_mtu_discovery;
+  sctp.delivery = sctp::Delivery::kWhole;  // DCEP needs it; channels ask for pieces on their own
   return sctp;
+}
+
+datachannel::Options ToChannelOptions(const PeerOptions& options) {
+  datachannel::Options channels = options.channels;
+  channels.max_message_size = options.sctp.max_message_size;
+  return channels;
 }
 
 }  // namespace
@@ -42,7 +49,7 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       remote_candidates({peer_options.max_orphan_candidates, peer_options.max_unresolved_names}),
       gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random)},
       agent(peer_options.ice, random, now),
-      channels(peer_options.channels),
+      channels(ToChannelOptions(peer_options)),
       progress(now),
       early(peer_options.max_early_datagrams) {
   gathering.relays.Start();
@@ -190,7 +197,9 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
           [&](const sctp::event::Connected& e) {
             const auto role = negotiation.dtls_role() == dtls::Role::kClient ? datachannel::DtlsRole::kClient
                                                                              : datachannel::DtlsRole::kServer;
-            channels.HandleConnected(now, role, std::min(e.incoming_streams, e.outgoing_streams));
+            channels.HandleConnected(
+                now, role, std::min(e.incoming_streams, e.outgoing_streams),
+                e.interleaving ? datachannel::Streaming::kPossible : datachannel::Streaming::kImpossible);
             secured->negotiated = e;
             Report(progress.HandleSctpConnected(now));
           },
@@ -202,8 +211,16 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
                                                           e.detail));
           },
           [&](sctp::event::MessageReceived& e) { channels.HandleMessage(now, std::move(e.message)); },
-          [&](const sctp::event::BufferedAmountLow& e) { channels.HandleBufferedAmountLow(now, e.stream); },
-          [&](const sctp::event::OutgoingStreamsReset& e) { channels.HandleOutgoingReset(now, e.streams); },
+          [&](const sctp::event::BufferedAmountLow& e) {
+            if (channels.HandleBufferedAmountLow(now, e.stream)) return;
+            auto& low = secured->low_streams;
+            if (std::ranges::find(low, e.stream) == low.end()) low.push_back(e.stream);
+          },
+          [&](const sctp::event::OutgoingStreamsReset& e) {
+            // The next channel on the stream has a threshold of its own.
+            for (const auto stream : e.streams) secured->sctp.SetBufferedAmountLowThreshold(stream, 0);
+            channels.HandleOutgoingReset(now, e.streams);
+          },
           [&](const sctp::event::OutgoingStreamsResetFailed& e) { channels.HandleOutgoingResetFailed(now, e.streams); },
           [&](const sctp::event::IncomingStreamsReset& e) { channels.HandleIncomingReset(now, e.streams); },
           [&](const sctp::event::OutgoingResetRequested& e) { channels.HandleOutgoingResetRequested(now, e.streams); },
@@ -211,8 +228,12 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
             channels.HandleStreamsAdded(now, std::min(e.incoming_streams, e.outgoing_streams));
           },
           // Channels stay, with all that was sent on them: only numbers begin anew (RFC 6525 §5.2.4). We ask for
-          // nothing, so no request finishes.
-          [](const sctp::event::AssociationReset&) {},
+          // nothing, so no request finishes. How they are read is asked for anew, as after any reset.
+          [&](const sctp::event::AssociationReset&) {
+            for (const auto& channel : channels.stats()) {
+              if (channel.stream) secured->sctp.SetDelivery(now, *channel.stream, channels.delivery(channel.id));
+            }
+          },
           [](const sctp::event::RequestFinished&) {},
           [&](const sctp::event::PathStalled& e) { Report(progress.HandlePathStalled(e.mtu)); },
           [&](const sctp::event::PathRecovered& e) { Report(progress.HandlePathRecovered(e.packet_size)); },
@@ -227,13 +248,20 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
 void Peer::Impl::PumpChannels(Timestamp now) {
   if (secured) {
     HandOver(now);
+    // What SCTP called low while octets still waited above it. Where it is not low with them, it will call again.
+    std::erase_if(secured->low_streams, [&](sctp::StreamId stream) {
+      return !secured->sctp.IsBufferedAmountLow(stream) || channels.HandleBufferedAmountLow(now, stream);
+    });
     if (const auto streams = channels.TakeStreamsToReset(); !streams.empty()) {
       if (!secured->sctp.ResetStreams(now, streams)) channels.HandleOutgoingResetFailed(now, streams);
     }
     if (const size_t consumed = channels.TakeConsumedBytes(); consumed > 0) secured->sctp.HandleConsumed(now, consumed);
   }
   while (auto polled = channels.PollEvent()) {
-    if (const auto* open = std::get_if<datachannel::event::ChannelOpen>(&*polled)) ApplyLowThreshold(open->channel);
+    if (const auto* open = std::get_if<datachannel::event::ChannelOpen>(&*polled)) {
+      ApplyLowThreshold(open->channel);
+      ApplyDelivery(now, open->channel);
+    }
     if (const auto* closed = std::get_if<datachannel::event::ChannelClosed>(&*polled))
       low_thresholds.erase(closed->channel);
     std::visit([&](auto& e) { events.Push(std::move(e)); }, *polled);
@@ -247,7 +275,13 @@ void Peer::Impl::HandOver(Timestamp now) {
     if (secured->sctp.send_buffer_room() < size) return;
     auto next = channels.PollTransmit(now, {});
     if (!next) return;
-    if (!secured->sctp.Send(now, std::move(next->message), next->options)) channels.CloseChannel(now, next->channel);
+    const auto sent = secured->sctp.Send(now, std::move(next->message), next->options);
+    if (sent) continue;
+    if (sent.error() == sctp::SendError::kMessageAbandoned) {
+      channels.HandleAbandoned(now, next->channel);
+    } else {
+      channels.CloseChannel(now, next->channel);
+    }
   }
 }
 
@@ -299,6 +333,15 @@ void Peer::Impl::ApplyLowThreshold(datachannel::ChannelId channel) {
   const auto threshold = low_thresholds.find(channel);
   if (!secured || !stream || threshold == low_thresholds.end()) return;
   secured->sctp.SetBufferedAmountLowThreshold(*stream, threshold->second);
+}
+
+// Likewise. What of a message is here already follows at once.
+void Peer::Impl::ApplyDelivery(Timestamp now, datachannel::ChannelId channel) {
+  const auto stream = channels.stream(channel);
+  const auto* channel_options = channels.options(channel);
+  if (!secured || !stream || channel_options == nullptr || !channel_options->ordered) return;
+  secured->sctp.SetDelivery(now, *stream, channels.delivery(channel));
+  PumpSctp(now);
 }
 
 DescriptionError Peer::Impl::ClosedError() const {

@@ -81,6 +81,22 @@ void DataChannel::StartReceiveInto(boost::asio::mutable_buffer buffer, Completio
   });
 }
 
+void DataChannel::StartReceiveSome(boost::asio::mutable_buffer buffer, Completion<error_code, ReceivedSome> done) {
+  auto core = core_.lock();
+  if (!core) return done.Complete(TransportErrc::kChannelClosed, {});
+  auto& executor = core->executor;
+  boost::asio::dispatch(executor, [core = std::move(core), id = id_, buffer, d = std::move(done)]() mutable {
+    core->Receive(id, {0, buffer, std::move(d)});
+  });
+}
+
+void DataChannel::set_delivery(Delivery delivery) {
+  const auto core = core_.lock();
+  const auto real = core ? core->Real(id_) : std::nullopt;
+  if (!real || !core->peer) return;
+  core->peer.Call([&](transport::Peer& p, Timestamp now) { p.SetDelivery(now, *real, delivery); });
+}
+
 void DataChannel::StartWaitOpen(Completion<error_code> done) {
   auto core = core_.lock();
   if (!core) return done.Complete(TransportErrc::kChannelClosed);

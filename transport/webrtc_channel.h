@@ -20,16 +20,28 @@ using ChannelOptions = datachannel::ChannelOptions;
 using ChannelState = datachannel::ChannelState;
 using MessageKind = datachannel::MessageKind;
 
+using Part = sctp::Part;
+using Delivery = sctp::Delivery;
+
+// A message, or a piece of one that is larger than anybody wants to hold: see DataChannel::set_delivery, async_send.
 // Moved, not copied. The payload of a received message is plain memory: it may go to any thread and stay there.
 struct Message {
   Message() = default;
   // No aggregate: gcc 12 destroys the temporaries of one twice in a co_await expression.
-  Message(MessageKind message_kind, Payload message_payload)
-      : kind(message_kind), payload(std::move(message_payload)) {}
+  Message(MessageKind message_kind, Payload message_payload, Part message_part = Part::kWhole)
+      : kind(message_kind), payload(std::move(message_payload)), part(message_part) {}
 
   MessageKind kind = MessageKind::kBinary;
   Payload payload;  // a std::vector<uint8_t> can be moved in
+  Part part = Part::kWhole;
   std::string_view text() const { return payload.text(); }
+};
+
+// What async_receive_some put into the buffer: octets of one message, in their order.
+struct ReceivedSome {
+  size_t size = 0;
+  MessageKind kind = MessageKind::kBinary;
+  Part part = Part::kWhole;  // kEnd or kWhole: the message ends with them
 };
 
 struct TransportCore;
@@ -59,7 +71,9 @@ class DataChannel {
     const auto* octets = static_cast<const uint8_t*>(message.data());
     return async_send(Message{kind, {octets, octets + message.size()}}, std::forward<Token>(token));
   }
-  // The payload is moved, not copied.
+  // The payload is moved, not copied. A message of any size goes in pieces, in so many calls: Part::kBegin, kMiddle …,
+  // kEnd, each with at least one octet and each completing when it has its place in the queue; kAborted gives it up.
+  // Until its end other messages of this channel are kBadPiece; those of other channels pass between the pieces.
   template <class Token>
   auto async_send(Message message, Token&& token) {
     return boost::asio::async_initiate<Token, void(boost::system::error_code, size_t)>(
@@ -91,6 +105,21 @@ class DataChannel {
         },
         token, *this, buffer);
   }
+  // void(error_code, ReceivedSome): whatever is here of one message, as much as the buffer holds; waits for the first
+  // octet of a piece only. kMessageAborted: the peer gave up the message that was read in part; the next call begins
+  // with the next one. Works for whole messages of any size as well.
+  template <class Token>
+  auto async_receive_some(boost::asio::mutable_buffer buffer, Token&& token) {
+    return boost::asio::async_initiate<Token, void(boost::system::error_code, ReceivedSome)>(
+        [](auto handler, DataChannel self, boost::asio::mutable_buffer b) {
+          self.StartReceiveSome(b, {std::move(handler), self.executor()});
+        },
+        token, *this, buffer);
+  }
+  // kPieces: messages of an ordered channel are given out as they arrive, so that neither this side nor the receive
+  // window ever holds a whole one; async_receive then gives Messages that are pieces. With
+  // peer_options.sctp.max_message_size = 0 the peer's messages may have any size.
+  void set_delivery(Delivery delivery);
   // void(error_code): the channel is open, or kChannelClosed.
   template <class Token>
   auto async_wait_open(Token&& token) {
@@ -108,6 +137,7 @@ class DataChannel {
   void StartSend(Message message, Completion<boost::system::error_code, size_t> done);
   void StartReceive(Completion<boost::system::error_code, Message> done);
   void StartReceiveInto(boost::asio::mutable_buffer buffer, Completion<boost::system::error_code, size_t> done);
+  void StartReceiveSome(boost::asio::mutable_buffer buffer, Completion<boost::system::error_code, ReceivedSome> done);
   void StartWaitOpen(Completion<boost::system::error_code> done);
 
   boost::asio::any_io_executor executor_;

@@ -38,11 +38,13 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   struct PendingReceive {
     uint64_t id;
     boost::asio::mutable_buffer buffer;
-    std::variant<Completion<error_code, Message>, Completion<error_code, size_t>> done;
+    std::variant<Completion<error_code, Message>, Completion<error_code, size_t>, Completion<error_code, ReceivedSome>>
+        done;
   };
   struct Inbox {
     std::deque<PendingReceive> readers;
     std::optional<Message> held;  // did not fit a reader's buffer
+    size_t held_from = 0;         // octets of it that were read already
   };
   struct Handlers {
     std::function<void(const std::string&)> local_candidate;
@@ -85,6 +87,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   void Receive(ChannelId id, PendingReceive reader);
   void PumpReceives(ChannelId id);
   bool Deliver(PendingReceive& reader, Inbox& inbox, Message message);
+  ReceivedSome FillBuffer(ChannelId id, Inbox& inbox, boost::asio::mutable_buffer buffer, Message message);
   void FailReaders(Inbox& inbox, error_code error);
   std::optional<Message> NextMessage(ChannelId id, Inbox& inbox);
   error_code ClosedError(ChannelId id) const;

@@ -65,8 +65,9 @@ error_code TransportCore::TrySend(ChannelId id, Message& message) {
   if (peer.peer().send_buffer_room() < message.payload.size() && StateOf(id) != ChannelState::kClosed) {
     return TransportErrc::kQueueFull;
   }
-  const auto sent =
-      peer.Call([&](Peer& p, Timestamp now) { return p.Send(now, *real, message.kind, std::move(message.payload)); });
+  const auto sent = peer.Call([&](Peer& p, Timestamp now) {
+    return p.Send(now, *real, message.kind, std::move(message.payload), message.part);
+  });
   return sent ? error_code() : ToErrorCode(sent.error());
 }
 
@@ -132,7 +133,7 @@ std::optional<Message> TransportCore::NextMessage(ChannelId id, Inbox& inbox) {
   if (!peer || !real) return std::nullopt;
   auto received = peer.Call([&](Peer& p, Timestamp now) { return p.PollMessage(now, *real); });
   if (!received) return std::nullopt;
-  return Message{received->kind, std::move(received->payload)};
+  return Message{received->kind, std::move(received->payload), received->part};
 }
 
 // Each reader gets one message; without readers messages stay in the peer, where the receive window bounds them.
@@ -145,12 +146,57 @@ void TransportCore::PumpReceives(ChannelId id) {
     if (!message) return;
     PendingReceive reader = std::move(inbox.readers.front());
     inbox.readers.pop_front();
-    if (!Deliver(reader, inbox, std::move(*message))) return;
+    if (auto* some = std::get_if<Completion<error_code, ReceivedSome>>(&reader.done)) {
+      const bool is_aborted = message->part == Part::kAborted;
+      const ReceivedSome filled = FillBuffer(id, inbox, reader.buffer, std::move(*message));
+      some->Complete(is_aborted ? error_code(TransportErrc::kMessageAborted) : error_code(), filled);
+    } else if (!Deliver(reader, inbox, std::move(*message))) {
+      return;
+    }
+  }
+}
+
+// Puts octets of one message into the buffer, also of several of its pieces; what does not fit is held.
+ReceivedSome TransportCore::FillBuffer(ChannelId id, Inbox& inbox, boost::asio::mutable_buffer buffer,
+                                       Message message) {
+  ReceivedSome some{.kind = message.kind};
+  size_t from = std::exchange(inbox.held_from, 0);
+  const bool begins = sctp::Begins(message.part) && from == 0;
+  for (;;) {
+    const size_t size = std::min(buffer.size() - some.size, message.payload.size() - from);
+    std::copy_n(message.payload.data() + from, size, static_cast<uint8_t*>(buffer.data()) + some.size);
+    some.size += size;
+    from += size;
+    const bool is_read = from == message.payload.size();
+    if (!is_read || sctp::Ends(message.part)) {
+      some.part = is_read ? (begins                           ? Part::kWhole
+                             : message.part == Part::kAborted ? Part::kAborted
+                                                              : Part::kEnd)
+                          : (begins ? Part::kBegin : Part::kMiddle);
+      if (!is_read) {
+        inbox.held = std::move(message);
+        inbox.held_from = from;
+      }
+      return some;
+    }
+    some.part = begins ? Part::kBegin : Part::kMiddle;
+    auto next = some.size < buffer.size() ? NextMessage(id, inbox) : std::nullopt;
+    if (!next) return some;
+    message = std::move(*next);
+    from = 0;
+    if (message.part == Part::kAborted) {
+      inbox.held = std::move(message);
+      return some;
+    }
   }
 }
 
 // False when the message went back because the reader's buffer is too small.
 bool TransportCore::Deliver(PendingReceive& reader, Inbox& inbox, Message message) {
+  if (const size_t from = std::exchange(inbox.held_from, 0); from > 0) {  // the rest after async_receive_some
+    message.payload = {message.payload.begin() + static_cast<std::ptrdiff_t>(from), message.payload.end()};
+    message.part = sctp::Ends(message.part) ? Part::kEnd : Part::kMiddle;
+  }
   if (auto* whole = std::get_if<Completion<error_code, Message>>(&reader.done)) {
     message.payload.Detach();  // the handler may run on another thread
     whole->Complete({}, std::move(message));
@@ -158,6 +204,10 @@ bool TransportCore::Deliver(PendingReceive& reader, Inbox& inbox, Message messag
   }
   auto& done = std::get<Completion<error_code, size_t>>(reader.done);
   const size_t size = message.payload.size();
+  if (message.part == Part::kAborted) {
+    done.Complete(TransportErrc::kMessageAborted, 0);
+    return true;
+  }
   if (size > reader.buffer.size()) {
     inbox.held = std::move(message);
     done.Complete(TransportErrc::kBufferTooSmall, size);
@@ -169,8 +219,7 @@ bool TransportCore::Deliver(PendingReceive& reader, Inbox& inbox, Message messag
 }
 
 void CompleteReader(TransportCore::PendingReceive& reader, error_code error) {
-  if (auto* whole = std::get_if<Completion<error_code, Message>>(&reader.done)) return whole->Complete(error, {});
-  std::get<Completion<error_code, size_t>>(reader.done).Complete(error, 0);
+  std::visit([&](auto& done) { done.Complete(error, {}); }, reader.done);
 }
 
 void TransportCore::FailReaders(Inbox& inbox, error_code error) {

@@ -97,6 +97,12 @@ class WebRtcTransport {
     return channel().async_receive(buffer, std::forward<Token>(token));
   }
 
+  template <class Token>
+  auto async_receive_some(boost::asio::mutable_buffer buffer, Token&& token) {
+    return channel().async_receive_some(buffer, std::forward<Token>(token));
+  }
+  void set_delivery(Delivery delivery) { channel().set_delivery(delivery); }
+
   Expected<DataChannel, boost::system::error_code> open_channel(ChannelOptions options);
   ConnectionState connection_state() const;
   std::string state_reason() const;  // which timer or event caused the state

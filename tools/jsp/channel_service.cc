@@ -28,7 +28,8 @@ constexpr size_t kPatternPeriod = 251;  // prime, so that no message boundary re
 
 }  // namespace
 
-// One channel of the peer. Step() does at most one message, and only with room for kMaxMessage octets.
+// One channel of the peer. Step() does at most one message or kMaxMessage octets of one, and only with room for as
+// much.
 class ChannelWorker {
  public:
   enum class Progress : uint8_t { kIdle, kDidWork };
@@ -37,10 +38,16 @@ class ChannelWorker {
 
   Progress Step(Peer& peer, Timestamp now) {
     if (kind_.kind == ServiceKind::Kind::kSource && !is_source_done_) return StepSource(peer, now);
+    if (unsent_) {
+      EchoSome(peer, now);
+      return Progress::kDidWork;
+    }
     auto message = peer.PollMessage(now, channel_);
     if (!message) return Progress::kIdle;
     if (kind_.kind == ServiceKind::Kind::kEcho) {
-      Send(peer, now, message->kind, std::move(message->payload));
+      unsent_ = std::move(*message);
+      unsent_from_ = 0;
+      EchoSome(peer, now);
     } else if (kind_.kind == ServiceKind::Kind::kSink) {
       Sink(peer, now, *message);
     }
@@ -48,9 +55,29 @@ class ChannelWorker {
   }
 
  private:
-  void Send(Peer& peer, Timestamp now, MessageKind kind, Payload payload) {
-    // The peer's limit is below what it sent us, or it closes the channel meanwhile: an answer is impossible.
-    if (!peer.Send(now, channel_, kind, std::move(payload))) peer.CloseChannel(now, channel_);
+  void Send(Peer& peer, Timestamp now, MessageKind kind, Payload payload, Part part = Part::kWhole) {
+    // The peer's limit is below what it sent us, it does not take messages in pieces, or it closes the channel
+    // meanwhile: an answer is impossible.
+    if (!peer.Send(now, channel_, kind, std::move(payload), part)) peer.CloseChannel(now, channel_);
+  }
+  // Sends back what was read, in pieces where it came in pieces; a piece may be as large as the receive window.
+  void EchoSome(Peer& peer, Timestamp now) {
+    datachannel::ReceivedMessage& from = *unsent_;
+    const size_t left = from.payload.size() - unsent_from_;
+    if (unsent_from_ == 0 && left <= kMaxMessage) {
+      Send(peer, now, from.kind, std::move(from.payload), from.part);
+      return unsent_.reset();
+    }
+    const bool is_last = left <= kMaxMessage;
+    const auto* octets = from.payload.data() + unsent_from_;
+    const bool begins = unsent_from_ == 0 && sctp::Begins(from.part);
+    const bool ends = is_last && sctp::Ends(from.part);
+    unsent_from_ += std::min(left, kMaxMessage);
+    Send(peer, now, from.kind, {octets, octets + std::min(left, kMaxMessage)},
+         begins ? Part::kBegin
+         : ends ? Part::kEnd
+                : Part::kMiddle);
+    if (is_last) unsent_.reset();
   }
   void SendReport(Peer& peer, Timestamp now) {
     // Asked again with nothing new: the answer was lost on an unreliable channel.
@@ -64,8 +91,10 @@ class ChannelWorker {
   }
   void Sink(Peer& peer, Timestamp now, const datachannel::ReceivedMessage& message) {
     const std::string_view text(reinterpret_cast<const char*>(message.payload.data()), message.payload.size());
-    if (message.kind == MessageKind::kString && text == "done") return SendReport(peer, now);
-    Count(message.payload);
+    const bool is_whole = message.part == Part::kWhole;
+    if (is_whole && message.kind == MessageKind::kString && text == "done") return SendReport(peer, now);
+    CountOctets(message.payload);
+    if (is_whole || message.part == Part::kEnd) ++messages_;
   }
   Progress StepSource(Peer& peer, Timestamp now) {
     if (bytes_ >= kind_.bytes) {
@@ -75,21 +104,23 @@ class ChannelWorker {
     }
     auto payload =
         SourcePayload(bytes_, static_cast<size_t>(std::min<uint64_t>(kind_.message_size, kind_.bytes - bytes_)));
-    Count(payload);
+    CountOctets(payload);
+    ++messages_;
     Send(peer, now, MessageKind::kBinary, std::move(payload));
     const auto state = peer.channel_state(channel_);
     is_source_done_ = state == datachannel::ChannelState::kClosing || state == datachannel::ChannelState::kClosed;
     return Progress::kDidWork;
   }
-  void Count(std::span<const uint8_t> payload) {
+  void CountOctets(std::span<const uint8_t> payload) {
     bytes_ += payload.size();
-    ++messages_;
     hasher_.Update(payload);
   }
 
   ChannelId channel_;
   ServiceKind kind_;
   bool is_source_done_ = false;
+  std::optional<datachannel::ReceivedMessage> unsent_;  // of an echo
+  size_t unsent_from_ = 0;
   uint64_t bytes_ = 0;
   uint64_t messages_ = 0;
   crypto::Sha256Hasher hasher_;
@@ -119,7 +150,8 @@ ServiceKind ParseServiceLabel(std::string_view label) {
   return kind;
 }
 
-ChannelService::ChannelService(signaling::Session& session) : session_(&session) {}
+ChannelService::ChannelService(signaling::Session& session, Delivery delivery)
+    : session_(&session), delivery_(delivery) {}
 ChannelService::~ChannelService() = default;
 
 void ChannelService::OpenNegotiated(uint16_t id, std::string label) {
@@ -140,6 +172,7 @@ void ChannelService::HandleRoom() { Work(); }
 void ChannelService::Add(ChannelId channel) {
   const auto* options = session_->peer().peer().channel_options(channel);
   if (options == nullptr) return;
+  session_->peer().Call([&](Peer& peer, Timestamp now) { peer.SetDelivery(now, channel, delivery_); });
   workers_[channel.value] = std::make_unique<ChannelWorker>(channel, ParseServiceLabel(options->label));
 }
 

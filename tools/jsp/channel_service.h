@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "transport/signaling/session_host.h"
+#include "transport/webrtc_channel.h"
 namespace jsp::tool {
 
 // What the label of a channel asks a served peer to do.
@@ -30,7 +31,8 @@ class ChannelWorker;
 // sender; channels with something to send take turns, one message each. Owns the workers, not the session.
 class ChannelService final : public signaling::SessionService {
  public:
-  explicit ChannelService(signaling::Session& session);
+  // kPieces: messages of any size are served piece by piece, and a sink or an echo never holds a whole one.
+  explicit ChannelService(signaling::Session& session, Delivery delivery = Delivery::kWhole);
   ~ChannelService() override;
 
   // Opens a channel with an id that both sides agreed on (RFC 8831 §6.5); it is served like any other.
@@ -47,6 +49,7 @@ class ChannelService final : public signaling::SessionService {
   void Work();
 
   signaling::Session* session_;
+  Delivery delivery_;
   Workers workers_;
 };
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 
 namespace jsp::tool {
 namespace {
@@ -65,6 +66,15 @@ void ChildProcess::Signal(int signal) {
   if (pid_ > 0) ::kill(pid_, signal);
 }
 
+size_t ChildProcess::MaxRss() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  const std::string name = "VmHWM:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name)) return std::strtoull(line.c_str() + name.size(), nullptr, 10) * 1024;
+  }
+  return 0;
+}
+
 ChildProcess::Result ChildProcess::Wait() {
   Result result;
   std::array<pollfd, 2> pipes{pollfd{out_, POLLIN, 0}, pollfd{err_, POLLIN, 0}};
@@ -78,6 +88,7 @@ ChildProcess::Result ChildProcess::Wait() {
   ::wait4(pid_, &status, 0, &usage);
   pid_ = -1;
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  result.max_rss = static_cast<size_t>(usage.ru_maxrss) * 1024;
   result.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
   return result;
 }

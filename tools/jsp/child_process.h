@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@ class ChildProcess {
     std::string out;
     std::string err;
     double cpu_seconds = 0;  // user and system
+    size_t max_rss = 0;      // octets; the most that it had in memory
   };
 
   // `arguments[0]` is the path of the program.
@@ -24,6 +26,8 @@ class ChildProcess {
   // The next line of standard output, without its end; empty when there is none any more.
   std::string ReadLine();
   void Signal(int signal);
+  // Octets: the most that the running process had in memory so far.
+  size_t MaxRss() const;
   // Reads both pipes to their ends and waits.
   Result Wait();
 

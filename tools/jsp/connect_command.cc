@@ -73,6 +73,11 @@ Expected<ConnectionConfig, std::string> ToConnectionConfig(const ConnectArgument
   if (channel.max_lifetime_ms) webrtc.max_lifetime = std::chrono::milliseconds(*channel.max_lifetime_ms);
   webrtc.negotiated_id = channel.negotiated;
   webrtc.connect_timeout = config.timeout;
+  if (arguments.job.as_one_message) {
+    auto& sctp = webrtc.peer_options.sctp;
+    sctp.max_message_size = 0;  // its echo is as large
+    sctp.max_receive_window = sctp.receive_window;
+  }
   if (const auto applied = ApplyIceArguments(arguments.ice, webrtc); !applied) {
     return Unexpected<std::string>(applied.error());
   }
@@ -237,6 +242,8 @@ void AddJobOptions(CLI::App& command, ConnectArguments& arguments) {
                       ->allow_extra_args(false);
   auto* send = command.add_option("--send", job.send_file, "file to send")->check(CLI::ExistingFile)->excludes(message);
   command.add_option("--receive", job.receive_file, "where the echo of the sent file goes")->needs(send);
+  command.add_flag("--stream", job.as_one_message, "send the file as one message, of any size, in pieces of --size")
+      ->needs(send);
   auto* bench = command.add_option("--bench", arguments.bench_seconds, "measure the throughput for so many seconds")
                     ->check(CLI::Range(1, 86400))
                     ->excludes(message)

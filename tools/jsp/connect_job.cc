@@ -59,6 +59,7 @@ class Worker {
  private:
   awaitable<void> Send(Message message);
   awaitable<Message> Receive();
+  std::vector<uint8_t> ReadSome(std::FILE* file) const;
   awaitable<void> SendWholeFile();
   awaitable<void> ReceiveEcho();
   bool IsReliable() const;
@@ -86,6 +87,9 @@ void Worker::NoteProgress(const char* verb, uint64_t bytes) {
 awaitable<void> Worker::Send(Message message) {
   error_code error;
   co_await transport_.async_send(std::move(message), redirect_error(use_awaitable, error));
+  if (error == TransportErrc::kMessageTooLarge && job_.as_one_message) {
+    throw std::runtime_error("the peer takes no message as large as the file; jsp serve --max-message-size 0 does");
+  }
   if (error) throw std::runtime_error("sending failed: " + error.message());
 }
 
@@ -111,19 +115,27 @@ awaitable<void> Worker::Messages() {
   }
 }
 
+std::vector<uint8_t> Worker::ReadSome(std::FILE* file) const {
+  std::vector<uint8_t> octets(job_.message_size);
+  octets.resize(std::fread(octets.data(), 1, octets.size(), file));
+  if (std::ferror(file) != 0) throw std::runtime_error("cannot read " + job_.send_file);
+  return octets;
+}
+
 awaitable<void> Worker::SendWholeFile() {
   const File file = Open(job_.send_file, "rb");
   crypto::Sha256Hasher hasher;
-  for (;;) {
-    Message message;
-    message.payload.resize(job_.message_size);
-    const size_t size = std::fread(message.payload.data(), 1, message.payload.size(), file.get());
-    if (std::ferror(file.get()) != 0) throw std::runtime_error("cannot read " + job_.send_file);
-    if (size == 0) break;
-    message.payload.resize(size);
+  std::vector<uint8_t> next = ReadSome(file.get());
+  while (!next.empty()) {
+    Message message(MessageKind::kBinary, std::exchange(next, ReadSome(file.get())));
+    const bool is_first = sent_bytes_ == 0;
+    if (job_.as_one_message) {
+      // The end of the file is known one piece ahead: the last one has to say that it is the last.
+      message.part = next.empty() ? (is_first ? Part::kWhole : Part::kEnd) : is_first ? Part::kBegin : Part::kMiddle;
+    }
     hasher.Update(message.payload);
-    sent_bytes_ += size;
-    ++result_.messages;
+    sent_bytes_ += message.payload.size();
+    if (sctp::Ends(message.part)) ++result_.messages;
     co_await Send(std::move(message));
     NoteProgress("sent", sent_bytes_);
   }
@@ -152,6 +164,7 @@ awaitable<void> Worker::ReceiveEcho() {
 
 awaitable<void> Worker::SendFile() {
   using operators::operator&&;
+  if (job_.as_one_message) transport_.set_delivery(Delivery::kPieces);
   if (job_.kind == JobKind::kSend) {
     co_await SendWholeFile();
     co_await FinishSink(sent_bytes_, sent_hash_);

@@ -20,7 +20,8 @@ struct Job {
   std::string send_file;
   std::string receive_file;
   std::chrono::seconds bench_time{0};
-  size_t message_size = 64 * 1024;  // of files and benchmarks
+  size_t message_size = 64 * 1024;  // of files and benchmarks; of the pieces with as_one_message
+  bool as_one_message = false;      // the whole file, in pieces
 };
 
 // The label by which jsp serve knows what to do.

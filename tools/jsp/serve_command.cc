@@ -20,6 +20,7 @@ namespace jsp::tool {
 namespace {
 
 constexpr size_t kQueueBytes = 4 * 1024 * 1024;  // per session: what a slow reader can make us hold
+constexpr size_t kWholeMessages = 256 * 1024;    // up to here messages are served whole
 constexpr auto kResolveDeadline = std::chrono::seconds(3);
 
 struct ServeArguments {
@@ -28,6 +29,7 @@ struct ServeArguments {
   std::optional<uint16_t> negotiated;
   std::string negotiated_label = "echo";
   size_t max_sessions = 1024;
+  size_t max_message_size = kWholeMessages;
 };
 
 struct HostPort {
@@ -59,10 +61,16 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   signaling::SessionHostOptions options;
   options.peer.channels.max_queued_bytes = kQueueBytes;
   options.max_sessions = arguments.max_sessions;
+  options.peer.sctp.max_message_size = arguments.max_message_size;
+  options.peer.sctp.max_send_buffer = kQueueBytes;
+  const bool in_pieces = arguments.max_message_size == 0 || arguments.max_message_size > kWholeMessages;
+  // An echo reads no faster than it may send, so what it has not read is what the window lets in.
+  if (in_pieces) options.peer.sctp.max_receive_window = options.peer.sctp.receive_window;
   options.page = std::string(kPage);
-  options.make_service = [negotiated = arguments.negotiated,
+  options.make_service = [delivery = in_pieces ? Delivery::kPieces : Delivery::kWhole,
+                          negotiated = arguments.negotiated,
                           label = arguments.negotiated_label](signaling::Session& session) {
-    auto service = std::make_unique<ChannelService>(session);
+    auto service = std::make_unique<ChannelService>(session, delivery);
     if (negotiated) service->OpenNegotiated(*negotiated, label);
     return service;
   };
@@ -143,6 +151,10 @@ void AddServeCommand(CLI::App& program, int& exit_code) {
   AddIceOptions(*command, arguments->ice);
   command->add_option("--negotiated", arguments->negotiated, "open this channel id in every session, without DCEP");
   command->add_option("--negotiated-label", arguments->negotiated_label, "what that channel does: echo, sink, …")
+      ->capture_default_str();
+  command
+      ->add_option("--max-message-size", arguments->max_message_size,
+                   "octets of a message that a peer may send; 0: any; above 262144 they are served in pieces")
       ->capture_default_str();
   command->add_option("--max-sessions", arguments->max_sessions, "more offers are answered 503")
       ->check(CLI::Range(1, 65536))

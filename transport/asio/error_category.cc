@@ -41,6 +41,12 @@ const char* Describe(TransportErrc code) {
       return "the channel id is in use";
     case TransportErrc::kBadChannelOption:
       return "bad channel option";
+    case TransportErrc::kMessageAborted:
+      return "the message was given up";
+    case TransportErrc::kBadPiece:
+      return "the piece does not fit to the message in pieces";
+    case TransportErrc::kNoStreaming:
+      return "not connected, or the peer does not interleave messages: send them whole";
   }
   return "unknown error";
 }
@@ -89,6 +95,14 @@ boost::system::error_code ToErrorCode(datachannel::SendError error) {
       return TransportErrc::kQueueFull;
     case datachannel::SendError::kInvalidUtf8:
       return TransportErrc::kInvalidUtf8;
+    case datachannel::SendError::kMessageOpen:
+    case datachannel::SendError::kNoOpenMessage:
+    case datachannel::SendError::kEmptyPiece:
+      return TransportErrc::kBadPiece;
+    case datachannel::SendError::kMessageAbandoned:
+      return TransportErrc::kMessageAborted;
+    case datachannel::SendError::kNoStreaming:
+      return TransportErrc::kNoStreaming;
     case datachannel::SendError::kUnknownChannel:
     case datachannel::SendError::kNotOpen:
     case datachannel::SendError::kClosed:

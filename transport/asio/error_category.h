@@ -27,6 +27,9 @@ enum class TransportErrc {
   kTooManyChannels,
   kIdInUse,
   kBadChannelOption,  // lifetime, id, or both reliability limits
+  kMessageAborted,    // received: the peer gave the message up; sent: its lifetime is over, or SCTP gave it up
+  kBadPiece,          // a piece of no message, an empty one, or a message before the one in pieces has ended
+  kNoStreaming,       // messages in pieces need a connection, and a peer that interleaves messages (RFC 8260)
 };
 
 const boost::system::error_category& transport_category();

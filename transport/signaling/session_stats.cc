@@ -66,7 +66,10 @@ json::array Channels(const PeerStats& stats) {
         {"bytes_sent", channel.bytes_sent},
         {"messages_sent", channel.messages_sent},
         {"bytes_received", channel.bytes_received},
-        {"messages_received", channel.messages_received}});
+        {"messages_received", channel.messages_received},
+        {"messages_abandoned", channel.messages_expired + channel.messages_abandoned},
+        {"messages_aborted", channel.messages_aborted},
+        {"buffered_amount", channel.buffered_amount}});
   }
   return channels;
 }
