@@ -118,8 +118,7 @@ struct socket* UsrsctpPeer::Open(const UsrsctpOptions& options) {
                    .sinit_max_instreams = options.max_incoming_streams,
                    .sinit_max_attempts = 0,
                    .sinit_max_init_timeo = 0});
-  Set(opened, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET,
-      sctp_assoc_value{SCTP_FUTURE_ASSOC, SCTP_ENABLE_RESET_STREAM_REQ | SCTP_ENABLE_CHANGE_ASSOC_REQ});
+  Set(opened, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET, sctp_assoc_value{SCTP_FUTURE_ASSOC, SCTP_ENABLE_VALUE_MASK});
   Set(opened, IPPROTO_SCTP, SCTP_FRAGMENT_INTERLEAVE, options.interleaving ? 2 : 1);
   if (options.interleaving) {
     Set(opened, IPPROTO_SCTP, kInterleavingSupported, sctp_assoc_value{SCTP_FUTURE_ASSOC, 1});
@@ -133,7 +132,7 @@ struct socket* UsrsctpPeer::Open(const UsrsctpOptions& options) {
   path.spp_pathmaxrxt = 100;  // the only path: not to be given up before the association is
   Set(opened, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, path);
   for (const int type : {SCTP_ASSOC_CHANGE, SCTP_SHUTDOWN_EVENT, SCTP_STREAM_RESET_EVENT, SCTP_STREAM_CHANGE_EVENT,
-                         SCTP_SEND_FAILED_EVENT, SCTP_PARTIAL_DELIVERY_EVENT}) {
+                         SCTP_SEND_FAILED_EVENT, SCTP_PARTIAL_DELIVERY_EVENT, SCTP_ASSOC_RESET_EVENT}) {
     Set(opened, IPPROTO_SCTP, SCTP_EVENT, sctp_event{SCTP_FUTURE_ASSOC, static_cast<uint16_t>(type), 1});
   }
   sockaddr_conn address = Address(options.port);
@@ -223,6 +222,9 @@ void UsrsctpPeer::HandleNotification(std::span<const uint8_t> octets) {
     case SCTP_STREAM_CHANGE_EVENT:
       stream_changes.push_back(ReadAs<sctp_stream_change_event>(octets));
       break;
+    case SCTP_ASSOC_RESET_EVENT:
+      if (header.sn_flags == 0) ++association_resets;
+      break;
     case SCTP_SHUTDOWN_EVENT:
       ++shutdown_events;
       break;
@@ -266,6 +268,12 @@ bool UsrsctpPeer::ResetStreams(uint16_t flags, const std::vector<uint16_t>& stre
   std::memcpy(octets.data() + sizeof(request), streams.data(), streams.size() * sizeof(uint16_t));
   return usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_RESET_STREAMS, octets.data(),
                             static_cast<socklen_t>(octets.size())) == 0;
+}
+
+bool UsrsctpPeer::ResetAssociation() {
+  const auto clock = LibraryTime();
+  const sctp_assoc_t all = SCTP_ALL_ASSOC;
+  return usrsctp_setsockopt(socket_, IPPROTO_SCTP, SCTP_RESET_ASSOC, &all, sizeof(all)) == 0;
 }
 
 bool UsrsctpPeer::AddStreams(uint16_t incoming, uint16_t outgoing) {

@@ -82,6 +82,7 @@ class UsrsctpPeer {
   // Whether the library took the message.
   bool Send(uint16_t stream, uint32_t ppid, std::span<const uint8_t> payload, const UsrsctpSend& options = {});
   bool ResetStreams(uint16_t flags, const std::vector<uint16_t>& streams);
+  bool ResetAssociation();
   bool AddStreams(uint16_t incoming, uint16_t outgoing);
   bool Shutdown();
   bool Abort(std::string_view reason);
@@ -94,6 +95,7 @@ class UsrsctpPeer {
   std::vector<StreamReset> resets;
   std::vector<sctp_stream_change_event> stream_changes;
   size_t shutdown_events = 0;
+  size_t association_resets = 0;
   size_t failed_sends = 0;
 
   size_t reset_streams() const;  // over all of `resets`
