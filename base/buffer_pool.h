@@ -3,6 +3,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
 #include <type_traits>
 #include <utility>
 namespace jsp {
@@ -114,5 +117,10 @@ class PoolAllocator {
  private:
   BufferPool pool_;
 };
+
+template <class Key, class T>
+using PoolMap = std::map<Key, T, std::less<Key>, PoolAllocator<std::pair<const Key, T>>>;
+template <class T>
+using PoolList = std::list<T, PoolAllocator<T>>;
 
 }  // namespace jsp

@@ -50,6 +50,7 @@ Arrival DataTracker::Observe(UnwrappedTsn tsn, AckRequest request) {
     // RFC 9260 §6.2: at once, as the last SACK was lost or late; its number goes into the list, as long as there is
     // room.
     packet_forces_sack_ = true;
+    duplicates_.reserve(kMaxDuplicates);
     if (duplicates_.size() < kMaxDuplicates) duplicates_.push_back(tsn.Wrap());
     return arrival;
   }

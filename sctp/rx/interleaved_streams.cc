@@ -1,5 +1,6 @@
 #include "sctp/rx/interleaved_streams.h"
 
+#include <algorithm>
 #include <utility>
 namespace jsp::sctp {
 namespace {
@@ -32,7 +33,10 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size, 
     return Result::kAccepted;
   }
   if (found == partials_.end()) {
-    found = partials_.emplace(key, Partial{.payload = Payload(pool_), .early = {}, .last_fsn = {}, .ppid = {}}).first;
+    // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
+    const bool alone = partials_.empty() && chunk.beginning;
+    found = partials_.try_emplace(key, pool_).first;
+    if (alone) found->second.payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
     buffered_bytes_ += Charge(found->second);
   }
   Partial& partial = found->second;
@@ -49,6 +53,7 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size, 
   }
   if (!partial.IsWhole()) return Result::kAccepted;
   buffered_bytes_ -= Charge(partial);
+  usual_size_ = partial.payload.size();
   Message message{chunk.stream, partial.ppid, std::move(partial.payload)};
   partials_.erase(found);
   Deliver(std::move(message));
@@ -118,6 +123,7 @@ void InterleavedStreams::ReleaseFrom(StreamId stream, Delivery delivery) {
       break;
     }
     buffered_bytes_ -= Charge(partial);
+    if (partial.delivered == 0) usual_size_ = partial.payload.size();
     const Part part = partial.delivered == 0 ? Part::kWhole : Part::kEnd;
     Message message{stream, partial.ppid, std::move(partial.payload), part};
     partials_.erase(found);
@@ -131,7 +137,7 @@ void InterleavedStreams::Skip(StreamId stream, Order order, Mid mid, Delivery de
   const uint32_t next = mid.value + 1;
   if (!IsBefore(Next(stream, order), next)) return;
   // RFC 8260 §2.3.1: what is whole and was only waiting is delivered, in its order; what is not is gone.
-  std::map<uint32_t, Message> whole;  // by distance from the next one
+  PoolMap<uint32_t, Message> whole{PoolAllocator<Message>(pool_)};  // by distance from the next one
   const uint32_t from = Next(stream, order);
   DropIf(stream, [&](const Key& key, Partial& partial) {
     if (key.order != order || !IsBefore(key.mid, next)) return false;

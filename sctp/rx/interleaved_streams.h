@@ -2,7 +2,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -22,11 +21,11 @@ namespace jsp::sctp {
 // A stream may be read in pieces: then the ordered message that is next is given out as its fragments come, and only
 // what came early is kept (RFC 9260 §6.9). Unordered messages are always whole, for pieces of several would mix.
 //
-// A fragment in its order costs O(log messages under way) and no allocation beyond its message's growth; a message of
-// one chunk in its order costs O(1). Streams cost four octets up to the highest one used.
+// A fragment in its order costs O(log messages under way), and nodes and payloads come from the pool; a message of one
+// chunk in its order costs O(1). Streams cost four octets up to the highest one used.
 class InterleavedStreams {
  public:
-  explicit InterleavedStreams(const BufferPool& pool = {}) : pool_(pool) {}
+  explicit InterleavedStreams(const BufferPool& pool = {}) : pool_(pool), partials_(Partials::allocator_type(pool)) {}
 
   enum class Order : uint8_t { kOrdered, kUnordered };
   enum class Result : uint8_t {
@@ -70,9 +69,11 @@ class InterleavedStreams {
   };
   // A message under way: the fragments from the first on that are here, and those that came before their turn.
   struct Partial {
+    explicit Partial(const BufferPool& pool) : payload(pool), early(PoolAllocator<Payload>(pool)) {}
+
     Payload payload;
     uint64_t next_fsn = 0;
-    std::map<uint64_t, Payload> early;
+    PoolMap<uint64_t, Payload> early;
     size_t early_octets = 0;
     std::optional<uint64_t> last_fsn;  // the E bit was seen
     Ppid ppid;
@@ -81,7 +82,7 @@ class InterleavedStreams {
     bool IsWhole() const { return last_fsn && next_fsn == *last_fsn + 1; }
     size_t octets() const { return payload.size() + early_octets; }
   };
-  using Partials = std::map<Key, Partial>;
+  using Partials = PoolMap<Key, Partial>;
 
   static size_t Charge(const Partial& partial) {
     return kPartialOverhead + partial.octets() + partial.early.size() * kEarlyOverhead;
@@ -105,6 +106,8 @@ class InterleavedStreams {
   std::vector<uint32_t> next_unordered_;
   Partials partials_;
   EventQueue<Message> ready_;
+  // Octets of the last message that had several fragments: what the next one reserves when nothing else is incomplete.
+  size_t usual_size_ = 0;
   size_t ready_bytes_ = 0;
   size_t buffered_bytes_ = 0;
   uint64_t dropped_fragments_ = 0;

@@ -135,8 +135,17 @@ bool MessageAssembler::Fits(Neighbours& neighbours, const DataChunk& chunk) {
 MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
   // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
   const bool alone = runs_.empty() && chunk.beginning;
-  Run run{tsn, chunk.stream,   chunk.ssn, chunk.ppid, chunk.unordered, chunk.beginning, chunk.end,
-          0,   Payload(pool_), {},        0};
+  Run run{.last = tsn,
+          .stream = chunk.stream,
+          .ssn = chunk.ssn,
+          .ppid = chunk.ppid,
+          .unordered = chunk.unordered,
+          .has_beginning = chunk.beginning,
+          .has_end = chunk.end,
+          .size = 0,
+          .payload = Payload(pool_),
+          .more = PoolList<Payload>(PoolAllocator<Payload>(pool_)),
+          .delivered = 0};
   Runs::iterator started;
   if (spare_) {
     spare_.key() = tsn;

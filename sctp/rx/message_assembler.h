@@ -1,8 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <list>
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
@@ -32,11 +30,11 @@ enum class AssemblyError : uint8_t { kMessageTooLarge, kProtocolViolation };
 // incomplete messages; knows nothing of the order of messages (StreamSequencer). ReassemblyQueue feeds it.
 //
 // A fragment that follows the one before it is appended to its message in O(1), without a look-up; any other one costs
-// O(log runs) and one allocation. Each octet is copied once on arrival, and once more only when its message came out of
-// order.
+// O(log runs), and nodes and payloads come from the pool. Each octet is copied once on arrival, and once more only when
+// its message came out of order.
 class MessageAssembler {
  public:
-  explicit MessageAssembler(const BufferPool& pool = {}) : pool_(pool) {}
+  explicit MessageAssembler(const BufferPool& pool = {}) : pool_(pool), runs_(Runs::allocator_type(pool)) {}
   MessageAssembler(MessageAssembler&&) = default;
   MessageAssembler& operator=(MessageAssembler&&) = default;
 
@@ -80,12 +78,12 @@ class MessageAssembler {
     bool unordered;
     bool has_beginning;
     bool has_end;
-    size_t size;              // octets of payload in all pieces
-    Payload payload;          // the first piece
-    std::list<Payload> more;  // further pieces, in their order
-    size_t delivered = 0;     // octets before `payload` that were given out
+    size_t size;             // octets of payload in all pieces
+    Payload payload;         // the first piece
+    PoolList<Payload> more;  // further pieces, in their order
+    size_t delivered = 0;    // octets before `payload` that were given out
   };
-  using Runs = std::map<UnwrappedTsn, Run>;
+  using Runs = PoolMap<UnwrappedTsn, Run>;
   // The runs that a TSN touches; runs_.end() where there is none.
   struct Neighbours {
     Runs::iterator before;

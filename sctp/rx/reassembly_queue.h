@@ -45,7 +45,7 @@ class ReassemblyQueue {
 
   // `pool`: where payloads and bookkeeping come from.
   explicit ReassemblyQueue(const Limits& limits, const BufferPool& pool = {})
-      : limits_(limits), assembler_(pool), interleaved_(pool) {}
+      : limits_(limits), assembler_(pool), sequencer_(pool), interleaved_(pool) {}
 
   // On any result but kAccepted the chunk is not kept.
   AddResult Add(UnwrappedTsn tsn, const DataChunk& chunk);

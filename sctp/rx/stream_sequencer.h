@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -21,6 +20,8 @@ namespace jsp::sctp {
 // few low ones nearly nothing. A message in order costs O(1), one that waits O(log waiting).
 class StreamSequencer {
  public:
+  explicit StreamSequencer(const BufferPool& pool = {}) : waiting_(WaitingMap::allocator_type(pool)) {}
+
   // What a message counts in buffered_bytes() beyond its payload: map node or queue slot, and the pool's smallest
   // block.
   static constexpr size_t kMessageOverhead = 128 + BufferPool::kSmallest;
@@ -53,7 +54,7 @@ class StreamSequencer {
     Ssn ssn;
     Message message;
   };
-  using WaitingMap = std::map<Key, Waiting>;
+  using WaitingMap = PoolMap<Key, Waiting>;
 
   static size_t Charge(const Message& message) { return message.payload.size() + kMessageOverhead; }
   void PushReady(Message message);
