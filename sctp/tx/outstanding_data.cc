@@ -26,11 +26,6 @@ void ForEachDifference(const Ranges& a, const Ranges& b, Visit visit) {
   }
 }
 
-bool IsSameKind(const SkippedStream& a, const SkippedStream& z) { return a.stream == z.stream; }
-bool IsSameKind(const SkippedMessages& a, const SkippedMessages& z) {
-  return a.stream == z.stream && a.is_unordered() == z.is_unordered();
-}
-
 template <class ForwardTsn>
 size_t ItemsThatFit(size_t max_size) {
   return max_size < ForwardTsn::kHeaderSize ? 0 : (max_size - ForwardTsn::kHeaderSize) / ForwardTsn::kItemSize;
@@ -339,51 +334,39 @@ bool OutstandingData::AdvancePeerAckPoint() {
   peer_ack_point_ = std::max(peer_ack_point_, Offset(first_, -1));
   while (peer_ack_point_.Next() < next_tsn() && ring_[Index(peer_ack_point_.Next())].state == State::kAbandoned) {
     peer_ack_point_ = peer_ack_point_.Next();
+    NoteSkipped(peer_ack_point_, SIZE_MAX);
   }
   return peer_ack_point_ >= first_;
 }
 
-// `make(message)`: what the list says of a message, nullopt for nothing. An item replaces an earlier one of the same
-// stream and kind: messages of one stream are skipped in their order.
-template <class List, class MakeItem>
-void OutstandingData::ListSkipped(List& list, size_t max_items, MakeItem make) {
-  list.clear();
-  UnwrappedTsn point = Offset(first_, -1);
-  MessageHandle previous = kNoMessage;
-  for (UnwrappedTsn tsn = first_; tsn <= peer_ack_point_; point = tsn, tsn = tsn.Next()) {
-    const MessageHandle handle = ring_[Index(tsn)].message;
-    if (handle == previous) continue;
-    previous = handle;
-    const auto item = make(messages_.message(handle));
-    if (!item) continue;
-    const auto known = std::ranges::find_if(list, [&](const auto& other) { return IsSameKind(other, *item); });
-    if (known != list.end()) {
-      *known = *item;
-      continue;
-    }
-    // RFC 3758 §3.5 C4: what does not fit waits for the next FORWARD TSN.
-    if (list.size() == max_items) break;
-    list.push_back(*item);
+// False when that would be one stream too many.
+bool OutstandingData::NoteSkipped(UnwrappedTsn tsn, size_t max_items) {
+  ++tsns_visited_;
+  const OutgoingMessage& message = messages_.message(ring_[Index(tsn)].message);
+  // Without message identifiers there is nothing to say about unordered messages.
+  if (message.unordered && mode_.framing == Framing::kData) return true;
+  const uint16_t flags = message.unordered ? SkippedMessages::kUnordered : uint16_t{0};
+  return skipped_.Note(tsn, {message.message.stream, flags, message.mid}, max_items);
+}
+
+// RFC 3758 §3.5 C4: what does not fit waits for the next FORWARD TSN, with the TSNs from there on.
+void OutstandingData::LimitSkipped(size_t max_items) {
+  skipped_.ForgetBelow(first_);
+  if (skipped_.size() <= max_items) return;
+  skipped_.Clear();
+  for (UnwrappedTsn tsn = first_; tsn <= peer_ack_point_; tsn = tsn.Next()) {
+    if (!NoteSkipped(tsn, max_items)) peer_ack_point_ = Offset(tsn, -1);
   }
-  peer_ack_point_ = point;
 }
 
 ForwardTsnChunk OutstandingData::BuildForwardTsn(size_t max_size) {
-  const size_t room = ItemsThatFit<ForwardTsnChunk>(max_size);
-  ListSkipped(skipped_.streams, room, [](const OutgoingMessage& message) -> std::optional<SkippedStream> {
-    if (message.unordered) return std::nullopt;
-    return SkippedStream{message.message.stream, message.ssn()};
-  });
-  return {peer_ack_point_.Wrap(), std::span<const SkippedStream>(skipped_.streams)};
+  LimitSkipped(ItemsThatFit<ForwardTsnChunk>(max_size));
+  return {peer_ack_point_.Wrap(), skipped_.Streams()};
 }
 
 IForwardTsnChunk OutstandingData::BuildIForwardTsn(size_t max_size) {
-  const size_t room = ItemsThatFit<IForwardTsnChunk>(max_size);
-  ListSkipped(skipped_.messages, room, [](const OutgoingMessage& message) {
-    const uint16_t flags = message.unordered ? SkippedMessages::kUnordered : uint16_t{0};
-    return std::optional(SkippedMessages{message.message.stream, flags, message.mid});
-  });
-  return {peer_ack_point_.Wrap(), std::span<const SkippedMessages>(skipped_.messages)};
+  LimitSkipped(ItemsThatFit<IForwardTsnChunk>(max_size));
+  return {peer_ack_point_.Wrap(), skipped_.Messages()};
 }
 
 bool OutstandingData::IsAcknowledged(UnwrappedTsn tsn) const {

@@ -15,6 +15,7 @@
 #include "sctp/packet/chunk/sack.h"
 #include "sctp/tx/fragmenter.h"
 #include "sctp/tx/send_queue.h"
+#include "sctp/tx/skipped_streams.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -121,6 +122,10 @@ class OutstandingData {
   // The same with message identifiers, for unordered messages too (RFC 8260 §2.3.1).
   IForwardTsnChunk BuildIForwardTsn(size_t max_size);
 
+  // Gives the storage back when nothing is outstanding.
+  void Trim() {
+    if (ring_.empty()) ring_.set_capacity(0);
+  }
   bool empty() const { return ring_.empty(); }
   size_t size() const { return ring_.size(); }
   UnwrappedTsn first_tsn() const { return first_; }  // the cumulative TSN ack point plus one
@@ -133,7 +138,7 @@ class OutstandingData {
   bool has_gaps() const { return !acknowledged_.empty(); }
   bool has_lost() const { return lost_ > 0; }
   bool IsAcknowledged(UnwrappedTsn tsn) const;
-  // TSNs that SACKs made us look at so far: their cost beyond their gap blocks.
+  // TSNs that SACKs and FORWARD TSNs made us look at so far: their cost beyond their gap blocks and lists.
   uint64_t tsns_visited() const { return tsns_visited_; }
   // For tests and debug checks: the counters agree with the ring. O(n).
   bool IsConsistent() const;
@@ -159,8 +164,8 @@ class OutstandingData {
   void NoteNewest(UnwrappedTsn tsn, const Chunk& chunk, AckResult& result) const;
   void AcknowledgeUpTo(UnwrappedTsn cumulative, AckResult& result);
   void AcknowledgeBlocks(UnwrappedTsn cumulative, const SackChunk& sack, AckResult& result);
-  template <class List, class MakeItem>
-  void ListSkipped(List& list, size_t max_items, MakeItem make);
+  bool NoteSkipped(UnwrappedTsn tsn, size_t max_items);
+  void LimitSkipped(size_t max_items);
   void CountMisses(Timestamp now, UnwrappedTsn limit, AckResult& result);
   void PopFront();
 
@@ -178,11 +183,7 @@ class OutstandingData {
   // What the last SACK's gap blocks acknowledged; the next SACK is compared with it, so that only changes cost time.
   std::vector<Range> acknowledged_;
   std::vector<Range> reported_;
-  struct Skipped {
-    std::vector<SkippedStream> streams;
-    std::vector<SkippedMessages> messages;
-  };
-  Skipped skipped_;  // what the last FORWARD TSN views
+  SkippedStreams skipped_;  // up to peer_ack_point_
   struct Mode {
     Reliability reliability = Reliability::kFull;
     Framing framing = Framing::kData;

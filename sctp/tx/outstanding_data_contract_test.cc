@@ -481,6 +481,22 @@ TEST_F(OutstandingDataContractTest, AForwardTsnWithoutRoomForAnyStreamSaysNothin
 
 // ---- cost
 
+// RFC 3758 §3.5: counted in TSNs looked at. Each skipped TSN once, and repetitions of the chunk not at all.
+TEST_F(OutstandingDataContractTest, AForwardTsnCostsItsStreamsNotTheTsnsThatItSkips) {
+  constexpr uint64_t kMessages = 4000;
+  std::vector<MessageHandle> all;
+  for (uint64_t i = 0; i < kMessages; ++i) all.push_back(Send(1, {}, static_cast<uint16_t>(i % 200)));
+  for (const MessageHandle handle : all) data_.AbandonMessage(handle);
+  EXPECT_EQ(Skipped().size(), 200u);
+  EXPECT_EQ(data_.tsns_visited(), kMessages);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Skipped().size(), 200u);
+  EXPECT_EQ(data_.tsns_visited(), kMessages);
+  // The next ones go on from there.
+  data_.AbandonMessage(Send(1, {}, 900));
+  EXPECT_EQ(Skipped().size(), 201u);
+  EXPECT_EQ(data_.tsns_visited(), kMessages + 1);
+}
+
 // C22: a SACK costs its blocks and what it changes, not the whole window. Counted in TSNs looked at.
 TEST_F(OutstandingDataContractTest, C22_ManyGapsCostOnlyWhatChanges) {
   constexpr int kOutstanding = 20000;
