@@ -20,6 +20,10 @@ class EventQueue {
     events_.pop_front();
     return front;
   }
+  // Gives the storage back when nothing is queued.
+  void Trim() {
+    if (events_.empty()) events_.set_capacity(0);
+  }
   bool empty() const { return events_.empty(); }
   size_t size() const { return events_.size(); }
 

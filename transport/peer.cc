@@ -97,6 +97,8 @@ Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::Ch
   if (payload.size() > impl_->SendRoom()) {
     return Unexpected<datachannel::SendError>(datachannel::SendError::kQueueFull);
   }
+  // An empty message travels as one octet (RFC 8831 §6.6), whose storage is the pool's, too.
+  if (payload.empty()) payload = Payload(impl_->pool);
   auto sent = impl_->channels.Send(now, channel, kind, std::move(payload), part);
   if (sent) impl_->PumpChannels(now);
   return sent;

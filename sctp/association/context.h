@@ -53,7 +53,7 @@ struct Context {
         now(created),
         pool(buffers),
         jar(generator),
-        messages(given.max_send_buffer, given.scheduling, metrics),
+        messages(given.max_send_buffer, given.scheduling, metrics, pool),
         control(given.max_packet_size - kCommonHeaderSize),
         replies(kMaxReplies) {}
 

@@ -13,6 +13,7 @@ namespace {
 
 void ArmPeriod(Context& context, Tcb& tcb) {
   tcb.heartbeat.chunks_sent_before = context.metrics.chunks_sent;
+  tcb.heartbeat.octets_received_before = context.metrics.bytes_received;
   if (context.options.heartbeat_interval == Duration::zero()) return;
   // RFC 9260 §8.3: "once per RTO of that destination address plus the protocol parameter 'HB.interval', with jittering
   // of
@@ -20,6 +21,14 @@ void ArmPeriod(Context& context, Tcb& tcb) {
   const Duration rto = tcb.sender.rto();
   const auto jitter = Duration(static_cast<Duration::rep>(context.rng.Below(static_cast<uint64_t>(rto.count()) + 1)));
   context.timers.Arm(Timer::kHeartbeat, context.now + context.options.heartbeat_interval + rto / 2 + jitter);
+}
+
+// Neither end sent anything for a while: what the last transfers took is not needed soon.
+void GiveMemoryBack(Context& context, Tcb& tcb) {
+  tcb.sender.Trim();
+  context.messages.Trim();
+  context.events.Trim();
+  context.pool.Trim();
 }
 
 }  // namespace
@@ -47,6 +56,7 @@ void HandleHeartbeatTimer(Context& context) {
     ArmPeriod(context, *tcb);  // not idle
     return;
   }
+  if (context.metrics.bytes_received == tcb->heartbeat.octets_received_before) GiveMemoryBack(context, *tcb);
   const uint64_t nonce = context.rng.Random<uint64_t>();
   std::array<uint8_t, kHeartbeatNonceSize> info{};
   ByteWriter writer(info);

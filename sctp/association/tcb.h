@@ -39,7 +39,8 @@ struct Heartbeat {
     bool is_late = false;  // counted as an error after one RTO; an answer still counts
   };
   std::optional<Outstanding> outstanding;
-  uint64_t chunks_sent_before = 0;  // Metrics::chunks_sent when the period began: unchanged means idle
+  uint64_t chunks_sent_before = 0;      // Metrics::chunks_sent when the period began: unchanged means idle
+  uint64_t octets_received_before = 0;  // Metrics::bytes_received at that time
 };
 
 inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {

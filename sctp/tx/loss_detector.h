@@ -82,6 +82,7 @@ class LossDetector {
   void HandleSpuriousRecovery(Timestamp now);
   // The smallest round trip of the last 10 to 20 seconds; zero before the first.
   Duration min_rtt() const { return min_rtt_; }
+  void Trim() { log_.Trim(); }
   bool has_seen_reordering() const { return reordering_.seen; }
   uint64_t delivered() const { return delivered_; }
 

@@ -25,15 +25,16 @@ void MessagePool::DropPayload(MessageHandle handle) {
   slot.message.payload = decltype(slot.message.payload)();
 }
 
+void MessagePool::Trim() {
+  if (live_ > 0) return;
+  slots_ = std::vector<OutgoingMessage>();  // "= {}" would keep the storage
+  free_ = kNoMessage;
+}
+
 void MessagePool::Release(MessageHandle handle) {
   OutgoingMessage& slot = slots_[handle.value];
   octets_ -= slot.size();
   --live_;
-  if (live_ == 0 && slots_.size() > kKeptSlots) {
-    slots_ = std::vector<OutgoingMessage>();  // "= {}" would keep the storage
-    free_ = kNoMessage;
-    return;
-  }
   slot.message.payload = Payload();
   slot.next = free_;
   free_ = handle;

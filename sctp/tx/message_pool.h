@@ -74,6 +74,8 @@ class MessagePool {
   void Release(MessageHandle handle);
   // Of an abandoned message only what FORWARD TSN says about it is needed any more.
   void DropPayload(MessageHandle handle);
+  // Gives the slab back when it is empty: what a peak took is kept until the owner is idle.
+  void Trim();
 
   OutgoingMessage& operator[](MessageHandle handle) { return slots_[handle.value]; }
   const OutgoingMessage& operator[](MessageHandle handle) const { return slots_[handle.value]; }
@@ -83,9 +85,6 @@ class MessagePool {
   size_t size() const { return live_; }
 
  private:
-  // Above this, the slab is given back when it becomes empty.
-  static constexpr size_t kKeptSlots = 256;
-
   std::vector<OutgoingMessage> slots_;
   MessageHandle free_ = kNoMessage;
   size_t live_ = 0;

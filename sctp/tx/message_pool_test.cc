@@ -99,14 +99,22 @@ TEST(MessagePoolTest, HandlesStayWithinTheLargestNumberHeldAtOnce) {
   }
 }
 
-TEST(MessagePoolTest, BeginsAnewAfterAPeakHasDrained) {
+TEST(MessagePoolTest, BeginsAnewWhenTrimmedAfterAPeakHasDrained) {
   MessagePool pool;
   std::vector<MessageHandle> held;
   for (int i = 0; i < 5000; ++i) held.push_back(pool.Add(Sized(7)));
   EXPECT_EQ(pool.octets(), 35000u);
-  for (const MessageHandle handle : held) pool.Release(handle);
+  for (const MessageHandle handle : held) {
+    pool.Trim();  // nothing, while there are messages
+    pool.Release(handle);
+  }
   EXPECT_EQ(pool.size(), 0u);
   EXPECT_EQ(pool.octets(), 0u);
+  EXPECT_LT(pool.Add(Sized(1)).value, 5000u);
+  EXPECT_NE(pool.Add(Sized(1)), MessageHandle(1));
+  pool.Release(MessageHandle(4999));
+  pool.Release(MessageHandle(4998));
+  pool.Trim();
   // The slab was given back, with its free list: handles count from the beginning again.
   EXPECT_EQ(pool.Add(Sized(1)), MessageHandle(0));
   EXPECT_EQ(pool.Add(Sized(1)), MessageHandle(1));
@@ -130,7 +138,7 @@ TEST(MessagePoolTest, AgreesWithAMapUnderRandomCommands) {
   std::map<uint32_t, std::pair<size_t, uint8_t>> held;
   size_t octets = 0;
   for (int step = 0; step < 30000; ++step) {
-    // Grows for a while, then drains, past the size at which the slab is given back.
+    // Grows for a while, then drains; the slab is given back whenever it is empty.
     const bool adds = rng.Below(100) < ((step / 3000) % 2 == 0 ? 65u : 35u);
     if (adds || held.empty()) {
       const auto size = static_cast<size_t>(1 + rng.Below(20));
@@ -146,6 +154,7 @@ TEST(MessagePoolTest, AgreesWithAMapUnderRandomCommands) {
       octets -= size;
       pool.Release(MessageHandle(it->first));
       held.erase(it);
+      pool.Trim();
     }
     ASSERT_EQ(pool.size(), held.size());
     ASSERT_EQ(pool.octets(), octets);

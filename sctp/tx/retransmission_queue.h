@@ -85,6 +85,12 @@ class RetransmissionQueue {
   std::optional<IForwardTsnChunk> TakeIForwardTsn(Timestamp now, size_t room);
   Framing framing() const { return limits_.framing; }
 
+  // Idle: gives back what the largest window took.
+  void Trim() {
+    outstanding_.Trim();
+    losses_.Trim();
+  }
+
   // Nothing is outstanding and nothing is queued.
   bool is_idle() const { return outstanding_.empty() && messages_.empty(); }
   Tsn next_tsn() const { return outstanding_.next_tsn().Wrap(); }

@@ -6,8 +6,8 @@
 #include "base/check.h"
 namespace jsp::sctp {
 
-SendQueue::SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics)
-    : max_octets_(max_octets), metrics_(metrics), scheduler_(policy) {}
+SendQueue::SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics, const BufferPool& pool)
+    : max_octets_(max_octets), metrics_(metrics), yielding_(pool), scheduler_(policy) {}
 
 namespace {
 

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/buffer_pool.h"
 #include "base/time.h"
 #include "sctp/message.h"
 #include "sctp/metrics.h"
@@ -25,7 +26,7 @@ enum class Reliability : uint8_t { kFull, kPartial };
 class SendQueue {
  public:
   // `max_octets` of payload may be queued and outstanding together.
-  SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics);
+  SendQueue(size_t max_octets, StreamScheduler::Policy policy, Metrics& metrics, const BufferPool& pool = {});
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
 
@@ -102,6 +103,8 @@ class SendQueue {
   // The handshake allowed only the first `count` streams (RFC 9260 §5.1.1): drops what is queued on the others. Before
   // the first fragment only.
   void DropStreamsFrom(uint16_t count);
+  // Idle: gives back what a peak of messages took, as far as nothing needs it.
+  void Trim() { pool_.Trim(); }
   // Forgets everything: the association is closed, or the peer restarted.
   void Clear();
   // For tests and debug checks: lists, counts and turns agree. O(n).

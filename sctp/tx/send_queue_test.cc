@@ -329,7 +329,7 @@ TEST(MessagePoolTest, ReusesSlotsAndCountsOctets) {
   EXPECT_EQ(pool[second].size(), 20u);
 }
 
-TEST(MessagePoolTest, GivesALargeSlabBackOnceItIsEmpty) {
+TEST(MessagePoolTest, GivesALargeSlabBackWhenTrimmedEmpty) {
   MessagePool pool;
   std::vector<MessageHandle> handles;
   for (size_t i = 0; i < 10000; ++i) {
@@ -338,6 +338,7 @@ TEST(MessagePoolTest, GivesALargeSlabBackOnceItIsEmpty) {
     handles.push_back(pool.Add(std::move(message)));
   }
   for (const MessageHandle handle : handles) pool.Release(handle);
+  pool.Trim();
   EXPECT_EQ(pool.size(), 0u);
   EXPECT_EQ(pool.octets(), 0u);
   OutgoingMessage message;

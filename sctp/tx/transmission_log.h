@@ -26,6 +26,10 @@ class TransmissionLog {
     records_.push_back(record);
     return static_cast<uint32_t>(first_ + records_.size() - 1);
   }
+  // Gives the storage back when nothing is in it.
+  void Trim() {
+    if (records_.empty()) records_.set_capacity(0);
+  }
   // nullptr when it was forgotten. `number` is within 2^31 of the newest.
   const Record* Find(uint32_t number) const {
     const auto index = static_cast<int32_t>(number - static_cast<uint32_t>(first_));

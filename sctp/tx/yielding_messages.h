@@ -1,9 +1,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 
+#include "base/buffer_pool.h"
 #include "sctp/message.h"
 #include "sctp/tx/message_pool.h"
 namespace jsp::sctp {
@@ -12,6 +12,8 @@ namespace jsp::sctp {
 // be. Owned by SendQueue, which says when one of them begins to be sent and when it is done with. O(log n) each.
 class YieldingMessages {
  public:
+  explicit YieldingMessages(const BufferPool& pool = {}) : waiting_(PoolAllocator<Entry>(pool)) {}
+
   // What a message with `options` gives way to, or nullopt if to nothing.
   static std::optional<uint64_t> RankOf(const SendOptions& options) {
     if (options.replaceable) return kReplaceable;
@@ -70,7 +72,7 @@ class YieldingMessages {
     size_t octets;
   };
 
-  std::map<YieldKey, Entry> waiting_;
+  PoolMap<YieldKey, Entry> waiting_;
   uint64_t next_order_ = 0;
 };
 
