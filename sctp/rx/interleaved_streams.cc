@@ -34,7 +34,9 @@ Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size, 
   }
   if (found == partials_.end()) {
     // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
-    const bool alone = partials_.empty() && chunk.beginning;
+    // A piece goes out as it is, and must not hold more than it counts.
+    const bool stays_whole = order == Order::kUnordered || delivery == Delivery::kWhole;
+    const bool alone = partials_.empty() && chunk.beginning && stays_whole;
     found = partials_.try_emplace(key, pool_).first;
     if (alone) found->second.payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
     buffered_bytes_ += Charge(found->second);
