@@ -143,6 +143,35 @@ TEST(RackTlpTest, WithoutARoundTripTheFirstWindowIsABurst) {
   EXPECT_EQ(sender.Drain().size(), Options{}.initial_window_packets);
 }
 
+// RFC 6582 §3.2 step 4. SACKs of what arrived before the timeout make its repetitions look missing.
+TEST(RackTlpTest, LossesAmidTheRepairAfterATimeoutReduceTheWindowNoFurther) {
+  Options options;
+  options.congestion_control = CongestionAlgorithm::kNewReno;
+  options.initial_window_packets = 60;
+  Measured sender(options);
+  for (int i = 0; i < 40; ++i) sender.Send(Sender::kFull);
+  ASSERT_EQ(sender.RunUntil(sender.now + 80ms).size(), 40u);
+  sender.Sack(1, {{10, 12}});
+  while (sender.metrics.t3_expiries == 0) sender.RunUntil(sender.queue.NextTimeout());
+  const size_t ssthresh = sender.metrics.ssthresh;
+  ASSERT_GT(ssthresh, 10 * Sender::kFull);
+  for (uint32_t last = 13; last <= 20; ++last) {
+    sender.Sack(1, {{10, last}});
+    sender.RunUntil(sender.now + 5ms);
+  }
+  EXPECT_EQ(sender.metrics.ssthresh, ssthresh);
+  EXPECT_GT(sender.metrics.cwnd, 4 * Sender::kFull);
+  // The episode ends with its last TSN; what is lost after it counts.
+  sender.Sack(41);
+  for (int i = 0; i < 8; ++i) sender.Send(Sender::kFull);
+  ASSERT_EQ(sender.RunUntil(sender.now + 100ms).size(), 8u);
+  const size_t cwnd = sender.metrics.cwnd;
+  sender.Sack(41, {{42, 44}});
+  sender.RunUntil(sender.now + 40ms);
+  EXPECT_LT(sender.metrics.cwnd, cwnd);
+  EXPECT_EQ(sender.metrics.t3_expiries, 1u);
+}
+
 TEST(RackTlpTest, SwitchedOffNothingOfItHappens) {
   Measured sender(Options::Rfc9260());
   for (int i = 0; i < 5; ++i) sender.Send(Sender::kFull);

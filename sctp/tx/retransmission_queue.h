@@ -127,6 +127,8 @@ class RetransmissionQueue {
     std::optional<Timed> timed;
     std::optional<Timed> suspended;    // by its expiry, until that turns out to have been for nothing
     std::optional<Duration> late_rtt;  // what that would have measured
+    // What the last expiry took for lost ends here, while any of it is unanswered.
+    std::optional<UnwrappedTsn> recovery_exit;
   };
   struct WindowProbe {
     bool allowed = false;             // the timer ran out; one chunk may ignore the peer's window

@@ -74,6 +74,7 @@ RetransmissionQueue::SackOutcome RetransmissionQueue::HandleAcknowledgement(Time
 
 void RetransmissionQueue::MaybeUndo(Timestamp now, const SackChunk& sack, const OutstandingData::AckResult& result) {
   const bool progress = result.cumulative_advanced || result.octets_acknowledged > 0;
+  if (t3_.recovery_exit && outstanding_.first_tsn() > *t3_.recovery_exit) t3_.recovery_exit.reset();
   if (progress && spurious_.is_unanswered_timeout()) {
     if (t3_.suspended && outstanding_.IsAcknowledged(t3_.suspended->tsn)) {
       t3_.late_rtt = now - t3_.suspended->sent_at;
@@ -95,6 +96,7 @@ void RetransmissionQueue::MaybeUndo(Timestamp now, const SackChunk& sack, const 
 
 void RetransmissionQueue::UndoReduction() {
   congestion_.Undo(spurious_.before());
+  t3_.recovery_exit.reset();
   spurious_.Close();
   // The timer was too short: with what it did not wait for it is longer (RFC 9260 §6.3.1 C3).
   if (t3_.late_rtt) rto_.Measure(*t3_.late_rtt);
@@ -131,6 +133,9 @@ RetransmissionQueue::Losses RetransmissionQueue::FindLosses(Timestamp now, Losse
 
 void RetransmissionQueue::ReportLosses(const Losses& losses) {
   if (losses.chunks == 0) return;
+  // RFC 6582 §3.2 step 4: what a timeout took for lost is one episode, for which the window was reduced already. SACKs
+  // of what arrived before the timeout make its repetitions look missing.
+  if (limits_.rack_tlp && t3_.recovery_exit) return;
   if (!congestion_.in_fast_recovery()) {
     // RFC 9260 §7.2.4 item 3.
     permission_.fast_retransmit = true;
@@ -264,6 +269,7 @@ RetransmissionQueue::Expiry RetransmissionQueue::HandleTimeout(Timestamp now) {
       spurious_.Close();
     }
     congestion_.HandleTimeout();
+    t3_.recovery_exit = UnwrappedTsn(outstanding_.next_tsn().DistanceFrom(UnwrappedTsn(1)));
   }
   outstanding_.MarkAllLost(now);
   losses_.HandleTimeout();
