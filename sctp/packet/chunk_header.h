@@ -23,6 +23,8 @@ enum class ChunkType : uint8_t {
   kError = 9,
   kCookieEcho = 10,
   kCookieAck = 11,
+  kEcne = 12,
+  kCwr = 13,
   kShutdownComplete = 14,
   kIData = 64,
   kReconfig = 130,

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "sctp/packet/chunk/abort.h"
 #include "sctp/packet/chunk/cookie_echo.h"
+#include "sctp/packet/chunk/cwr.h"
 #include "sctp/packet/chunk/data.h"
 #include "sctp/packet/chunk/error.h"
 #include "sctp/packet/chunk/forward_tsn.h"
@@ -60,13 +61,13 @@ std::vector<uint8_t> Seed(Rng& rng) {
 
 template <class C>
 class ParserMutationTest : public testing::Test {};
-using Cases =
-    testing::Types<Case<DataChunk, ChunkView>, Case<InitChunk, ChunkView>, Case<InitAckChunk, ChunkView>,
-                   Case<SackChunk, ChunkView>, Case<AbortChunk, ChunkView>, Case<ErrorChunk, ChunkView>,
-                   Case<CookieEchoChunk, ChunkView>, Case<ShutdownChunk, ChunkView>, Case<ForwardTsnChunk, ChunkView>,
-                   Case<ReconfigChunk, ChunkView>, Case<OutgoingSsnResetRequest, ParameterView>,
-                   Case<IncomingSsnResetRequest, ParameterView>, Case<ReconfigResponse, ParameterView>,
-                   Case<MissingMandatoryParameterCause, CauseView>, Case<NoUserDataCause, CauseView>>;
+using Cases = testing::Types<Case<DataChunk, ChunkView>, Case<InitChunk, ChunkView>, Case<InitAckChunk, ChunkView>,
+                             Case<SackChunk, ChunkView>, Case<AbortChunk, ChunkView>, Case<ErrorChunk, ChunkView>,
+                             Case<CookieEchoChunk, ChunkView>, Case<ShutdownChunk, ChunkView>,
+                             Case<CwrChunk, ChunkView>, Case<ForwardTsnChunk, ChunkView>,
+                             Case<ReconfigChunk, ChunkView>, Case<OutgoingSsnResetRequest, ParameterView>,
+                             Case<IncomingSsnResetRequest, ParameterView>, Case<ReconfigResponse, ParameterView>,
+                             Case<MissingMandatoryParameterCause, CauseView>, Case<NoUserDataCause, CauseView>>;
 TYPED_TEST_SUITE(ParserMutationTest, Cases);
 
 TYPED_TEST(ParserMutationTest, WhatIsAcceptedIsWrittenBackTheSame) {

@@ -7,6 +7,7 @@
 #include "sctp/packet/parameter/add_incoming_streams.h"
 #include "sctp/packet/parameter/add_outgoing_streams.h"
 #include "sctp/packet/parameter/cookie_preservative.h"
+#include "sctp/packet/parameter/ecn_capable.h"
 #include "sctp/packet/parameter/forward_tsn_supported.h"
 #include "sctp/packet/parameter/heartbeat_info.h"
 #include "sctp/packet/parameter/incoming_ssn_reset_request.h"
@@ -89,12 +90,18 @@ struct Format<CookiePreservative> {
   static constexpr size_t kFixed = 8;
 };
 
+template <>
+struct Format<EcnCapable> {
+  static constexpr char kExample[] = "8000 0004";
+  static constexpr size_t kFixed = 4;
+};
+
 template <class T>
 class ParameterTest : public testing::Test {};
 using Parameters =
     testing::Types<HeartbeatInfo, StateCookieParameter, UnrecognizedParameter, SupportedExtensions, ForwardTsnSupported,
                    OutgoingSsnResetRequest, IncomingSsnResetRequest, SsnTsnResetRequest, ReconfigResponse,
-                   AddOutgoingStreams, AddIncomingStreams, CookiePreservative>;
+                   AddOutgoingStreams, AddIncomingStreams, CookiePreservative, EcnCapable>;
 TYPED_TEST_SUITE(ParameterTest, Parameters);
 
 TYPED_TEST(ParameterTest, RoundTrips) {
