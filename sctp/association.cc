@@ -70,9 +70,9 @@ Association::~Association() = default;
 Association::Association(Association&&) noexcept = default;
 Association& Association::operator=(Association&&) noexcept = default;
 
-void Association::HandlePacket(Timestamp now, std::span<const uint8_t> packet) {
+void Association::HandlePacket(Timestamp now, std::span<const uint8_t> packet, EcnMark mark) {
   impl_->Advance(now);
-  DispatchPacket(impl_->context, packet);
+  DispatchPacket(impl_->context, packet, mark);
   impl_->Settle();
 }
 
@@ -189,7 +189,7 @@ std::optional<Association::Transmit> Association::PollTransmit(Timestamp now, st
   const WrittenPacket packet = WritePacket(impl_->context, out);
   if (packet.size == 0) return std::nullopt;
   ++impl_->context.metrics.packets_sent;
-  return Transmit{packet.size, packet.fragmentation};
+  return Transmit{packet.size, packet.fragmentation, packet.ecn};
 }
 
 std::optional<Event> Association::PollEvent() {

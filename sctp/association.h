@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/buffer_pool.h"
+#include "base/ecn_mark.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/rng.h"
@@ -65,6 +66,7 @@ class Association {
   struct Transmit {
     size_t size;
     IpFragmentation fragmentation = IpFragmentation::kForbidden;
+    EcnMark ecn = EcnMark::kNotEct;  // kEct0: routers may mark it, as the peer reports it and we react (RFC 3168 §5)
   };
   using Event = sctp::Event;
 
@@ -76,7 +78,8 @@ class Association {
   Association& operator=(Association&&) noexcept;
 
   // Inputs. Garbage from the peer is counted in Metrics::dropped, never an error to the owner.
-  void HandlePacket(Timestamp now, std::span<const uint8_t> packet);
+  // `mark`: of the IP packet that carried it; only with Options::ecn is anything made of it.
+  void HandlePacket(Timestamp now, std::span<const uint8_t> packet, EcnMark mark = EcnMark::kNotEct);
   void HandleTimeout(Timestamp now);
   // The application took `bytes` of received messages: the window opens again.
   void HandleConsumed(Timestamp now, size_t bytes);

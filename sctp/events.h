@@ -33,6 +33,7 @@ struct Connected {
   bool stream_reset;         // RFC 6525 negotiated
   bool interleaving;         // RFC 8260 negotiated
   bool zero_checksum;        // RFC 9653: both ends take zeros
+  bool ecn = false;          // both ends react to marks (RFC 3168)
 };
 // Graceful shutdown finished (RFC 9260 §9.2); the core is dead after it.
 struct Closed {};

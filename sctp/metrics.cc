@@ -50,6 +50,8 @@ const char* ToString(DropReason reason) {
       return "unexpected FORWARD-TSN";
     case DropReason::kUnexpectedReconfig:
       return "unexpected RE-CONFIG";
+    case DropReason::kBadEcne:
+      return "bad ECNE";
     case DropReason::kOutOfBlue:
       return "out of the blue";
     case DropReason::kClosed:

@@ -22,6 +22,7 @@ enum class DropReason : uint8_t {
   kUnknownChunk,
   kUnexpectedForwardTsn,
   kUnexpectedReconfig,
+  kBadEcne,
   kOutOfBlue,
   kClosed,
   kCount,
@@ -70,6 +71,13 @@ struct AbandonedByPolicy {
   }
 };
 
+// Explicit Congestion Notification; docs/sctp.md#ecn.
+struct EcnMetrics {
+  uint64_t ce_received = 0;     // packets with new DATA that a router had marked
+  uint64_t ecne_received = 0;   // echoes of such marks on packets of ours
+  uint64_t ecn_reductions = 0;  // of the congestion window, for them
+};
+
 // User messages, a message in pieces as one.
 struct MessageMetrics {
   uint64_t messages_sent = 0;
@@ -79,7 +87,7 @@ struct MessageMetrics {
   AbandonedByPolicy abandoned;      // of the whole association (RFC 7496 §4.4)
 };
 
-struct Metrics : PathGauges, PathMtuMetrics, MessageMetrics {
+struct Metrics : PathGauges, PathMtuMetrics, MessageMetrics, EcnMetrics {
   uint64_t packets_sent = 0;
   uint64_t packets_received = 0;
   uint64_t chunks_sent = 0;  // DATA, first transmissions

@@ -108,6 +108,9 @@ struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions,
   StreamScheduling scheduling = StreamScheduling::kWeightedFair;
   // RFC 9653: offered to the peer, as DTLS is below. A test that corrupts packets without DTLS switches it off.
   bool zero_checksum = true;
+  // Offered to the peer; docs/sctp.md#ecn. Only for an owner that tells HandlePacket the marks of packets and sends
+  // with those that Transmit names.
+  bool ecn = false;
   bool interleaving = true;  // RFC 8260: offered to the peer; small messages then pass between pieces of large ones
 
   // The sender of RFC 9260 and nothing else.

@@ -20,6 +20,7 @@ void StartStreamsAnew(Context& context, Tcb& tcb) {
   DeliverMessages(context, tcb);
   tcb.reassembly = ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement), context.pool);
   context.messages.ResetNumbers();
+  tcb.ecn = {};  // it names TSNs of before
   context.events.Push(event::AssociationReset{});
 }
 

@@ -7,6 +7,7 @@
 #include "base/byte_writer.h"
 #include "sctp/packet/chunk_header.h"
 #include "sctp/packet/parameter/cookie_preservative.h"
+#include "sctp/packet/parameter/ecn_capable.h"
 #include "sctp/packet/parameter/forward_tsn_supported.h"
 #include "sctp/packet/parameter/supported_extensions.h"
 #include "sctp/packet/parameter/zero_checksum_acceptable.h"
@@ -65,6 +66,9 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
             ++zero_checksums == 1 && acceptable && acceptable->method == ZeroChecksumAcceptable::kDtls;
         break;
       }
+      case ParameterType::kEcnCapable:
+        result.capabilities.ecn = true;
+        break;
       case ParameterType::kStateCookie:
         result.cookie = parameter.value;
         break;
@@ -80,7 +84,6 @@ InitParameters ReadParameters(const ParameterRange& parameters) {
       case ParameterType::kIpv4Address:
       case ParameterType::kIpv6Address:
       case ParameterType::kSupportedAddressTypes:
-      case ParameterType::kEcnCapable:
       // What a responder did not recognize of our INIT: all of it is optional.
       case ParameterType::kUnrecognizedParameter:
         break;
@@ -99,11 +102,13 @@ std::vector<uint8_t> OwnParameters(const Options& options) {
   const std::span<const uint8_t> all(kExtensions);
   const SupportedExtensions extensions{options.interleaving ? all : all.first(kWithoutInterleaving)};
   const ZeroChecksumAcceptable zero_checksum;
-  std::vector<uint8_t> octets(forward.Size() + PaddedSize(extensions.Size()) + zero_checksum.Size());
+  const EcnCapable ecn;
+  std::vector<uint8_t> octets(forward.Size() + PaddedSize(extensions.Size()) + zero_checksum.Size() + ecn.Size());
   ByteWriter writer(octets);
   forward.Write(writer);
   extensions.Write(writer);
   if (options.zero_checksum) zero_checksum.Write(writer);
+  if (options.ecn) ecn.Write(writer);
   // RFC 9260 §3.2: the padding of the last parameter does not count in the chunk's length.
   octets.resize(writer.size());
   return octets;
@@ -131,6 +136,7 @@ Agreement Agree(const Options& options, const Announcement& mine, const Announce
   Capabilities capabilities = peer_parameters.capabilities;
   capabilities.interleaving = capabilities.interleaving && options.interleaving;
   capabilities.zero_checksum = capabilities.zero_checksum && options.zero_checksum;
+  capabilities.ecn = capabilities.ecn && options.ecn;
   if (capabilities.interleaving && !peer_parameters.has_i_forward_tsn) capabilities.partial_reliability = false;
   return {.my_tag = mine.tag,
           .peer_tag = peer.tag,

@@ -19,6 +19,7 @@ struct Capabilities {
   bool stream_reset = false;         // RFC 6525 §5.1.1
   bool interleaving = false;         // RFC 8260 §2.2.1
   bool zero_checksum = false;        // RFC 9653 §5.1, with DTLS as the other method
+  bool ecn = false;                  // RFC 3168; docs/sctp.md#ecn
   bool operator==(const Capabilities&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sctp/association/data_transfer.h"
+#include "sctp/association/ecn.h"
 #include "sctp/association/handshake.h"
 #include "sctp/association/heartbeat.h"
 #include "sctp/association/reconfig_responder.h"
@@ -149,6 +150,12 @@ Flow HandleChunkWithTcb(Context& context, Tcb& tcb, const ChunkView& chunk) {
     case ChunkType::kReconfig:
       if (!tcb.agreement.capabilities.stream_reset) return HandleUnknown(context, chunk);
       return HandleReconfig(context, tcb, chunk);
+    case ChunkType::kEcne:
+      if (!tcb.agreement.capabilities.ecn) return HandleUnknown(context, chunk);
+      return HandleEcne(context, tcb, chunk);
+    case ChunkType::kCwr:
+      if (!tcb.agreement.capabilities.ecn) return HandleUnknown(context, chunk);
+      return HandleCwr(context, tcb, chunk);
     case ChunkType::kPad:
       // RFC 4820 §3: discarded, also the peer's probes of a path MTU.
       return Flow::kContinue;
@@ -180,7 +187,8 @@ Flow HandleChunk(Context& context, const ChunkView& chunk) {
   return Flow::kContinue;
 }
 
-void HandleChunks(Context& context, const PacketView& packet, ChunkRange::Iterator chunk) {
+void HandleChunks(Context& context, const PacketView& packet, ChunkRange::Iterator chunk, EcnMark mark) {
+  if (Tcb* marked = context.tcb(); marked != nullptr && mark == EcnMark::kCe) HandleMark(context, *marked, packet);
   Carried carried = Carried::kNoData;
   for (; chunk != packet.chunks.end(); ++chunk) {
     const ChunkView view = *chunk;
@@ -195,7 +203,7 @@ void HandleChunks(Context& context, const PacketView& packet, ChunkRange::Iterat
 }
 
 // Packets whose first chunk has its own rule for the verification tag (RFC 9260 §8.5.1). False: it is an ordinary one.
-bool HandleSpecialPacket(Context& context, const PacketView& packet) {
+bool HandleSpecialPacket(Context& context, const PacketView& packet, EcnMark mark) {
   auto chunk = packet.chunks.begin();
   const ChunkView first = *chunk;
   ++chunk;
@@ -217,7 +225,7 @@ bool HandleSpecialPacket(Context& context, const PacketView& packet) {
       }
       return true;
     case ChunkType::kCookieEcho:
-      if (HandleCookieEcho(context, first, tag) == Flow::kContinue) HandleChunks(context, packet, chunk);
+      if (HandleCookieEcho(context, first, tag) == Flow::kContinue) HandleChunks(context, packet, chunk, mark);
       return true;
     case ChunkType::kAbort:
       if (IsTagRight(context, tag, TagModeOf(first.flags))) {
@@ -245,7 +253,7 @@ bool HandleSpecialPacket(Context& context, const PacketView& packet) {
 
 }  // namespace
 
-void DispatchPacket(Context& context, std::span<const uint8_t> octets) {
+void DispatchPacket(Context& context, std::span<const uint8_t> octets, EcnMark mark) {
   ++context.metrics.packets_received;
   // RFC 9653 §5.3: zero is taken by an end that has said so, in its INIT or INIT ACK; before that nothing was said.
   const bool takes_zero = context.options.zero_checksum && !Is<state::Closed>(context.state);
@@ -257,7 +265,7 @@ void DispatchPacket(Context& context, std::span<const uint8_t> octets) {
       header.source_port == 0) {
     return context.Drop(DropReason::kBadPort);
   }
-  if (HandleSpecialPacket(context, *packet)) return;
+  if (HandleSpecialPacket(context, *packet, mark)) return;
   const auto mine = MyTag(context);
   if (!mine) {
     // RFC 9260 §8.5.1 A: a tag of zero is for a lone INIT.
@@ -266,7 +274,7 @@ void DispatchPacket(Context& context, std::span<const uint8_t> octets) {
   }
   // RFC 9260 §8.5: "the receiver MUST silently discard the packet".
   if (header.verification_tag != *mine) return context.Drop(DropReason::kBadVerificationTag);
-  HandleChunks(context, *packet, packet->chunks.begin());
+  HandleChunks(context, *packet, packet->chunks.begin(), mark);
 }
 
 }  // namespace jsp::sctp

@@ -110,7 +110,8 @@ void BecomeEstablished(Context& context) {
                                        .partial_reliability = agreement.capabilities.partial_reliability,
                                        .stream_reset = agreement.capabilities.stream_reset,
                                        .interleaving = agreement.capabilities.interleaving,
-                                       .zero_checksum = agreement.capabilities.zero_checksum});
+                                       .zero_checksum = agreement.capabilities.zero_checksum,
+                                       .ecn = agreement.capabilities.ecn});
 }
 
 // RFC 9260 §5.1: "an ABORT chunk ... The Verification Tag field ... MUST be set to the Initiate Tag value of the

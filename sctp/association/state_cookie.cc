@@ -11,6 +11,7 @@ constexpr uint32_t kPartialReliabilityBit = 1;
 constexpr uint32_t kStreamResetBit = 2;
 constexpr uint32_t kInterleavingBit = 4;
 constexpr uint32_t kZeroChecksumBit = 8;
+constexpr uint32_t kEcnBit = 16;
 
 crypto::HmacSha256Key RandomKey(Rng& rng) {
   auto octets = rng.Random<std::array<uint8_t, 32>>();
@@ -43,7 +44,8 @@ CookieJar::Sealed CookieJar::Seal(const StateCookie& cookie) const {
   writer.Write((agreement.capabilities.partial_reliability ? kPartialReliabilityBit : 0) |
                (agreement.capabilities.stream_reset ? kStreamResetBit : 0) |
                (agreement.capabilities.interleaving ? kInterleavingBit : 0) |
-               (agreement.capabilities.zero_checksum ? kZeroChecksumBit : 0));
+               (agreement.capabilities.zero_checksum ? kZeroChecksumBit : 0) |
+               (agreement.capabilities.ecn ? kEcnBit : 0));
   const auto mac = key_.Sign(std::span(sealed).first(kPlainSize));
   writer.WriteBytes(mac);
   JSP_DCHECK(writer.ok() && writer.remaining() == 0);
@@ -75,7 +77,8 @@ Expected<StateCookie, CookieError> CookieJar::Open(std::span<const uint8_t> seal
   cookie.agreement.capabilities = {.partial_reliability = (bits & kPartialReliabilityBit) != 0,
                                    .stream_reset = (bits & kStreamResetBit) != 0,
                                    .interleaving = (bits & kInterleavingBit) != 0,
-                                   .zero_checksum = (bits & kZeroChecksumBit) != 0};
+                                   .zero_checksum = (bits & kZeroChecksumBit) != 0,
+                                   .ecn = (bits & kEcnBit) != 0};
   return cookie;
 }
 

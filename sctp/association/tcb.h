@@ -43,6 +43,13 @@ struct Heartbeat {
   uint64_t octets_received_before = 0;  // Metrics::bytes_received at that time
 };
 
+// docs/sctp.md#ecn.
+struct EcnState {
+  // The lowest TSN of the packet marked last: with every SACK, until CWR says that the peer knows.
+  std::optional<UnwrappedTsn> echo;
+  std::optional<Tsn> cwr_due;
+};
+
 inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {
   return {.max_message_size = ReceiveMessageLimit(options),
           .max_size_in_pieces = options.max_message_size,
@@ -86,6 +93,7 @@ struct Tcb {
   Heartbeat heartbeat;
   ReceiveWindow window;
   PathMtu path_mtu;
+  EcnState ecn;
   uint64_t large_losses_seen = 0;  // of Metrics::large_repetitions_lost
   uint32_t error_count = 0;        // RFC 9260 §8.1
   bool cookie_ack_due = false;

@@ -4,6 +4,7 @@
 
 #include "base/overloaded.h"
 #include "sctp/association/data_transfer.h"
+#include "sctp/association/ecn.h"
 #include "sctp/association/handshake.h"
 #include "sctp/association/path_probe.h"
 #include "sctp/association/reconfig_requester.h"
@@ -30,6 +31,7 @@ size_t WriteReply(Context& context, std::span<uint8_t> out) {
 }
 
 void WriteSack(Context& context, Tcb& tcb, PacketBuilder& builder) {
+  WriteEcne(tcb, builder);
   if (builder.bytes_remaining() < SackChunk::kHeaderSize) return;
   const uint32_t a_rwnd = AdvertisedWindow(context, tcb);
   if (!builder.Add(tcb.tracker.MakeSack(a_rwnd, builder.bytes_remaining()))) return;
@@ -101,6 +103,7 @@ WrittenPacket WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> ou
   // RFC 9260 §5.1: COOKIE ACK is the first chunk.
   if (tcb.cookie_ack_due && builder.Add(CookieAckChunk{})) tcb.cookie_ack_due = false;
   if (!context.control.empty() && builder.Add(context.control)) context.control.Clear();
+  WriteCwr(tcb, builder);
   // RFC 9260 §6.1: what is unacknowledged is acknowledged with DATA that goes out anyway.
   const bool is_acknowledging = !Is<state::ShutdownAckSent>(context.state);
   if (is_acknowledging && (tcb.tracker.sack_now() || (has_data && tcb.tracker.has_unacknowledged()))) {
@@ -114,7 +117,8 @@ WrittenPacket WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> ou
   if (has_data) WriteData(context, tcb, builder);
   // RFC 9653 §5.2. INIT, COOKIE ECHO and answers out of the blue are composed elsewhere, with their CRC.
   const size_t size = builder.Finish(ChecksumKind(tcb));
-  return {size, FragmentationOf(context, tcb, size)};
+  const bool is_markable = tcb.agreement.capabilities.ecn && has_data && tcb.sender.is_packet_markable();
+  return {size, FragmentationOf(context, tcb, size), is_markable ? EcnMark::kEct0 : EcnMark::kNotEct};
 }
 
 // RFC 9260 §5.1 C: COOKIE ECHO first, DATA behind it, and nothing else until COOKIE ACK.

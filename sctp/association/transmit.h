@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/ecn_mark.h"
 #include "base/ip_fragmentation.h"
 #include "sctp/association/context.h"
 namespace jsp::sctp {
@@ -10,6 +11,7 @@ namespace jsp::sctp {
 struct WrittenPacket {
   size_t size = 0;  // 0: nothing to send
   IpFragmentation fragmentation = IpFragmentation::kForbidden;
+  EcnMark ecn = EcnMark::kNotEct;
 };
 
 // Composes the next packet of the association into `out`: at most PathMtu::size() octets, but for a probe of the path

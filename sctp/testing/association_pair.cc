@@ -6,6 +6,7 @@ namespace jsp::sctp {
 namespace {
 
 constexpr size_t kQueuePackets = 256;
+constexpr size_t kQueuedOctets = 1191;  // of each of them, at least: small packets find as much room as large ones
 
 }  // namespace
 
@@ -55,7 +56,7 @@ bool AssociationPair::Step(Timestamp end) {
     std::ranges::pop_heap(in_flight_, later);
     const InFlight arrived = std::move(in_flight_.back());
     in_flight_.pop_back();
-    core(arrived.to).HandlePacket(now_, arrived.packet);
+    core(arrived.to).HandlePacket(now_, arrived.packet, arrived.mark);
   } else {
     a().HandleTimeout(now_);
     z().HandleTimeout(now_);
@@ -74,7 +75,7 @@ void AssociationPair::Drain(Side side) {
   std::array<uint8_t, 16384> buffer;
   const auto transmit = [&] {
     while (const auto packet = end.core->PollTransmit(now_, buffer)) {
-      Transmit(side, std::span<const uint8_t>(buffer).first(packet->size), packet->fragmentation);
+      Transmit(side, std::span<const uint8_t>(buffer).first(packet->size), *packet);
     }
   };
   transmit();
@@ -89,36 +90,53 @@ void AssociationPair::Drain(Side side) {
   transmit();  // a window update
 }
 
-void AssociationPair::Transmit(Side from, std::span<const uint8_t> packet, IpFragmentation fragmentation) {
+std::optional<Timestamp> AssociationPair::Queue(Side from, size_t size, EcnMark& mark) {
+  const Link& link = config_.link;
+  if (link.bits_per_s <= 0) return now_;
+  Timestamp& busy_until = ends_[static_cast<size_t>(from)].busy_until;
+  const auto serialisation = [&](size_t octets) {
+    return Duration(static_cast<Duration::rep>(static_cast<double>(octets) * 8e6 / link.bits_per_s));
+  };
+  const Duration each = serialisation(std::max(size, kQueuedOctets));
+  const Timestamp start = std::max(now_, busy_until);
+  const Duration waits = start - now_;
+  if (waits > each * kQueuePackets) {
+    ++overflowed_;
+    return std::nullopt;
+  }
+  longest_queue_ = std::max(longest_queue_, waits);
+  if (link.mark_above != 0 && mark == EcnMark::kEct0 && waits > each * link.mark_above) {
+    mark = EcnMark::kCe;
+    ++marked_;
+  }
+  busy_until = start + serialisation(size);
+  return busy_until;
+}
+
+void AssociationPair::Transmit(Side from, std::span<const uint8_t> packet, const Association::Transmit& how) {
   ++packets_sent_;
   if (filter_ && filter_(from, packet)) return;
   const Link& link = config_.link;
   if (link.mtu != 0 && packet.size() > link.mtu &&
-      (fragmentation == IpFragmentation::kForbidden || rng_.Uniform() < link.fragment_loss)) {
+      (how.fragmentation == IpFragmentation::kForbidden || rng_.Uniform() < link.fragment_loss)) {
     ++too_large_;
     return;
   }
   if (rng_.Uniform() < link.loss) return;
-  Timestamp at = now_ + link.delay;
-  if (link.bits_per_s > 0) {
-    Timestamp& busy_until = ends_[static_cast<size_t>(from)].busy_until;
-    const Duration serialisation(
-        static_cast<Duration::rep>(static_cast<double>(packet.size()) * 8e6 / link.bits_per_s));
-    const Timestamp start = std::max(now_, busy_until);
-    if (start - now_ > serialisation * kQueuePackets) return;  // the queue is full
-    busy_until = start + serialisation;
-    at = busy_until + link.delay;
-  }
+  EcnMark mark = how.ecn;
+  const auto leaves = Queue(from, packet.size(), mark);
+  if (!leaves) return;
+  Timestamp at = *leaves + link.delay;
   if (rng_.Uniform() < link.reorder)
     at = at + Duration(static_cast<Duration::rep>(rng_.Uniform() * 3e0 * static_cast<double>(link.delay.count())));
   std::vector<uint8_t> copy(packet.begin(), packet.end());
-  if (rng_.Uniform() < link.duplicate) Schedule(from, copy, at + link.delay / 2);
+  if (rng_.Uniform() < link.duplicate) Schedule(from, copy, mark, at + link.delay / 2);
   if (rng_.Uniform() < link.corrupt) copy[rng_.Below(copy.size())] ^= static_cast<uint8_t>(1 + rng_.Below(255));
-  Schedule(from, std::move(copy), at);
+  Schedule(from, std::move(copy), mark, at);
 }
 
-void AssociationPair::Schedule(Side from, std::vector<uint8_t> packet, Timestamp at) {
-  in_flight_.push_back({at, order_++, from == Side::kA ? Side::kZ : Side::kA, std::move(packet)});
+void AssociationPair::Schedule(Side from, std::vector<uint8_t> packet, EcnMark mark, Timestamp at) {
+  in_flight_.push_back({at, order_++, from == Side::kA ? Side::kZ : Side::kA, std::move(packet), mark});
   std::ranges::push_heap(in_flight_, [](const InFlight& x, const InFlight& y) {
     return std::pair(x.at, x.order) > std::pair(y.at, y.order);
   });

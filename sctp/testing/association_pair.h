@@ -25,6 +25,7 @@ class AssociationPair {
     double reorder = 0;        // share of packets that take up to three delays longer
     double corrupt = 0;        // share of packets with some octets changed
     double bits_per_s = 0;     // 0: no limit; the queue in front of it is 256 packets long
+    size_t mark_above = 0;     // packets in that queue from which on ECT ones are marked (RFC 3168 §5). 0: never
     size_t mtu = 0;            // octets of SCTP packet; larger ones are lost unless IP may fragment them. 0: no limit
     double fragment_loss = 0;  // share of what IP fragmented that is lost, as behind some firewalls
   };
@@ -76,7 +77,10 @@ class AssociationPair {
   void set_filter(Filter filter) { filter_ = std::move(filter); }
   void set_link(const Link& link) { config_.link = link; }
   uint64_t packets_sent() const { return packets_sent_; }
-  uint64_t too_large() const { return too_large_; }  // lost to the MTU
+  uint64_t marked() const { return marked_; }                // as congestion experienced
+  uint64_t overflowed() const { return overflowed_; }        // lost to a full queue
+  Duration longest_queue() const { return longest_queue_; }  // that a packet waited in
+  uint64_t too_large() const { return too_large_; }          // lost to the MTU
 
  private:
   struct End {
@@ -91,12 +95,15 @@ class AssociationPair {
     uint64_t order;
     Side to;
     std::vector<uint8_t> packet;
+    EcnMark mark;
   };
 
   void DrainAll();
   void Drain(Side side);
-  void Transmit(Side from, std::span<const uint8_t> packet, IpFragmentation fragmentation);
-  void Schedule(Side from, std::vector<uint8_t> packet, Timestamp at);
+  void Transmit(Side from, std::span<const uint8_t> packet, const Association::Transmit& how);
+  // When the packet leaves the queue, and with which mark; nullopt when that is full.
+  std::optional<Timestamp> Queue(Side from, size_t size, EcnMark& mark);
+  void Schedule(Side from, std::vector<uint8_t> packet, EcnMark mark, Timestamp at);
   // Moves on to the next thing that happens, if it happens by `end`.
   bool Step(Timestamp end);
 
@@ -109,6 +116,9 @@ class AssociationPair {
   uint64_t order_ = 0;
   uint64_t packets_sent_ = 0;
   uint64_t too_large_ = 0;
+  uint64_t marked_ = 0;
+  uint64_t overflowed_ = 0;
+  Duration longest_queue_{};
 };
 
 // The first chunk's type, for filters.

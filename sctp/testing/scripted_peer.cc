@@ -107,7 +107,8 @@ std::vector<SentPacket> ScriptedPeer::Drain() {
     EXPECT_LE(transmit->size, limit);
     packets.push_back({.at = now,
                        .octets = {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(transmit->size)},
-                       .fragmentation = transmit->fragmentation});
+                       .fragmentation = transmit->fragmentation,
+                       .ecn = transmit->ecn});
     // Nothing that a core does may go on for ever.
     EXPECT_LT(packets.size(), 100000u);
     if (packets.size() >= 100000u) break;

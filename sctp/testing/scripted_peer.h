@@ -30,6 +30,7 @@ struct SentPacket {
   std::vector<uint8_t> octets;
   ChecksumPolicy checksum = ChecksumPolicy::kRequireCrc32c;
   IpFragmentation fragmentation = IpFragmentation::kForbidden;
+  EcnMark ecn = EcnMark::kNotEct;
 
   CommonHeader header() const { return view().header; }
   PacketView view() const { return *PacketView::Parse(octets, checksum); }
@@ -108,6 +109,12 @@ class ScriptedPeer {
   template <class... Chunks>
   std::vector<SentPacket> Deliver(const Chunks&... chunks) {
     HandOver(Compose(core_tag, chunks...));
+    return Drain();
+  }
+  // The same in a packet that a router marked.
+  template <class... Chunks>
+  std::vector<SentPacket> DeliverMarked(const Chunks&... chunks) {
+    core.HandlePacket(now, Compose(core_tag, chunks...), EcnMark::kCe);
     return Drain();
   }
   // The same with another verification tag.

@@ -25,7 +25,14 @@ class CongestionControl {
     std::visit([&](auto& c) { c.HandleAck(ack); }, controller_);
   }
   void HandleLoss(UnwrappedTsn highest_outstanding) {
+    if (!in_fast_recovery()) reduced_until_ = highest_outstanding;
+    only_marked_ = false;
     std::visit([&](auto& c) { c.HandleLoss(highest_outstanding); }, controller_);
+  }
+  void HandleCongestionExperienced(UnwrappedTsn highest_outstanding) {
+    only_marked_ = !in_fast_recovery();
+    reduced_until_ = highest_outstanding;
+    std::visit([&](auto& c) { c.HandleCongestionExperienced(highest_outstanding); }, controller_);
   }
   void HandleTimeout() {
     std::visit([](auto& c) { c.HandleTimeout(); }, controller_);
@@ -39,10 +46,16 @@ class CongestionControl {
   // `before`: of the same association.
   void Undo(const CongestionControl& before) {
     std::visit([&](auto& c) { c.Undo(std::get<std::decay_t<decltype(c)>>(before.controller_)); }, controller_);
+    reduced_until_ = before.reduced_until_;
   }
   bool in_fast_recovery() const {
     return std::visit([](const auto& c) { return c.in_fast_recovery(); }, controller_);
   }
+  // In Fast Recovery, and not for marks alone, after which nothing has to be sent again.
+  bool is_repairing() const { return in_fast_recovery() && !only_marked_; }
+  // RFC 3168 §6.1.2: one reduction for all that was outstanding when it was made, whatever it was made for.
+  void IgnoreMarksUpTo(UnwrappedTsn highest_outstanding) { reduced_until_ = highest_outstanding; }
+  bool HasReducedSince(UnwrappedTsn sent) const { return sent <= reduced_until_; }
   size_t cwnd() const {
     return std::visit([](const auto& c) { return c.cwnd(); }, controller_);
   }
@@ -68,6 +81,8 @@ class CongestionControl {
   }
 
   Controller controller_;
+  UnwrappedTsn reduced_until_{0};
+  bool only_marked_ = false;
 };
 static_assert(CongestionController<CongestionControl>);
 

@@ -39,6 +39,8 @@ concept CongestionController = requires(C c, const C cc, const AckSample& ack, U
   { c.HandleAck(ack) } -> std::same_as<void>;
   // Losses were found; `highest_outstanding` ends the episode (RFC 9260 §7.2.4).
   { c.HandleLoss(tsn) } -> std::same_as<void>;
+  // A packet was marked instead of dropped: as for a loss (RFC 3168 §6.1.2). The window never grows by it.
+  { c.HandleCongestionExperienced(tsn) } -> std::same_as<void>;
   // T3-rtx expired (RFC 9260 §7.2.3).
   { c.HandleTimeout() } -> std::same_as<void>;
   // Nothing was sent for `idle` (RFC 9260 §7.2.1).

@@ -95,6 +95,13 @@ void Cubic::HandleLoss(UnwrappedTsn highest_outstanding) {
   cwnd_ = ssthresh_;
 }
 
+void Cubic::HandleCongestionExperienced(UnwrappedTsn highest_outstanding) {
+  // RFC 3168 §6.1.2. After a timeout the window is below what a reduction leaves.
+  const size_t before = cwnd_;
+  HandleLoss(highest_outstanding);
+  cwnd_ = std::min(cwnd_, before);
+}
+
 void Cubic::HandleTimeout() {
   // RFC 9438 §4.8.
   Reduce();

@@ -16,6 +16,7 @@ class Cubic {
 
   void HandleAck(const AckSample& ack);
   void HandleLoss(UnwrappedTsn highest_outstanding);
+  void HandleCongestionExperienced(UnwrappedTsn highest_outstanding);
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
   void Undo(const Cubic& before);

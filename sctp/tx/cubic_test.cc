@@ -49,6 +49,17 @@ class Path {
   int64_t tsn_ = 100;
 };
 
+TEST(CubicTest, AMarkReducesAsALossDoes) {  // RFC 3168 §6.1.2, RFC 9438 §4.6
+  Cubic cubic(kMtu, 100 * kMtu, 1000 * kMtu);
+  cubic.HandleCongestionExperienced(UnwrappedTsn(30));
+  EXPECT_EQ(cubic.cwnd(), 70 * kMtu);
+  cubic.HandleCongestionExperienced(UnwrappedTsn(40));
+  EXPECT_EQ(cubic.cwnd(), 70 * kMtu);
+  cubic.HandleTimeout();
+  cubic.HandleCongestionExperienced(UnwrappedTsn(50));
+  EXPECT_EQ(cubic.cwnd(), kMtu);
+}
+
 TEST(CubicTest, DoublesEveryRoundTripInSlowStart) {
   Path path(10);
   for (size_t expected = 20; expected <= 1280; expected *= 2) {

@@ -81,7 +81,7 @@ void ModelBased::UpdateLossBound(const AckSample& ack) {
   const bool queue_is_long =
       static_cast<double>(rtt_.latest.count()) > static_cast<double>(rtt_.min.count()) * kLongQueue &&
       rtt_.latest > rtt_.min + kLongQueueAtLeast;
-  const bool met_queue = round_.lost > 0 && queue_is_long && phase_ == Phase::kProbeBandwidth;
+  const bool met_queue = round_.marked || (round_.lost > 0 && queue_is_long && phase_ == Phase::kProbeBandwidth);
   if ((too_much || met_queue) && round_.count > round_.cut_at + 1) {
     // Not below what the bottleneck carries without a queue: if the path got slower, the measured rate follows by
     // itself. What a cut leads to is seen a round later.
@@ -96,6 +96,7 @@ void ModelBased::UpdateLossBound(const AckSample& ack) {
     if (inflight_bound_ > 2 * Bdp(kWindowGain)) inflight_bound_ = SIZE_MAX;
   }
   round_.acknowledged = round_.lost = 0;
+  round_.marked = false;
 }
 
 void ModelBased::UpdatePhase(const AckSample& ack) {
@@ -196,6 +197,12 @@ uint64_t ModelBased::pacing_rate(Duration srtt) const {
 // Losses act through UpdateLossBound; this only bounds the episode.
 void ModelBased::HandleLoss(UnwrappedTsn highest_outstanding) {
   if (!in_fast_recovery()) recovery_exit_ = highest_outstanding;
+}
+
+// RFC 3168 §6.1.2. What a mark says is what a loss may say: there is a queue, and it is too long.
+void ModelBased::HandleCongestionExperienced(UnwrappedTsn highest_outstanding) {
+  round_.marked = true;
+  HandleLoss(highest_outstanding);
 }
 
 void ModelBased::HandleTimeout() {

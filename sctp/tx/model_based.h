@@ -18,6 +18,7 @@ class ModelBased {
 
   void HandleAck(const AckSample& ack);
   void HandleLoss(UnwrappedTsn highest_outstanding);
+  void HandleCongestionExperienced(UnwrappedTsn highest_outstanding);
   void HandleTimeout();
   void HandleIdle(Duration idle, Duration rto);
   void Undo(const ModelBased& before);
@@ -38,6 +39,7 @@ class ModelBased {
     size_t acknowledged = 0;
     size_t lost = 0;
     bool started = false;
+    bool marked = false;  // a router reported a queue (RFC 3168 §5)
   };
   // The largest delivery rate of the current and the previous window of rounds.
   struct Bandwidth {

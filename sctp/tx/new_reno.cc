@@ -33,6 +33,13 @@ void NewReno::HandleLoss(UnwrappedTsn highest_outstanding) {
   partial_bytes_acked_ = 0;
 }
 
+void NewReno::HandleCongestionExperienced(UnwrappedTsn highest_outstanding) {
+  // RFC 3168 §6.1.2. After a timeout the window is below what a reduction leaves.
+  const size_t before = cwnd_;
+  HandleLoss(highest_outstanding);
+  cwnd_ = std::min(cwnd_, before);
+}
+
 void NewReno::HandleTimeout() {
   // RFC 9260 §7.2.3, §6.3.3 E1. A second expiry in a row keeps the threshold at its floor, not below.
   ssthresh_ = std::max(cwnd_ / 2, Floor());

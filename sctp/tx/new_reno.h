@@ -16,6 +16,7 @@ class NewReno {
 
   void HandleAck(const AckSample& ack);
   void HandleLoss(UnwrappedTsn highest_outstanding);
+  void HandleCongestionExperienced(UnwrappedTsn highest_outstanding);
   void HandleTimeout();
   // Nothing was sent for `idle`: the window decays once per `rto`.
   void HandleIdle(Duration idle, Duration rto);

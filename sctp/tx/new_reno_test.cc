@@ -40,6 +40,24 @@ TEST(NewRenoTest, GrowsInSlowStartByWhatWasAcknowledgedUpToL) {  // RFC 9260 §7
   EXPECT_EQ(cc.cwnd(), 30 * kMtu + 300);
 }
 
+TEST(NewRenoTest, AMarkReducesAsALossDoes) {  // RFC 3168 §6.1.2
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleCongestionExperienced(UnwrappedTsn(30));
+  EXPECT_EQ(cc.cwnd(), 10 * kMtu);
+  EXPECT_EQ(cc.ssthresh(), 10 * kMtu);
+  // Neither another mark nor an acknowledgement of the same window changes it.
+  cc.HandleCongestionExperienced(UnwrappedTsn(40));
+  cc.HandleAck(Full(kMtu, 29));
+  EXPECT_EQ(cc.cwnd(), 10 * kMtu);
+}
+
+TEST(NewRenoTest, AMarkAfterATimeoutDoesNotWidenTheWindow) {  // RFC 3168 §6.1.2
+  NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
+  cc.HandleTimeout();
+  cc.HandleCongestionExperienced(UnwrappedTsn(30));
+  EXPECT_EQ(cc.cwnd(), kMtu);
+}
+
 TEST(NewRenoTest, DoesNotGrowAnIdleWindow) {  // RFC 9260 §7.2.1: only if fully utilized
   NewReno cc(kMtu, 20 * kMtu, 1000 * kMtu);
   cc.HandleAck({.octets_acknowledged = kMtu, .window_was_full = false});

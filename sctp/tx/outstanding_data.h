@@ -128,6 +128,7 @@ class OutstandingData {
   }
   bool empty() const { return ring_.empty(); }
   size_t size() const { return ring_.size(); }
+  UnwrappedTsn Lift(Tsn tsn) const;                  // off the wire, relative to first_tsn()
   UnwrappedTsn first_tsn() const { return first_; }  // the cumulative TSN ack point plus one
   UnwrappedTsn next_tsn() const { return At(ring_.size()); }
   UnwrappedTsn peer_ack_point() const { return peer_ack_point_; }
@@ -153,7 +154,6 @@ class OutstandingData {
     return UnwrappedTsn(tsn.DistanceFrom(UnwrappedTsn(0)) + by);
   }
   // The one within half the number space of what is outstanding.
-  UnwrappedTsn Lift(Tsn tsn) const;
   bool IsPastLimits(Timestamp now, const Chunk& chunk) const;
   void Push(const Chunk& chunk);
   void AbandonFragments(MessageHandle message);

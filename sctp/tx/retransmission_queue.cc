@@ -43,6 +43,7 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
   // The first flight is the initial window, not Max.Burst.
   permission_.burst = std::max(options.initial_window_packets, limits_.max_burst);
   permission_.unpaced = kUnpacedPackets;
+  congestion_.IgnoreMarksUpTo(HighestSent());
   PublishMetrics();
 }
 
@@ -60,6 +61,7 @@ void RetransmissionQueue::RestartAt(Tsn next_tsn) {
   t3_ = {};
   probe_ = {};
   forward_ = {};
+  congestion_.IgnoreMarksUpTo(HighestSent());
 }
 
 void RetransmissionQueue::SetPacketSize(size_t packet, size_t large) {
@@ -72,6 +74,7 @@ void RetransmissionQueue::ResetCongestion() {
   congestion_ = CongestionControl(limits_.algorithm, {.pmdcs = limits_.max_chunk,
                                                       .initial_cwnd = limits_.initial_packets * limits_.max_chunk,
                                                       .initial_ssthresh = peer_.a_rwnd});
+  congestion_.IgnoreMarksUpTo(HighestSent());
   spurious_.Close();
   pace_.pacer.Reset();
   PublishMetrics();
@@ -143,7 +146,7 @@ std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t ro
     // RFC 9260 §6.3.1 C5.
     if (t3_.timed && *lost <= t3_.timed->tsn) t3_.timed.reset();
     NoteRepeated(now, *lost);
-    packet_.has_chunk = true;
+    packet_.has_chunk = packet_.has_repeated = true;
     packet_.has_lowest = packet_.has_lowest || *lost == outstanding_.first_tsn();
     ++metrics_.retransmitted_chunks;
     return Compose(*lost);
@@ -171,6 +174,7 @@ std::optional<DataChunk> RetransmissionQueue::NextNewChunk(Timestamp now, size_t
     if (!t3_.timed) t3_.timed = Timed{tsn, now};
     if (probe_.allowed) {
       probe_ = {.allowed = false, .answered = false, .tsn = tsn};
+      packet_.has_repeated = true;
     }
     packet_.has_chunk = packet_.has_new = true;
     ++metrics_.chunks_sent;

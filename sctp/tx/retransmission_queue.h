@@ -48,6 +48,14 @@ class RetransmissionQueue {
   SackOutcome HandleSack(Timestamp now, const SackChunk& sack);
   // The Cumulative TSN Ack of a SHUTDOWN (RFC 9260 §9.2).
   SackOutcome HandleCumulativeAck(Timestamp now, Tsn cumulative_tsn_ack);
+  // What an echo of a mark led to; docs/sctp.md#ecn.
+  enum class EchoOutcome : uint8_t {
+    kReduced,    // the window is smaller now
+    kKnown,      // it was reduced after that packet had left
+    kLater,      // what left before it is still being repaired; echoes go on until they are answered
+    kNeverSent,  // no TSN of ours
+  };
+  EchoOutcome HandleEcnEcho(Tsn lowest_tsn);
   // Whether the send buffer has room for a message of `octets`, if need be because others give way (RFC 7496 §3.2).
   bool MakeRoom(Timestamp now, size_t octets, const SendOptions& options);
   // Anything happened that may allow sending: a new opportunity for Max.Burst (RFC 9260 §6.1 D).
@@ -76,6 +84,9 @@ class RetransmissionQueue {
   // `room`: octets left in the packet for one chunk with its header, that of framing().
   std::optional<DataChunk> NextChunk(Timestamp now, size_t room);
   void EndPacket(Timestamp now);
+  // After EndPacket: the packet may be sent as ECT(0), as all of its DATA is new and it is no window probe (RFC 3168
+  // §6.1.5, §6.1.6).
+  bool is_packet_markable() const { return packet_.has_new && !packet_.has_repeated; }
   // After BeginPacket: octets of the chunk that is next to be sent again, when the packet size has become smaller than
   // it (RFC 9260 §6.9: it cannot be cut once more); else 0.
   size_t OversizedRepetition(Timestamp now);
@@ -163,12 +174,14 @@ class RetransmissionQueue {
   struct Packet {
     bool has_chunk = false;
     bool has_new = false;
-    bool has_lowest = false;  // the earliest outstanding TSN is in it: T3-rtx restarts (RFC 9260 §6.1)
+    bool has_repeated = false;  // or probes the peer's window
+    bool has_lowest = false;    // the earliest outstanding TSN is in it: T3-rtx restarts (RFC 9260 §6.1)
     bool only_lost = false;
     size_t octets = 0;  // of DATA chunks
   };
 
   SackOutcome HandleAcknowledgement(Timestamp now, const SackChunk& sack, const OutstandingData::AckResult& result);
+  UnwrappedTsn HighestSent() const { return UnwrappedTsn(outstanding_.next_tsn().DistanceFrom(UnwrappedTsn(1))); }
   void MaybeUndo(Timestamp now, const SackChunk& sack, const OutstandingData::AckResult& result);
   void UndoReduction();
   OutstandingData::RecoveryPhase Phase() const;

@@ -8,7 +8,7 @@ namespace jsp::sctp {
 OutstandingData::RecoveryPhase RetransmissionQueue::Phase() const {
   using enum OutstandingData::RecoveryPhase;
   if (limits_.rack_tlp && losses_.has_seen_reordering()) return kReordering;
-  return congestion_.in_fast_recovery() ? kFastRecovery : kNone;
+  return congestion_.is_repairing() ? kFastRecovery : kNone;
 }
 
 RetransmissionQueue::SackOutcome RetransmissionQueue::HandleSack(Timestamp now, const SackChunk& sack) {
@@ -136,7 +136,7 @@ void RetransmissionQueue::ReportLosses(const Losses& losses) {
   // RFC 6582 §3.2 step 4: what a timeout took for lost is one episode, for which the window was reduced already. SACKs
   // of what arrived before the timeout make its repetitions look missing.
   if (limits_.rack_tlp && t3_.recovery_exit) return;
-  if (!congestion_.in_fast_recovery()) {
+  if (!congestion_.is_repairing()) {
     // RFC 9260 §7.2.4 item 3.
     permission_.fast_retransmit = true;
     ++metrics_.fast_retransmits;
@@ -146,7 +146,19 @@ void RetransmissionQueue::ReportLosses(const Losses& losses) {
       spurious_.Begin(losses.by_misses ? kMisses : kTime, congestion_);
     }
   }
-  congestion_.HandleLoss(UnwrappedTsn(outstanding_.next_tsn().DistanceFrom(UnwrappedTsn(1))));
+  congestion_.HandleLoss(HighestSent());
+}
+
+RetransmissionQueue::EchoOutcome RetransmissionQueue::HandleEcnEcho(Tsn lowest_tsn) {
+  const UnwrappedTsn tsn = outstanding_.Lift(lowest_tsn);
+  if (tsn > HighestSent()) return EchoOutcome::kNeverSent;
+  if (congestion_.HasReducedSince(tsn)) return EchoOutcome::kKnown;
+  if (congestion_.in_fast_recovery()) return EchoOutcome::kLater;
+  // Marks are no guess, so nothing of this reduction may be undone with an earlier one.
+  spurious_.Close();
+  congestion_.HandleCongestionExperienced(HighestSent());
+  PublishMetrics();
+  return EchoOutcome::kReduced;
 }
 
 void RetransmissionQueue::HandleLossDeadlines(Timestamp now) {
@@ -167,7 +179,7 @@ void RetransmissionQueue::HandleLossDeadlines(Timestamp now) {
 void RetransmissionQueue::ArmTailProbe(Timestamp now) {
   if (!limits_.rack_tlp) return;
   losses_.ArmProbe(now,
-                   {.in_recovery = congestion_.in_fast_recovery() || permission_.only_one_packet,
+                   {.in_recovery = congestion_.is_repairing() || permission_.only_one_packet,
                     .one_packet = outstanding_.flight_octets() <= limits_.max_chunk,
                     .empty = outstanding_.flight_octets() == 0},
                    rto_.srtt());
@@ -270,6 +282,7 @@ RetransmissionQueue::Expiry RetransmissionQueue::HandleTimeout(Timestamp now) {
     }
     congestion_.HandleTimeout();
     t3_.recovery_exit = UnwrappedTsn(outstanding_.next_tsn().DistanceFrom(UnwrappedTsn(1)));
+    congestion_.IgnoreMarksUpTo(HighestSent());
   }
   outstanding_.MarkAllLost(now);
   losses_.HandleTimeout();
