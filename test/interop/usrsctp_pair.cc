@@ -62,9 +62,9 @@ bool UsrsctpPair::Step(Timestamp end) {
     const InFlight arrived = std::move(in_flight_.back());
     in_flight_.pop_back();
     if (arrived.from == Sender::kOurs) {
-      usrsctp_->HandlePacket(arrived.packet);
+      usrsctp_->HandlePacket(arrived.packet, arrived.mark);
     } else {
-      ours_->HandlePacket(now_, arrived.packet);
+      ours_->HandlePacket(now_, arrived.packet, arrived.mark);
     }
   }
   if (ours_->NextTimeout() <= now_) ours_->HandleTimeout(now_);
@@ -84,16 +84,16 @@ void UsrsctpPair::Drain() {
   }
   std::array<uint8_t, 2048> buffer;
   while (const auto packet = ours_->PollTransmit(now_, buffer)) {
-    Transmit(Sender::kOurs, std::span<const uint8_t>(buffer).first(packet->size));
+    Transmit(Sender::kOurs, std::span<const uint8_t>(buffer).first(packet->size), packet->ecn);
   }
   while (!usrsctp_->outbox.empty()) {
     const std::vector<uint8_t> packet = std::move(usrsctp_->outbox.front());
     usrsctp_->outbox.pop_front();
-    Transmit(Sender::kUsrsctp, packet);
+    Transmit(Sender::kUsrsctp, packet, EcnMark::kEct0);  // it does not say
   }
 }
 
-void UsrsctpPair::Transmit(Sender from, std::span<const uint8_t> packet) {
+void UsrsctpPair::Transmit(Sender from, std::span<const uint8_t> packet, EcnMark mark) {
   const auto view = sctp::PacketView::Parse(packet, sctp::ChecksumPolicy::kAcceptZero);
   if (view) {
     for (const sctp::ChunkView chunk : view->chunks) ++chunks_[{from, chunk.type}];
@@ -101,16 +101,17 @@ void UsrsctpPair::Transmit(Sender from, std::span<const uint8_t> packet) {
   if (filter_ && filter_(from, packet)) return;
   const Link& link = config_.link;
   if (rng_.Uniform() < link.loss) return;
+  if (link.marks > 0 && mark == EcnMark::kEct0 && rng_.Uniform() < link.marks) mark = EcnMark::kCe;
   Timestamp at = now_ + link.delay;
   if (rng_.Uniform() < link.reorder) {
     at = at + Duration(static_cast<Duration::rep>(rng_.Uniform() * 3e0 * static_cast<double>(link.delay.count())));
   }
-  if (rng_.Uniform() < link.duplicate) Schedule(from, packet, at + link.delay / 2);
-  Schedule(from, packet, at);
+  if (rng_.Uniform() < link.duplicate) Schedule(from, packet, mark, at + link.delay / 2);
+  Schedule(from, packet, mark, at);
 }
 
-void UsrsctpPair::Schedule(Sender from, std::span<const uint8_t> packet, Timestamp at) {
-  in_flight_.push_back({at, order_++, from, {packet.begin(), packet.end()}});
+void UsrsctpPair::Schedule(Sender from, std::span<const uint8_t> packet, EcnMark mark, Timestamp at) {
+  in_flight_.push_back({at, order_++, from, {packet.begin(), packet.end()}, mark});
   std::ranges::push_heap(in_flight_, std::greater());
 }
 

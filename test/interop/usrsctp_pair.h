@@ -28,6 +28,7 @@ class UsrsctpPair {
     double loss = 0;
     double duplicate = 0;
     double reorder = 0;  // share of packets that take up to three delays longer
+    double marks = 0;    // share of packets marked as congestion experienced (RFC 3168 §5); ours only if they may be
   };
   struct Config {
     sctp::Options ours = {};
@@ -82,13 +83,14 @@ class UsrsctpPair {
     uint64_t order;
     Sender from;
     std::vector<uint8_t> packet;
+    EcnMark mark;
     bool operator>(const InFlight& other) const { return std::pair(at, order) > std::pair(other.at, other.order); }
   };
 
   bool Step(Timestamp end);
   void Drain();
-  void Transmit(Sender from, std::span<const uint8_t> packet);
-  void Schedule(Sender from, std::span<const uint8_t> packet, Timestamp at);
+  void Transmit(Sender from, std::span<const uint8_t> packet, EcnMark mark);
+  void Schedule(Sender from, std::span<const uint8_t> packet, EcnMark mark, Timestamp at);
 
   Config config_;
   Rng rng_;

@@ -154,9 +154,9 @@ void UsrsctpPeer::Connect(uint16_t remote_port) {
   EXPECT_TRUE(result == 0 || errno == EINPROGRESS) << errno;
 }
 
-void UsrsctpPeer::HandlePacket(std::span<const uint8_t> packet) {
+void UsrsctpPeer::HandlePacket(std::span<const uint8_t> packet, EcnMark mark) {
   const auto clock = LibraryTime();
-  usrsctp_conninput(this, packet.data(), packet.size(), 0);
+  usrsctp_conninput(this, packet.data(), packet.size(), static_cast<uint8_t>(mark));
 }
 
 void UsrsctpPeer::Read() {

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/ecn_mark.h"
 #include "base/time.h"
 namespace jsp::interop {
 
@@ -75,7 +76,7 @@ class UsrsctpPeer {
 
   void Listen();
   void Connect(uint16_t remote_port);
-  void HandlePacket(std::span<const uint8_t> packet);
+  void HandlePacket(std::span<const uint8_t> packet, EcnMark mark = EcnMark::kNotEct);
   // Takes what the library has for the application.
   void Read();
 
