@@ -102,7 +102,9 @@ struct Attempt {
   JobResult job;
   ConnectReport report;
   bool is_connected = false;
-  bool is_done = false;
+  bool is_interrupted = false;
+  bool has_ended = false;  // Run() has; until then it uses the connection
+  std::string failure;     // of Run()
 };
 
 awaitable<void> Attempt::Run(ConnectionConfig config) {
@@ -127,11 +129,11 @@ awaitable<void> Attempt::Close() {
   co_await connection->async_close(redirect_error(use_awaitable, error));
 }
 
-// Runs the loop until `done`, or until `deadline()` has passed; false then.
-template <class Deadline>
-bool RunUntil(boost::asio::io_context& loop, const bool& done, Deadline deadline) {
-  while (!done && Clock::now() < deadline()) loop.run_one_until(deadline());
-  return done;
+// Runs the loop until done(), or until `deadline()` has passed; false then.
+template <class Done, class Deadline>
+bool RunUntil(boost::asio::io_context& loop, Done done, Deadline deadline) {
+  while (!done() && Clock::now() < deadline()) loop.run_one_until(deadline());
+  return done();
 }
 
 void Spawn(boost::asio::io_context& loop, awaitable<void> work, std::string& failure, bool& done) {
@@ -160,20 +162,19 @@ void FillReport(Attempt& attempt) {
 // Connects and does the job; everything that can go wrong ends in report.error.
 void RunAttempt(boost::asio::io_context& loop, Attempt& attempt, ConnectionConfig config) {
   const auto timeout = config.timeout;
-  std::string failure;
   boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
-  signals.async_wait([&](boost::system::error_code error, int) {
-    if (error) return;
-    failure = "interrupted";
-    attempt.is_done = true;
-  });
-  Spawn(loop, attempt.Run(std::move(config)), failure, attempt.is_done);
+  signals.async_wait([&](boost::system::error_code error, int) { attempt.is_interrupted = !error; });
+  Spawn(loop, attempt.Run(std::move(config)), attempt.failure, attempt.has_ended);
   // Connection has the same deadline and says more than we could, so ours comes a little later.
   const auto deadline = [&] {
     return attempt.is_connected ? attempt.job.last_progress + attempt.arguments.job.bench_time + timeout
                                 : attempt.start + timeout + std::chrono::seconds(1);
   };
-  if (!RunUntil(loop, attempt.is_done, deadline)) {
+  const auto is_done = [&] { return attempt.has_ended || attempt.is_interrupted; };
+  std::string failure;
+  if (RunUntil(loop, is_done, deadline)) {
+    failure = attempt.has_ended ? attempt.failure : "interrupted";
+  } else {
     failure = attempt.is_connected
                   ? Format("nothing came from the peer for %.0f s; does it serve the label of this job?",
                            attempt.arguments.timeout_s)
@@ -192,8 +193,9 @@ void CloseAttempt(boost::asio::io_context& loop, Attempt& attempt) {
     bool is_closed = false;
     Spawn(loop, attempt.Close(), failure, is_closed);
     const auto end = Clock::now() + kCloseGrace;
-    RunUntil(loop, is_closed, [&] { return end; });
-    attempt.connection = {};
+    RunUntil(
+        loop, [&] { return is_closed && attempt.has_ended; }, [&] { return end; });
+    if (attempt.has_ended) attempt.connection = {};
   }
   const auto end = Clock::now() + kCloseGrace;
   while (attempt.is_connected && loop.run_one_until(end) > 0) {
