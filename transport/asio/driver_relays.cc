@@ -28,6 +28,7 @@ void DriverCore::OpenRelay(DrivenPeer& driven, const event::RelayConnectionWante
 }
 
 void DriverCore::CloseRelay(DrivenPeer& driven, RelayId id) {
+  batch.Send();  // it may hold datagrams for the connection's socket
   std::erase_if(driven.relays, [&](const auto& relay) {
     if (relay->id() != id) return false;
     relay->Close();

@@ -18,7 +18,7 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// A server that answers at all answers sooner, and gathering does not wait longer.
+// A server that answers at all answers sooner; gathering may end before that.
 constexpr auto kConnectTimeout = std::chrono::seconds(5);
 // What TCP may hold back: more would only grow the delay of what the congestion control above believes to be sent.
 constexpr size_t kMaxUnsent = 256 * 1024;
