@@ -7,11 +7,10 @@
 #include <utility>
 
 #include "transport/asio/endpoint.h"
+#include "transport/asio/native_socket.h"
 #if defined(__linux__)
 #include <linux/errqueue.h>
-#include <netinet/in.h>
 #include <netinet/udp.h>
-#include <sys/socket.h>
 #endif
 
 namespace jsp::transport::io {
@@ -145,60 +144,10 @@ namespace {
 
 // recvmmsg and sendmmsg work on these; built on the stack for each call.
 struct MessageSlot {
-  sockaddr_storage address;
+  NativeAddress address;
   iovec vector;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
+  alignas(cmsghdr) std::array<char, kSegmentControlSize> control;
 };
-
-bool IsBusy(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
-// An earlier datagram's, which the kernel gives back by whatever call comes next (IP_RECVERR).
-bool MayBeOfEarlierDatagram(int error) {
-  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EMSGSIZE ||
-         error == EHOSTDOWN || error == EPROTO || error == EOPNOTSUPP;
-}
-
-bool SetOption(int descriptor, int level, int option, int value) {
-  return ::setsockopt(descriptor, level, option, &value, sizeof(value)) == 0;
-}
-
-SocketAddress FromNative(const sockaddr_storage& storage) {
-  if (storage.ss_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &storage, sizeof(v4));
-    return {IpAddress::V4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
-  }
-  sockaddr_in6 v6;
-  std::memcpy(&v6, &storage, sizeof(v6));
-  return {IpAddress::V6(std::span<const uint8_t, 16>(v6.sin6_addr.s6_addr, 16), v6.sin6_scope_id), ntohs(v6.sin6_port)};
-}
-
-socklen_t ToNative(const SocketAddress& address, sockaddr_storage& storage) {
-  if (address.ip.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(address.port);
-    v4.sin_addr.s_addr = htonl(address.ip.v4_host_order());
-    std::memcpy(&storage, &v4, sizeof(v4));
-    return sizeof(v4);
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(address.port);
-  v6.sin6_scope_id = address.ip.scope_id();
-  std::ranges::copy(address.ip.octets(), v6.sin6_addr.s6_addr);
-  std::memcpy(&storage, &v6, sizeof(v6));
-  return sizeof(v6);
-}
-
-size_t SegmentSize(msghdr& header, size_t whole) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO) continue;
-    int segment = 0;
-    std::memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-    if (segment > 0) return static_cast<size_t>(segment);
-  }
-  return std::max<size_t>(whole, 1);
-}
 
 }  // namespace
 
@@ -257,7 +206,7 @@ std::optional<NetworkError> UdpSocket::ReceiveError() {
   constexpr size_t kMaxQuoted = 512;
   quoted_.resize(kMaxQuoted);
   while (true) {
-    sockaddr_storage address;
+    NativeAddress address;
     iovec vector{quoted_.data(), quoted_.size()};
     alignas(cmsghdr) std::array<char, 512> control;
     msghdr header{};
@@ -311,8 +260,10 @@ size_t UdpSocket::ReceiveBatch() {
     return 0;
   }
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-    received_[i] = {FromNative(slots[i].address), slab_.get() + i * kMessageSize, headers[i].msg_len,
-                    SegmentSize(headers[i].msg_hdr, headers[i].msg_len)};
+    const size_t size = headers[i].msg_len;
+    const size_t segment = GroSegmentSize(headers[i].msg_hdr);
+    received_[i] = {FromNative(slots[i].address), slab_.get() + i * kMessageSize, size,
+                    segment > 0 ? segment : std::max<size_t>(size, 1)};
   }
   return static_cast<size_t>(count);
 }
@@ -328,13 +279,7 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   header.msg_iov = &slot.vector;
   header.msg_iovlen = 1;
   header.msg_control = slot.control.data();
-  header.msg_controllen = CMSG_SPACE(sizeof(uint16_t));
-  cmsghdr* control = CMSG_FIRSTHDR(&header);
-  control->cmsg_level = SOL_UDP;
-  control->cmsg_type = UDP_SEGMENT;
-  control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-  const auto segment = static_cast<uint16_t>(run.front().size);
-  std::memcpy(CMSG_DATA(control), &segment, sizeof(segment));
+  SetGsoSegmentSize(header, static_cast<uint16_t>(run.front().size));
   ++stats_.send_calls;
   ssize_t sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
   if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);

@@ -1,0 +1,68 @@
+#include "transport/asio/native_socket.h"
+
+#if defined(__linux__)
+#include <netinet/udp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+namespace jsp::transport::io {
+
+SocketAddress FromNative(const NativeAddress& native) {
+  if (native.base.sa_family == AF_INET) {
+    return {IpAddress::V4(ntohl(native.v4.sin_addr.s_addr)), ntohs(native.v4.sin_port)};
+  }
+  const sockaddr_in6& v6 = native.v6;
+  return {IpAddress::V6(std::span<const uint8_t, 16>(v6.sin6_addr.s6_addr, 16), v6.sin6_scope_id), ntohs(v6.sin6_port)};
+}
+
+socklen_t ToNative(const SocketAddress& address, NativeAddress& native) {
+  if (address.ip.is_v4()) {
+    native.v4 = {};
+    native.v4.sin_family = AF_INET;
+    native.v4.sin_port = htons(address.port);
+    native.v4.sin_addr.s_addr = htonl(address.ip.v4_host_order());
+    return sizeof(native.v4);
+  }
+  native.v6 = {};
+  native.v6.sin6_family = AF_INET6;
+  native.v6.sin6_port = htons(address.port);
+  native.v6.sin6_scope_id = address.ip.scope_id();
+  std::ranges::copy(address.ip.octets(), native.v6.sin6_addr.s6_addr);
+  return sizeof(native.v6);
+}
+
+bool IsBusy(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS; }
+
+bool MayBeOfEarlierDatagram(int error) {
+  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EMSGSIZE ||
+         error == EHOSTDOWN || error == EPROTO || error == EOPNOTSUPP;
+}
+
+bool SetOption(int descriptor, int level, int option, int value) {
+  return ::setsockopt(descriptor, level, option, &value, sizeof(value)) == 0;
+}
+
+size_t GroSegmentSize(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level != SOL_UDP || c->cmsg_type != UDP_GRO) continue;
+    int segment = 0;
+    std::memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+    if (segment > 0) return static_cast<size_t>(segment);
+  }
+  return 0;
+}
+
+void SetGsoSegmentSize(msghdr& header, uint16_t size) {
+  header.msg_controllen = CMSG_SPACE(sizeof(size));
+  cmsghdr* control = CMSG_FIRSTHDR(&header);
+  control->cmsg_level = SOL_UDP;
+  control->cmsg_type = UDP_SEGMENT;
+  control->cmsg_len = CMSG_LEN(sizeof(size));
+  std::memcpy(CMSG_DATA(control), &size, sizeof(size));
+}
+
+}  // namespace jsp::transport::io
+#endif

@@ -1,0 +1,36 @@
+#pragma once
+// Linux's socket calls in our terms; empty elsewhere.
+#if defined(__linux__)
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/socket_address.h"
+namespace jsp::transport::io {
+
+// An address of either family, as the kernel takes it.
+union NativeAddress {
+  sockaddr base;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+SocketAddress FromNative(const NativeAddress& native);
+socklen_t ToNative(const SocketAddress& address, NativeAddress& native);
+
+// The kernel has no room now.
+bool IsBusy(int error);
+// An earlier datagram's, which the kernel gives back by whatever call comes next (IP_RECVERR).
+bool MayBeOfEarlierDatagram(int error);
+
+bool SetOption(int descriptor, int level, int option, int value);
+// The size of a train's datagrams (UDP_GRO); 0 when it is a single one.
+size_t GroSegmentSize(msghdr& header);
+// Room for it, and for UDP_SEGMENT.
+constexpr size_t kSegmentControlSize = CMSG_SPACE(sizeof(int));
+// A segmented send (UDP_SEGMENT). `header`'s control buffer has kSegmentControlSize octets.
+void SetGsoSegmentSize(msghdr& header, uint16_t size);
+
+}  // namespace jsp::transport::io
+#endif

@@ -1,0 +1,65 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/time.h"
+#include "transport/asio/ready_set.h"
+#include "transport/asio/train_io.h"
+#include "transport/asio/train_socket.h"
+#include "turn/server/server.h"
+namespace jsp::transport::io {
+
+struct TurnServerCore;
+
+// The UDP sockets of a TURN server: listeners and relays. Reads them, hands trains to the core, and queues what it
+// forwards. Owns the sockets; part of a TurnServerCore, which calls it.
+class TurnDatagrams {
+ public:
+  TurnDatagrams(TurnServerCore& core, ReadySet ready) : core_(core), ready_(std::move(ready)) {}
+
+  // The listener of that number. False: the system refused to wait for it.
+  [[nodiscard]] bool AddListener(turn::ListenerId id, std::unique_ptr<TrainSocket> socket);
+  // handler(error_code), once: there is something to read.
+  template <class Handler>
+  void Wait(Handler&& handler) {
+    ready_.Wait(std::forward<Handler>(handler));
+  }
+  // Reads what is ready, once around, and queues what came of it.
+  void Read(Timestamp now);
+  void Flush() { io_.Flush(); }
+
+  // A UDP relay is wanted: the core hears of the result.
+  void OpenRelay(Timestamp now, const turn::Server::OpenRelay& open);
+  void CloseRelay(turn::RelayHandle handle);
+  // A message of the server's own.
+  void SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message);
+
+  const TrainIoStats& stats() const { return io_.stats(); }
+  size_t relays() const { return relays_open_; }
+
+ private:
+  struct Relay {
+    turn::RelayHandle handle;
+    std::unique_ptr<TrainSocket> socket;
+  };
+
+  void ReadListener(Timestamp now, size_t index);
+  void ReadRelay(Timestamp now, const Relay& relay);
+  void ReadErrors(Timestamp now, const Relay& relay);
+  void FeedFromClient(Timestamp now, size_t index, const TrainIo::Received& received);
+  void FeedFromPeer(Timestamp now, turn::RelayHandle handle, const TrainIo::Received& received);
+  void AnswerBindings(Timestamp now);
+  Relay* Find(turn::RelayHandle handle);
+
+  TurnServerCore& core_;
+  ReadySet ready_;
+  TrainIo io_;
+  std::vector<std::unique_ptr<TrainSocket>> listeners_;  // by ListenerId; nullptr: of a stream
+  std::vector<Relay> relays_;                            // by RelayHandle::index
+  size_t relays_open_ = 0;
+};
+
+}  // namespace jsp::transport::io

@@ -1,0 +1,42 @@
+#include "transport/asio/turn_server.h"
+
+#include <utility>
+
+#include "transport/asio/turn_server_core.h"
+namespace jsp::transport::io {
+
+Expected<std::unique_ptr<TurnServer>, std::string> TurnServer::Open(boost::asio::any_io_executor executor,
+                                                                    TurnServerOptions options) {
+  using Error = Unexpected<std::string>;
+  auto bound = BindListeners(executor, options);
+  if (!bound) return Error(std::move(bound.error()));
+  auto ready = ReadySet::Open(executor);
+  if (!ready) return Error("no epoll: " + ready.error().message());
+  auto core = std::make_shared<TurnServerCore>(std::move(executor), std::move(options), *bound, std::move(*ready));
+  if (auto error = core->Start(*bound)) return Error(std::move(*error));
+  return std::make_unique<TurnServer>(std::move(core));
+}
+
+TurnServer::~TurnServer() { core_->Stop(); }
+
+std::span<const TurnListen> TurnServer::listening() const { return core_->listening; }
+
+void TurnServer::SetCredentials(turn::Credentials credentials) { core_->server.SetCredentials(std::move(credentials)); }
+
+Expected<void, std::string> TurnServer::SetCertificate(std::string, std::string) {
+  return Unexpected<std::string>("there is no TLS listener");
+}
+
+void TurnServer::Drain(std::vector<SocketAddress> alternates) { core_->server.StopAllocating(std::move(alternates)); }
+
+size_t TurnServer::allocations() const { return core_->server.allocations(); }
+const turn::ServerMetrics& TurnServer::metrics() const { return core_->server.metrics(); }
+
+TurnServerStats TurnServer::stats() const {
+  TurnServerStats stats = core_->stats;
+  stats.datagrams = core_->datagrams.stats();
+  stats.relays_open = core_->datagrams.relays();
+  return stats;
+}
+
+}  // namespace jsp::transport::io
