@@ -101,8 +101,9 @@ class Script {
   }
 
   std::vector<uint8_t> Open() {
+    const std::string label(input_.Below(8), 'l');
     OpenMessage open;
-    open.label = std::string(input_.Below(8), 'l');
+    open.label = label;
     return WriteOpen(open);
   }
   void Receive(StreamId stream, sctp::Ppid ppid, std::vector<uint8_t> payload) {

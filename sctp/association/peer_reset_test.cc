@@ -166,7 +166,8 @@ TEST(PeerResetTest, AsksForAReset) {  // RFC 6525 §5.1.3
   EstablishedPeer peer;
   ASSERT_TRUE(peer.core.RequestPeerReset(peer.now, kOneAndTwo));
   EXPECT_EQ(peer.core.RequestPeerReset(peer.now, kOne).error(), ResetError::kAlreadyPending);
-  const auto requests = ParametersOf<IncomingSsnResetRequest>(peer.Drain());
+  const auto sent = peer.Drain();  // which the requests view
+  const auto requests = ParametersOf<IncomingSsnResetRequest>(sent);
   ASSERT_EQ(requests.size(), 1u);
   EXPECT_EQ(requests[0].request_sn, CoreSn(peer));
   EXPECT_EQ(List(requests[0].streams), (std::vector<StreamId>{StreamId(1), StreamId(2)}));
