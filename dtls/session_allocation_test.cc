@@ -2,20 +2,20 @@
 #include <openssl/crypto.h>
 
 #include <cstdlib>
-#include <new>
 
 #include "dtls/session_test_support.h"
+#include "test/support/allocations.h"
 
 namespace {
 
-uint64_t allocations = 0;
+uint64_t of_openssl = 0;
 
 void* CountedMalloc(size_t size, const char*, int) {
-  ++allocations;
+  ++of_openssl;
   return std::malloc(size);
 }
 void* CountedRealloc(void* memory, size_t size, const char*, int) {
-  ++allocations;
+  ++of_openssl;
   return std::realloc(memory, size);
 }
 void CountedFree(void* memory, const char*, int) { std::free(memory); }
@@ -25,19 +25,13 @@ const bool counts_openssl = CRYPTO_set_mem_functions(&CountedMalloc, &CountedRea
 
 }  // namespace
 
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-
 namespace jsp::dtls {
 namespace {
 
 using testing::Bytes;
 using testing::SessionPair;
+
+uint64_t Count() { return of_openssl + CountAllocations().count; }
 
 TEST(SessionAllocationTest, TenThousandRecordsAllocateNothingInTheSessionNorInOpenSsl) {
   ASSERT_TRUE(counts_openssl);
@@ -58,9 +52,9 @@ TEST(SessionAllocationTest, TenThousandRecordsAllocateNothingInTheSessionNorInOp
     return true;
   };
   ASSERT_TRUE(pass(10));
-  const uint64_t before = allocations;
+  const uint64_t before = Count();
   ASSERT_TRUE(pass(10000));
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(Count(), before);
 }
 
 TEST(SessionAllocationTest, BurstsThatArePolledLateReuseTheirStorage) {
@@ -79,9 +73,9 @@ TEST(SessionAllocationTest, BurstsThatArePolledLateReuseTheirStorage) {
     return count;
   };
   for (int i = 0; i < 5; ++i) ASSERT_EQ(burst(), 32);
-  const uint64_t before = allocations;
+  const uint64_t before = Count();
   for (int i = 0; i < 100; ++i) ASSERT_EQ(burst(), 32);
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(Count(), before);
 }
 
 }  // namespace

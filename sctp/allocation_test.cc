@@ -6,8 +6,6 @@
 #include <boost/circular_buffer.hpp>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,20 +17,7 @@
 #include "base/rng.h"
 #include "base/time.h"
 #include "sctp/association.h"
-
-namespace {
-uint64_t allocations = 0;
-}  // namespace
-
-// Not inlined, as GCC would take new and free for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "test/support/allocations.h"
 
 namespace jsp::sctp {
 namespace {
@@ -181,10 +166,10 @@ TEST_P(AssociationAllocationTest, ASteadyStateAllocatesNothing) {
   // What is kept has its largest size after some recoveries with a full window.
   const size_t total = is.octets == 100 ? size_t{2} << 20 : size_t{12} << 20;
   pair.Transfer(is.octets, is.loss > 0 ? 16 * total : total);
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   const uint64_t received = pair.received();
   pair.Transfer(is.octets, total / 2);
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
   EXPECT_GT(pair.received() - received, total / 2 / is.octets * 9 / 10);
   if (is.loss > 0) {
     EXPECT_GT(pair.a().metrics().retransmitted_chunks, 20u);
@@ -198,10 +183,10 @@ TEST(AssociationAllocationTest, AbandonedMessagesAllocateNothing) {
   for (const Framing framing : {Framing::kData, Framing::kIData}) {
     SteadyPair pair({.framing = framing, .loss = 0.02, .max_retransmits = 0});
     pair.Transfer(3000, size_t{60} << 20);
-    const uint64_t before = allocations;
+    const uint64_t before = CountAllocations().count;
     const uint64_t abandoned = pair.a().metrics().messages_abandoned;
     pair.Transfer(3000, size_t{6} << 20);
-    EXPECT_EQ(allocations - before, 0u);
+    EXPECT_EQ(CountAllocations().count - before, 0u);
     EXPECT_GT(pair.a().metrics().messages_abandoned, abandoned + 20);
   }
 }
@@ -214,9 +199,9 @@ TEST(AssociationAllocationTest, BurstsAllocateNothing) {
     pair.Drain();
   };
   for (int i = 0; i < 30; ++i) burst();  // until the window holds one
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int i = 0; i < 5; ++i) burst();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 TEST(AssociationAllocationTest, GivesBackWhatItKeptOnceBothDirectionsAreIdle) {  // with RFC 9260 §8.3's idle timer
@@ -240,9 +225,9 @@ TEST(AssociationAllocationTest, AReceiverKeepsItsMemoryWhileMessagesCome) {
     }
   };
   trickle();
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   trickle();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
   EXPECT_GT(pair.z().pool().kept_octets(), 0u);
 }
 

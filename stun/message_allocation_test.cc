@@ -2,25 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
-#include <new>
 
 #include "stun/message_builder.h"
 #include "stun/message_view.h"
 #include "stun/server.h"
-
-namespace {
-size_t g_allocations = 0;
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++g_allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#include "test/support/allocations.h"
 
 namespace jsp::stun {
 namespace {
@@ -37,17 +23,11 @@ std::span<const uint8_t> BuildCheck(std::span<uint8_t> out, const crypto::HmacSh
       .Finish();
 }
 
-TEST(MessageAllocationTest, ThisBinaryCountsAllocations) {
-  const size_t before = g_allocations;
-  ::operator delete(::operator new(1));  // a call, which the compiler may not elide as it may a new-expression
-  EXPECT_EQ(g_allocations, before + 1);
-}
-
 TEST(MessageAllocationTest, BuildingParsingAndVerifyingACheckAllocatesNothing) {
   const crypto::HmacSha1Key key(crypto::AsBytes("secret"));
   std::array<uint8_t, 200> buffer;
   ASSERT_EQ(BuildCheck(buffer, key).size(), 100u);  // and whatever is set up once is set up now
-  const size_t before = g_allocations;
+  const size_t before = CountAllocations().count;
   bool good = true;
   for (int i = 0; i < 100; ++i) {
     const auto view = MessageView::Parse(BuildCheck(buffer, key));
@@ -55,8 +35,32 @@ TEST(MessageAllocationTest, BuildingParsingAndVerifyingACheckAllocatesNothing) {
            view->VerifyFingerprint() == IntegrityStatus::kValid && view->FindText(AttributeType::kUsername) &&
            view->FindU32(AttributeType::kPriority) && view->FindU64(AttributeType::kIceControlling);
   }
-  EXPECT_EQ(g_allocations, before);
+  EXPECT_EQ(CountAllocations().count, before);
   EXPECT_TRUE(good);
+}
+
+TEST(MessageAllocationTest, RefusalsWithAddressesAllocateNothing) {
+  const SocketAddress v4 = *SocketAddress::Parse("192.0.2.1:3478");
+  const SocketAddress v6 = *SocketAddress::Parse("[2001:db8::1]:3478");
+  std::array<uint8_t, 300> buffer;
+  const auto refuse = [&] {
+    return MessageBuilder(buffer, {Method::kBinding, MessageClass::kErrorResponse}, {})
+        .AddError(420, "Unknown Attribute")
+        .AddUnknownAttributes(std::array{AttributeType(0x7001), AttributeType(0x7002)})
+        .AddAddress(AttributeType::kXorMappedAddress, v4)
+        .AddAddress(AttributeType::kMappedAddress, v6)
+        .Finish();
+  };
+  ASSERT_FALSE(refuse().empty());
+  const size_t before = CountAllocations().count;
+  const auto view = MessageView::Parse(refuse());
+  const auto error = view ? view->FindError() : std::nullopt;
+  const bool good = view && view->FindAddress(AttributeType::kXorMappedAddress) == v4 &&
+                    view->FindAddress(AttributeType::kMappedAddress) == v6;
+  EXPECT_EQ(CountAllocations().count, before);
+  EXPECT_TRUE(good);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, 420);
 }
 
 TEST(MessageAllocationTest, AServerInItsSteadyStateAllocatesNothing) {
@@ -72,9 +76,9 @@ TEST(MessageAllocationTest, AServerInItsSteadyStateAllocatesNothing) {
     }
   };
   burst();
-  const size_t before = g_allocations;
+  const size_t before = CountAllocations().count;
   for (int i = 0; i < 10; ++i) burst();
-  EXPECT_EQ(g_allocations, before);
+  EXPECT_EQ(CountAllocations().count, before);
   EXPECT_EQ(server.metrics().requests, 11u * 32u);
 }
 

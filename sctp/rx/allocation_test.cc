@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "sctp/packet/chunk/data.h"
@@ -13,20 +11,7 @@
 #include "sctp/rx/interleaved_streams.h"
 #include "sctp/rx/reassembly_queue.h"
 #include "sctp/rx/rx_test_support.h"
-
-namespace {
-uint64_t allocations = 0;
-}  // namespace
-
-// Not inlined, as GCC would take new and free for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "test/support/allocations.h"
 
 namespace jsp::sctp {
 namespace {
@@ -80,16 +65,16 @@ class AllocationTest : public testing::Test {
 
 TEST_F(AllocationTest, AMessageOfOnePacketAllocatesNothing) {
   ReceiveMessage(1);
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int i = 0; i < 100; ++i) ReceiveMessage(1);
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 TEST_F(AllocationTest, AMessageOfManyPacketsAllocatesNothing) {
   ReceiveMessage(220);
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int i = 0; i < 20; ++i) ReceiveMessage(220);
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 TEST_F(AllocationTest, PacketsBehindALossAllocateNothing) {
@@ -105,9 +90,9 @@ TEST_F(AllocationTest, PacketsBehindALossAllocateNothing) {
     ASSERT_TRUE(queue_.PopMessage());
   };
   for (int round = 0; round < 2; ++round) receive();
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int round = 0; round < 10; ++round) receive();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 TEST_F(AllocationTest, MessagesBehindALostOneAllocateNothing) {
@@ -124,9 +109,9 @@ TEST_F(AllocationTest, MessagesBehindALostOneAllocateNothing) {
     for (int i = 0; i < 50; ++i) ASSERT_TRUE(queue_.PopMessage());
   };
   for (int round = 0; round < 2; ++round) receive();
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int round = 0; round < 10; ++round) receive();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 // Four messages of I-DATA at a time, a fragment of each in turn; the third of each comes last.
@@ -157,9 +142,9 @@ TEST_F(AllocationTest, InterleavedMessagesAllocateNothing) {
     ++mid;
   };
   for (int round = 0; round < 2; ++round) receive();
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int round = 0; round < 10; ++round) receive();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 // RFC 8260 §2.3.1: what waited behind a skipped message is put into its order.
@@ -181,17 +166,17 @@ TEST_F(AllocationTest, SkippingInterleavedMessagesAllocatesNothing) {
     ASSERT_TRUE(streams.empty());
   };
   for (int round = 0; round < 2; ++round) skip();
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   for (int round = 0; round < 10; ++round) skip();
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
 TEST_F(AllocationTest, AnIdleReceiverHoldsNothing) {
   const BufferPool pool;
-  const uint64_t before = allocations;
+  const uint64_t before = CountAllocations().count;
   DataTracker tracker(kInitialTsn);
   ReassemblyQueue queue(ReassemblyQueue::Limits{}, pool);
-  EXPECT_EQ(allocations - before, 0u);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
   EXPECT_EQ(queue.buffered_bytes(), 0u);
   EXPECT_FALSE(tracker.has_unacknowledged());
 }

@@ -1,46 +1,20 @@
 // No allocation per packet in the steady state, and at most 2 KiB of memory for an allocation: this binary counts every
 // operator new.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <array>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "test/support/allocations.h"
 #include "turn/server/testing/test_server.h"
-
-namespace {
-size_t g_allocations = 0;
-size_t g_octets = 0;  // in use
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++g_allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) std::abort();
-  g_octets += malloc_usable_size(memory);
-  return memory;
-}
-void operator delete(void* memory) noexcept {
-  g_octets -= malloc_usable_size(memory);
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept { ::operator delete(memory); }
 
 namespace jsp::turn {
 namespace {
 
 const SocketAddress kPeer = *SocketAddress::Parse("198.51.100.5:7000");
 const SocketAddress kOther = *SocketAddress::Parse("198.51.100.6:7000");
-
-TEST(PacketAllocationTest, ThisBinaryCountsAllocations) {
-  const size_t before = g_allocations;
-  ::operator delete(::operator new(1));
-  EXPECT_EQ(g_allocations, before + 1);
-}
 
 TEST(PacketAllocationTest, TheServerRelaysWithoutAllocating) {
   TestServer s;
@@ -71,17 +45,17 @@ TEST(PacketAllocationTest, TheServerRelaysWithoutAllocating) {
     }
   };
   burst();
-  const size_t before = g_allocations;
+  const size_t before = CountAllocations().count;
   burst();
-  EXPECT_EQ(g_allocations, before);
+  EXPECT_EQ(CountAllocations().count, before);
   EXPECT_EQ(relayed, 2u * 50 * 61);
   // Nor do requests that change nothing in size: a refresh.
   s.server.HandleFromClient(s.now, client.path, {binding, 0}, segments);
   answered += s.server.PollTransmit(s.now, out).has_value();
-  const size_t before_refresh = g_allocations;
+  const size_t before_refresh = CountAllocations().count;
   s.server.HandleFromClient(s.now, client.path, {binding, 0}, segments);
   answered += s.server.PollTransmit(s.now, out).has_value();
-  EXPECT_EQ(g_allocations, before_refresh);
+  EXPECT_EQ(CountAllocations().count, before_refresh);
   EXPECT_EQ(answered, 2u);
 }
 
@@ -97,9 +71,9 @@ TEST(PacketAllocationTest, AnAllocationCostsAtMostTwoKibibytes) {
   };
   ASSERT_TRUE(allocate(0));
   s->open.reserve(kCount + 1);  // the owner's, not the server's
-  const size_t before = g_octets;
+  const size_t before = CountAllocations().octets;
   for (size_t i = 1; i <= kCount; ++i) ASSERT_TRUE(allocate(i)) << i;
-  const size_t each = (g_octets - before) / kCount;
+  const size_t each = (CountAllocations().octets - before) / kCount;
   EXPECT_LE(each, 2048u);
   RecordProperty("octets_per_allocation", static_cast<int>(each));
 }
