@@ -93,7 +93,8 @@ class BufferPool {
   Control* control_;
 };
 
-// Lets containers take their nodes from a pool.
+// Lets containers take their nodes from a pool. No node may leave its container and come back by insert(node): until
+// libstdc++ 13.3 that never ends the node's copy of the allocator (GCC bug 114401), and the pool would stay for ever.
 template <class T>
 class PoolAllocator {
  public:

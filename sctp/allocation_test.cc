@@ -34,6 +34,7 @@ class SteadyPair {
     double loss = 0;
     bool unordered = false;
     std::optional<uint16_t> max_retransmits = {};
+    std::optional<uint32_t> buffer_priority = {};
   };
 
   explicit SteadyPair(const Traffic& traffic)
@@ -86,6 +87,7 @@ class SteadyPair {
     SendOptions options;
     options.unordered = traffic.unordered;
     options.max_retransmits = traffic.max_retransmits;
+    options.buffer_priority = traffic.buffer_priority;
     return options;
   }
   void Step() {
@@ -158,6 +160,20 @@ std::vector<Case> AllCases() {
 }
 
 class AssociationAllocationTest : public testing::TestWithParam<Case> {};
+
+// The associations, the pool and what came from it.
+TEST(AssociationAllocationTest, NothingStaysOfAssociationsThatAreGone) {
+  for (const Framing framing : {Framing::kData, Framing::kIData}) {
+    const uint64_t before = CountAllocations().live;
+    {
+      // Fragments come out of order, and messages that have begun could give way (RFC 7496 §3.2).
+      SteadyPair pair({.framing = framing, .loss = 0.05, .buffer_priority = 1});
+      pair.Transfer(3000, size_t{1} << 20);
+      EXPECT_GT(pair.a().metrics().retransmitted_chunks, 5u);
+    }
+    EXPECT_EQ(CountAllocations().live - before, 0u);
+  }
+}
 
 // Per message and per packet, at both ends, the application's payloads included.
 TEST_P(AssociationAllocationTest, ASteadyStateAllocatesNothing) {

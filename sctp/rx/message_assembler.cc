@@ -146,14 +146,7 @@ MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, co
           .payload = Payload(pool_),
           .more = PoolList<Payload>(PoolAllocator<Payload>(pool_)),
           .delivered = 0};
-  Runs::iterator started;
-  if (spare_) {
-    spare_.key() = tsn;
-    spare_.mapped() = std::move(run);
-    started = runs_.insert(std::move(spare_)).position;
-  } else {
-    started = runs_.emplace(tsn, std::move(run)).first;
-  }
+  const auto started = runs_.emplace(tsn, std::move(run)).first;
   Payload& payload = started->second.payload;
   if (alone) payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
   payload.append(chunk.payload);
@@ -183,23 +176,21 @@ void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
 MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, UnwrappedTsn tsn,
                                                            const DataChunk& chunk) {
   if (latest_ == run) latest_.reset();
-  auto node = runs_.extract(run);
-  Run& grown = node.mapped();
+  Run grown = std::move(run->second);
+  runs_.erase(run);
   grown.more.push_front(std::move(grown.payload));
   grown.payload = Payload(pool_, chunk.payload);
   grown.has_beginning = chunk.beginning;
   grown.ppid = chunk.ppid;
   grown.size += chunk.payload.size();
   buffered_bytes_ += chunk.payload.size() + kPieceOverhead;
-  node.key() = tsn;
-  return runs_.insert(std::move(node)).position;
+  return runs_.emplace(tsn, std::move(grown)).first;
 }
 
 // Joins the run that follows, without copying payload.
 void MessageAssembler::Absorb(Run& run, Runs::iterator following) {
   buffered_bytes_ -= Charge(run) + Charge(following->second);
-  auto node = TakeOut(following);
-  Run& rest = node.mapped();
+  Run rest = TakeOut(following);
   run.more.push_back(std::move(rest.payload));
   run.more.splice(run.more.end(), rest.more);
   run.last = rest.last;
@@ -249,13 +240,10 @@ void MessageAssembler::ResetStreams(std::span<const StreamId> streams) {
 AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
   const UnwrappedTsn first_tsn = position->first;
   buffered_bytes_ -= Charge(position->second);
-  auto node = TakeOut(position);
-  Run& run = node.mapped();
+  Run run = TakeOut(position);
   const Part part = run.delivered == 0 ? Part::kWhole : Part::kEnd;
   if (part == Part::kWhole) usual_size_ = run.size;
-  AssembledMessage assembled{{run.stream, run.ppid, TakePayload(run), part}, first_tsn, run.ssn, run.unordered};
-  spare_ = std::move(node);
-  return assembled;
+  return {{run.stream, run.ppid, TakePayload(run), part}, first_tsn, run.ssn, run.unordered};
 }
 
 void MessageAssembler::Drop(Runs::iterator position) {
@@ -263,13 +251,15 @@ void MessageAssembler::Drop(Runs::iterator position) {
   dropped_fragments_ += static_cast<uint64_t>(position->second.last.DistanceFrom(position->first) + 1);
   const Run& run = position->second;
   if (run.delivered > 0) aborted_.push_back({run.stream, run.ppid, {}, Part::kAborted});
-  TakeOut(position);
+  (void)TakeOut(position);
 }
 
-MessageAssembler::Runs::node_type MessageAssembler::TakeOut(Runs::iterator run) {
-  if (latest_ == run) latest_.reset();
-  if (run->second.delivered > 0) --delivering_;
-  return runs_.extract(run);
+MessageAssembler::Run MessageAssembler::TakeOut(Runs::iterator position) {
+  if (latest_ == position) latest_.reset();
+  if (position->second.delivered > 0) --delivering_;
+  Run run = std::move(position->second);
+  runs_.erase(position);
+  return run;
 }
 
 size_t MessageAssembler::Charge(const Run& run) { return kRunOverhead + run.size + run.more.size() * kPieceOverhead; }

@@ -102,13 +102,12 @@ class MessageAssembler {
   Payload TakePayload(Run& run);
   AssembledMessage Complete(Runs::iterator run);
   void Drop(Runs::iterator run);
-  Runs::node_type TakeOut(Runs::iterator run);
+  Run TakeOut(Runs::iterator position);
   static size_t Charge(const Run& run);
 
   BufferPool pool_;
   Runs runs_;
   std::optional<Runs::iterator> latest_;  // the run that grew last: where the next fragment goes most likely
-  Runs::node_type spare_;                 // of the last run that ended, so that the next one allocates no node
   // Octets of the last message that had several fragments: what the next one reserves when nothing else is incomplete.
   size_t usual_size_ = 0;
   size_t buffered_bytes_ = 0;

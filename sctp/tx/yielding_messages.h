@@ -35,10 +35,11 @@ class YieldingMessages {
   }
   // A part of it was sent: it goes after those that were not.
   YieldKey MarkBegun(YieldKey key) {
-    auto node = waiting_.extract(key);
-    node.key().begun = true;
-    key = node.key();
-    waiting_.insert(std::move(node));
+    const auto found = waiting_.find(key);
+    const Entry entry = found->second;
+    waiting_.erase(found);
+    key.begun = true;
+    waiting_.emplace(key, entry);
     return key;
   }
   void Remove(const YieldKey& key) { waiting_.erase(key); }
