@@ -29,7 +29,8 @@ class HostDriver {
     id_ = world.Attach(host, {.self = this,
                               .handle_datagram = &HostDriver::HandleDatagram,
                               .handle_timeout = &HostDriver::HandleTimeout,
-                              .handle_packet_too_big = &HostDriver::HandlePacketTooBig});
+                              .handle_packet_too_big = &HostDriver::HandlePacketTooBig,
+                              .handle_unreachable = &HostDriver::HandleUnreachable});
   }
   ~HostDriver() { world_.Detach(id_); }
   HostDriver(const HostDriver&) = delete;
@@ -66,6 +67,14 @@ class HostDriver {
     auto& driver = *static_cast<HostDriver*>(self);
     if constexpr (requires { driver.core_.HandlePacketTooBig(driver.world_.now(), local, remote, mtu); }) {
       driver.core_.HandlePacketTooBig(driver.world_.now(), local, remote, mtu);
+      driver.Kick();
+    }
+  }
+
+  static void HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote) {
+    auto& driver = *static_cast<HostDriver*>(self);
+    if constexpr (requires { driver.core_.HandleUnreachable(driver.world_.now(), local, remote); }) {
+      driver.core_.HandleUnreachable(driver.world_.now(), local, remote);
       driver.Kick();
     }
   }

@@ -53,11 +53,12 @@ class Link {
     Timestamp arrival[2];
     size_t mtu_to_report = 0;  // the packet was too big, and its sender is to know
   };
-  // `header_octets`: of IP and UDP.
+  // `header_octets`: of IP and UDP or TCP.
   Fate Transmit(Timestamp now, std::vector<uint8_t>& bytes, size_t header_octets = kIpv4UdpOctets,
                 IpFragmentation fragmentation = IpFragmentation::kForbidden);
   static constexpr size_t kIpv4UdpOctets = 28;
   static constexpr size_t kIpv6UdpOctets = 48;
+  static constexpr size_t kTcpBeyondUdp = 12;  // 20 octets of header instead of 8
   void SetOptions(const LinkOptions& options);
   Duration delay() const { return options_.delay; }
   const LinkStats& stats() const { return stats_; }

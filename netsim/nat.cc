@@ -9,7 +9,9 @@ namespace {
 constexpr uint16_t kLowestPort = 1024;  // RFC 4787 §4.2.1: the well-known range is left alone
 constexpr uint16_t kLowestAllocated = 40000;
 constexpr int kTries = 4096;
-constexpr size_t kSessionsPerMapping = 4;  // on average, those begun from outside included
+constexpr size_t kSessionsPerMapping = 4;                    // on average, those begun from outside included
+constexpr auto kRejectedTimeout = std::chrono::seconds(30);  // Linux's, for a session without an answer
+constexpr uint16_t kHttpsPort = 443;
 
 }  // namespace
 
@@ -28,22 +30,38 @@ Nat::Key Nat::KeyFor(const SocketAddress& inside, const SocketAddress& destinati
   return {inside, destination};
 }
 
-std::optional<SocketAddress> Nat::Outbound(Timestamp now, const SocketAddress& inside,
-                                           const SocketAddress& destination) {
-  const Key key = KeyFor(inside, destination);
-  Mapping* mapping = nullptr;
-  if (const auto known = by_key_.find(key); known != by_key_.end()) {
-    mapping = &by_external_.at(known->second);
-    if (IsExpired(now, *mapping)) {
-      Remove(known->second);
-      mapping = nullptr;
-    }
+bool Nat::MayLeave(const SocketAddress& destination, PacketKind kind) const {
+  switch (options_.outbound) {
+    case OutboundPolicy::kAll:
+      return true;
+    case OutboundPolicy::kNoUdp:
+      return kind != PacketKind::kUdp;
+    case OutboundPolicy::kOnlyTcp443:
+      return kind != PacketKind::kUdp && destination.port == kHttpsPort;
   }
-  if (mapping == nullptr) mapping = Allocate(now, key);
+  return true;
+}
+
+std::optional<SocketAddress> Nat::Outbound(Timestamp now, const SocketAddress& inside, const SocketAddress& destination,
+                                           PacketKind kind) {
+  if (!MayLeave(destination, kind)) {
+    ++stats_.blocked;
+    return std::nullopt;
+  }
+  Table& table = TableFor(kind);
+  Key key = KeyFor(inside, destination);
+  if (kind == PacketKind::kUdp && MustMove(now, inside, destination)) key = {inside, destination};
+  Mapping* mapping = Find(now, table, key);
+  if (mapping == nullptr) mapping = Allocate(now, table, key);
   if (mapping == nullptr) {
     ++stats_.exhausted;
     return std::nullopt;
   }
+  // A packet that belongs to no connection that this NAT has seen opens one as far as timeouts go.
+  if (kind == PacketKind::kTcpSyn || (kind == PacketKind::kTcp && mapping->phase == Phase::kUdp)) {
+    mapping->phase = Phase::kPartiallyOpen;
+  }
+  if (kind == PacketKind::kTcpFinOrRst) mapping->phase = Phase::kClosing;
   // RFC 4787 §4.3 REQ-6: outbound traffic refreshes the mapping.
   mapping->last_outbound = now;
   mapping->sent_to.insert(destination);
@@ -51,21 +69,48 @@ std::optional<SocketAddress> Nat::Outbound(Timestamp now, const SocketAddress& i
   return mapping->external;
 }
 
-Nat::Mapping* Nat::Allocate(Timestamp now, const Key& key) {
-  if (by_external_.size() >= options_.max_mappings) DropExpired(now);
-  if (by_external_.size() >= options_.max_mappings) return nullptr;
-  const auto external = ChooseExternal(key.inside);
+// The session that a rejected packet left behind holds our port for that destination (Unsolicited::kReject).
+bool Nat::MustMove(Timestamp now, const SocketAddress& inside, const SocketAddress& destination) const {
+  if (rejected_.empty() || options_.mapping != MappingBehavior::kEndpointIndependent) return false;
+  if (udp_.by_key.contains({inside, destination})) return true;
+  const auto known = udp_.by_key.find(KeyFor(inside, destination));
+  if (known == udp_.by_key.end() || udp_.by_external.at(known->second).sent_to.contains(destination)) return false;
+  const auto rejected = rejected_.find({known->second, destination});
+  return rejected != rejected_.end() && now - rejected->second < kRejectedTimeout;
+}
+
+void Nat::NoteRejected(Timestamp now, const SocketAddress& external, const SocketAddress& source) {
+  if (rejected_.size() >= options_.max_mappings) {
+    std::erase_if(rejected_, [&](const auto& entry) { return now - entry.second >= kRejectedTimeout; });
+  }
+  if (rejected_.size() < options_.max_mappings) rejected_.insert_or_assign({external, source}, now);
+}
+
+Nat::Mapping* Nat::Find(Timestamp now, Table& table, const Key& key) {
+  const auto known = table.by_key.find(key);
+  if (known == table.by_key.end()) return nullptr;
+  Mapping& mapping = table.by_external.at(known->second);
+  if (!IsExpired(now, mapping)) return &mapping;
+  Remove(table, known->second);
+  return nullptr;
+}
+
+Nat::Mapping* Nat::Allocate(Timestamp now, Table& table, const Key& key) {
+  if (table.by_external.size() >= options_.max_mappings) DropExpired(now, table);
+  if (table.by_external.size() >= options_.max_mappings) return nullptr;
+  const auto external = ChooseExternal(table, key.inside);
   if (!external) return nullptr;
   ++stats_.mappings;
-  by_key_.insert_or_assign(key, *external);
-  const auto placed = by_external_.insert_or_assign(*external, Mapping{key, *external, now, {}});
+  if (key != KeyFor(key.inside, key.destination)) ++stats_.moved;
+  table.by_key.insert_or_assign(key, *external);
+  const auto placed = table.by_external.insert_or_assign(*external, Mapping{key, *external, now});
   return &placed.first->second;
 }
 
 // RFC 4787 §4.2.1: preservation where the port is free, else another one.
-std::optional<SocketAddress> Nat::ChooseExternal(const SocketAddress& inside) {
+std::optional<SocketAddress> Nat::ChooseExternal(const Table& table, const SocketAddress& inside) {
   if (!options_.translate) return inside;
-  const auto is_free = [&](uint16_t port) { return !by_external_.contains({external_, port}); };
+  const auto is_free = [&](uint16_t port) { return !table.by_external.contains({external_, port}); };
   if (options_.ports == PortAllocation::kPreserve && inside.port >= kLowestPort && is_free(inside.port)) {
     return SocketAddress{external_, inside.port};
   }
@@ -82,28 +127,36 @@ std::optional<SocketAddress> Nat::ChooseExternal(const SocketAddress& inside) {
   return std::nullopt;
 }
 
-std::optional<SocketAddress> Nat::Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source) {
-  const auto found = by_external_.find(external);
-  if (found == by_external_.end() || IsExpired(now, found->second)) {
+std::optional<SocketAddress> Nat::Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source,
+                                          PacketKind kind) {
+  Table& table = TableFor(kind);
+  const auto found = table.by_external.find(external);
+  if (found == table.by_external.end() || IsExpired(now, found->second)) {
     ++stats_.no_mapping;
     return std::nullopt;
   }
-  if (!Admits(found->second, source)) {
+  Mapping& mapping = found->second;
+  if (!Admits(mapping, source)) {
     ++stats_.filtered;
+    if (kind == PacketKind::kUdp && options_.unsolicited == Unsolicited::kReject) NoteRejected(now, external, source);
     return std::nullopt;
   }
+  // RFC 5382 §5: the answer makes the connection established. A SYN from outside (RFC 5382 §4.2 REQ-2) does not.
+  if (kind == PacketKind::kTcp && mapping.phase == Phase::kPartiallyOpen) mapping.phase = Phase::kEstablished;
+  if (kind == PacketKind::kTcpFinOrRst) mapping.phase = Phase::kClosing;
   ++stats_.inbound;
-  BindSession(found->second, source);
-  return found->second.key.inside;
+  BindSession(table, mapping, source);
+  return mapping.key.inside;
 }
 
 // A real NAT tracks the session that an inbound packet begins: what goes back to its source leaves by the mapping that
 // the packet came in by, whatever the mapping behaviour says of new destinations (RFC 4787 §4.1 speaks of sessions that
 // the inside begins). The latest one counts.
-void Nat::BindSession(const Mapping& mapping, const SocketAddress& source) {
+void Nat::BindSession(Table& table, const Mapping& mapping, const SocketAddress& source) {
+  if (mapping.key == Key{mapping.key.inside, source}) return;  // its own session already, also when it had to move
   const Key back = KeyFor(mapping.key.inside, source);
-  if (by_key_.size() < kSessionsPerMapping * options_.max_mappings || by_key_.contains(back)) {
-    by_key_.insert_or_assign(back, mapping.external);
+  if (table.by_key.size() < kSessionsPerMapping * options_.max_mappings || table.by_key.contains(back)) {
+    table.by_key.insert_or_assign(back, mapping.external);
   }
 }
 
@@ -122,27 +175,38 @@ bool Nat::Admits(const Mapping& mapping, const SocketAddress& source) const {
 }
 
 bool Nat::IsExpired(Timestamp now, const Mapping& mapping) const {
-  return now - mapping.last_outbound >= options_.mapping_timeout;
+  const auto timeout = [&] {
+    switch (mapping.phase) {
+      case Phase::kUdp:
+        return options_.mapping_timeout;
+      case Phase::kEstablished:
+        return options_.tcp_timeout;
+      default:
+        return options_.tcp_transitory_timeout;
+    }
+  };
+  return now - mapping.last_outbound >= timeout();
 }
 
-void Nat::Remove(SocketAddress external) {
-  const auto found = by_external_.find(external);
-  if (found == by_external_.end()) return;
-  std::erase_if(by_key_, [&](const auto& entry) { return entry.second == external; });
-  by_external_.erase(found);
+void Nat::Remove(Table& table, SocketAddress external) {
+  const auto found = table.by_external.find(external);
+  if (found == table.by_external.end()) return;
+  std::erase_if(table.by_key, [&](const auto& entry) { return entry.second == external; });
+  table.by_external.erase(found);
 }
 
-void Nat::DropExpired(Timestamp now) {
+void Nat::DropExpired(Timestamp now, Table& table) {
   std::vector<SocketAddress> expired;
-  for (const auto& [external, mapping] : by_external_) {
+  for (const auto& [external, mapping] : table.by_external) {
     if (IsExpired(now, mapping)) expired.push_back(external);
   }
-  for (const auto& external : expired) Remove(external);
+  for (const auto& external : expired) Remove(table, external);
 }
 
 void Nat::Reboot() {
-  by_external_.clear();
-  by_key_.clear();
+  udp_ = {};
+  tcp_ = {};
+  rejected_.clear();
 }
 
 }  // namespace jsp::netsim

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -17,15 +18,29 @@ enum class MappingBehavior : uint8_t { kEndpointIndependent, kAddressDependent, 
 enum class FilteringBehavior : uint8_t { kEndpointIndependent, kAddressDependent, kAddressAndPortDependent };
 // RFC 4787 §4.2: which external port a mapping gets.
 enum class PortAllocation : uint8_t { kPreserve, kRandom, kSequential };
+// What becomes of an inbound packet that no mapping and no filter admits: nothing, or an ICMP error to its sender. A
+// NAT whose connection tracking keeps a session of what it rejected then cannot map the same pair from inside: the
+// first packet back gets another port, whatever the mapping behaviour promised (measured with Linux; against
+// RFC 4787 §4.1 REQ-1). TCP is always dropped: RFC 5382 §4.3 REQ-4 forbids an answer for six seconds.
+enum class Unsolicited : uint8_t { kDrop, kReject };
+// What may leave at all; the rest is dropped in silence.
+enum class OutboundPolicy : uint8_t { kAll, kNoUdp, kOnlyTcp443 };
+// What a NAT looks at in a packet besides its addresses. RFC 5382 §5: a connection is partially open, established or
+// closing.
+enum class PacketKind : uint8_t { kUdp, kTcpSyn, kTcp, kTcpFinOrRst };
 
 struct NatOptions {
   MappingBehavior mapping = MappingBehavior::kEndpointIndependent;
   FilteringBehavior filtering = FilteringBehavior::kAddressAndPortDependent;
   PortAllocation ports = PortAllocation::kPreserve;
-  bool hairpin = false;                                // RFC 4787 §6
-  Duration mapping_timeout = std::chrono::minutes(2);  // RFC 4787 §4.3 REQ-5: at least two minutes
-  bool translate = true;                               // false: a stateful firewall, addresses stay
-  size_t max_mappings = 4096;
+  bool hairpin = false;                                       // RFC 4787 §6
+  Duration mapping_timeout = std::chrono::minutes(2);         // RFC 4787 §4.3 REQ-5: at least two minutes
+  Duration tcp_timeout = std::chrono::minutes(124);           // RFC 5382 §5 REQ-5: established, at least 2 h 4 min
+  Duration tcp_transitory_timeout = std::chrono::minutes(4);  // RFC 5382 §5 REQ-5: partially open or closing
+  Unsolicited unsolicited = Unsolicited::kDrop;
+  OutboundPolicy outbound = OutboundPolicy::kAll;
+  bool translate = true;       // false: a stateful firewall, addresses stay
+  size_t max_mappings = 4096;  // of each protocol
 };
 
 struct NatStats {
@@ -35,18 +50,22 @@ struct NatStats {
   uint64_t filtered = 0;
   uint64_t no_mapping = 0;
   uint64_t exhausted = 0;
+  uint64_t blocked = 0;  // by OutboundPolicy
+  uint64_t moved = 0;    // mappings that had to differ because of what was rejected before
 };
 
-// The translation of one NAT (RFC 4787) or firewall. Told the time; owns its mappings and its random choices. World
-// routes packets through it.
+// The translation of one NAT (RFC 4787 for UDP, RFC 5382 for TCP, each with mappings of its own) or firewall. Told the
+// time; owns its mappings and its random choices. World routes packets through it.
 class Nat {
  public:
   Nat(const NatOptions& options, IpAddress external, Rng rng);
 
-  // The source that the outside sees; nullopt when no port is left.
-  std::optional<SocketAddress> Outbound(Timestamp now, const SocketAddress& inside, const SocketAddress& destination);
+  // The source that the outside sees; nullopt when no port is left, or when the policy lets nothing out.
+  std::optional<SocketAddress> Outbound(Timestamp now, const SocketAddress& inside, const SocketAddress& destination,
+                                        PacketKind kind = PacketKind::kUdp);
   // The inside destination of a packet to `external` from `source`; nullopt: filtered or unmapped.
-  std::optional<SocketAddress> Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source);
+  std::optional<SocketAddress> Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source,
+                                       PacketKind kind = PacketKind::kUdp);
 
   const IpAddress& external() const { return external_; }
   const NatOptions& options() const { return options_; }
@@ -60,27 +79,40 @@ class Nat {
     SocketAddress destination;  // as far as the mapping behaviour looks
     auto operator<=>(const Key&) const = default;
   };
+  enum class Phase : uint8_t { kUdp, kPartiallyOpen, kEstablished, kClosing };  // RFC 5382 §5
   struct Mapping {
     Key key;
     SocketAddress external;
     Timestamp last_outbound;
-    std::set<SocketAddress> sent_to;
+    std::set<SocketAddress> sent_to{};
+    Phase phase = Phase::kUdp;
+  };
+  // Of one protocol.
+  struct Table {
+    std::map<SocketAddress, Mapping> by_external;
+    std::map<Key, SocketAddress> by_key;
   };
 
+  Table& TableFor(PacketKind kind) { return kind == PacketKind::kUdp ? udp_ : tcp_; }
   Key KeyFor(const SocketAddress& inside, const SocketAddress& destination) const;
-  Mapping* Allocate(Timestamp now, const Key& key);
-  std::optional<SocketAddress> ChooseExternal(const SocketAddress& inside);
+  bool MayLeave(const SocketAddress& destination, PacketKind kind) const;
+  bool MustMove(Timestamp now, const SocketAddress& inside, const SocketAddress& destination) const;
+  Mapping* Find(Timestamp now, Table& table, const Key& key);
+  Mapping* Allocate(Timestamp now, Table& table, const Key& key);
+  std::optional<SocketAddress> ChooseExternal(const Table& table, const SocketAddress& inside);
   bool Admits(const Mapping& mapping, const SocketAddress& source) const;
   bool IsExpired(Timestamp now, const Mapping& mapping) const;
-  void BindSession(const Mapping& mapping, const SocketAddress& source);
-  void Remove(SocketAddress external);
-  void DropExpired(Timestamp now);
+  void BindSession(Table& table, const Mapping& mapping, const SocketAddress& source);
+  void NoteRejected(Timestamp now, const SocketAddress& external, const SocketAddress& source);
+  static void Remove(Table& table, SocketAddress external);
+  void DropExpired(Timestamp now, Table& table);
 
   NatOptions options_;
   IpAddress external_;
   Rng rng_;
-  std::map<SocketAddress, Mapping> by_external_;
-  std::map<Key, SocketAddress> by_key_;
+  Table udp_;
+  Table tcp_;
+  std::map<std::pair<SocketAddress, SocketAddress>, Timestamp> rejected_;  // (external, source): when last
   uint16_t next_port_ = 40000;
   NatStats stats_;
 };

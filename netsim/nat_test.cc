@@ -115,6 +115,73 @@ TEST(NatTest, RefusesNewMappingsWhenFullAndTakesThemBackWhenExpired) {
   EXPECT_TRUE(nat.Outbound(kNow + minutes(3), kInside, kStranger));
 }
 
+TEST(NatTest, WhatWasRejectedTakesItsPortFromTheMappingOfThatDestinationOnly) {  // against RFC 4787 §4.1 REQ-1
+  for (const auto type : {NatType::kPort, NatType::kPortReject}) {
+    Nat nat = Make(type);
+    const auto mapped = nat.Outbound(kNow, kInside, kServer);
+    EXPECT_FALSE(nat.Inbound(kNow, *mapped, kStranger)) << "early: nothing was sent there yet";
+    const auto moved = nat.Outbound(kNow + seconds(1), kInside, kStranger);
+    EXPECT_EQ(moved == mapped, type == NatType::kPort);
+    EXPECT_EQ(nat.stats().moved, type == NatType::kPort ? 0u : 1u);
+    EXPECT_EQ(nat.Inbound(kNow + seconds(1), *moved, kStranger), kInside) << "answers to the new port come in";
+    EXPECT_EQ(nat.Inbound(kNow + seconds(1), *mapped, kStranger).has_value(), type == NatType::kPort);
+    EXPECT_EQ(nat.Outbound(kNow + seconds(2), kInside, kStranger), moved) << "and it stays";
+    EXPECT_EQ(nat.Outbound(kNow + seconds(2), kInside, kServer), mapped) << "others keep theirs";
+    EXPECT_EQ(nat.Outbound(kNow + seconds(2), kInside, kServerOtherPort), mapped);
+  }
+}
+
+TEST(NatTest, ARejectedSessionIsForgottenAfterThirtySeconds) {
+  Nat nat = Make(NatType::kPortReject);
+  const auto mapped = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_FALSE(nat.Inbound(kNow, *mapped, kStranger));
+  EXPECT_EQ(nat.Outbound(kNow + seconds(30), kInside, kStranger), mapped);
+}
+
+TEST(NatTest, LetsOutOnlyWhatItsPolicyAllows) {
+  Nat blocked = Make(NatType::kUdpBlocked);
+  EXPECT_FALSE(blocked.Outbound(kNow, kInside, kServer));
+  EXPECT_TRUE(blocked.Outbound(kNow, kInside, kServer, PacketKind::kTcpSyn));
+  EXPECT_EQ(blocked.stats().blocked, 1u);
+  NatOptions options = OptionsFor(NatType::kPort);
+  options.outbound = OutboundPolicy::kOnlyTcp443;
+  Nat https(options, kExternal, Rng::FromNumber(1));
+  EXPECT_FALSE(https.Outbound(kNow, kInside, kServer, PacketKind::kTcpSyn));
+  EXPECT_FALSE(https.Outbound(kNow, kInside, {kServer.ip, 443}, PacketKind::kUdp));
+  EXPECT_TRUE(https.Outbound(kNow, kInside, {kServer.ip, 443}, PacketKind::kTcpSyn));
+}
+
+TEST(NatTest, MappingsOfUdpAndTcpAreApart) {  // RFC 5382 §4.1 REQ-1
+  Nat nat = Make(NatType::kPort);
+  const auto udp = nat.Outbound(kNow, kInside, kServer);
+  EXPECT_FALSE(nat.Inbound(kNow, *udp, kServer, PacketKind::kTcp));
+  const auto tcp = nat.Outbound(kNow, kInside, kServer, PacketKind::kTcpSyn);
+  EXPECT_EQ(tcp, udp) << "the same port, preserved twice";
+  EXPECT_EQ(nat.Outbound(kNow, kInside, kStranger, PacketKind::kTcpSyn), tcp) << "endpoint-independent";
+}
+
+TEST(NatTest, ATcpMappingLivesAsLongAsItsPhaseSays) {  // RFC 5382 §5 REQ-5
+  const auto lives = [](Duration idle, auto&& prepare) {
+    Nat nat = Make(NatType::kPort);
+    const auto mapped = nat.Outbound(kNow, kInside, kServer, PacketKind::kTcpSyn);
+    prepare(nat, *mapped);
+    return nat.Inbound(kNow + idle, *mapped, kServer, PacketKind::kTcp).has_value();
+  };
+  const auto nothing = [](Nat&, const SocketAddress&) {};
+  EXPECT_TRUE(lives(minutes(3), nothing));
+  EXPECT_FALSE(lives(minutes(4), nothing)) << "partially open";
+  const auto answer = [](Nat& nat, const SocketAddress& mapped) {
+    EXPECT_TRUE(nat.Inbound(kNow, mapped, kServer, PacketKind::kTcp));
+  };
+  EXPECT_TRUE(lives(minutes(123), answer));
+  EXPECT_FALSE(lives(minutes(124), answer)) << "established";
+  const auto finish = [](Nat& nat, const SocketAddress& mapped) {
+    EXPECT_TRUE(nat.Inbound(kNow, mapped, kServer, PacketKind::kTcp));
+    EXPECT_TRUE(nat.Inbound(kNow, mapped, kServer, PacketKind::kTcpFinOrRst));
+  };
+  EXPECT_FALSE(lives(minutes(4), finish)) << "closing";
+}
+
 TEST(NatTest, ARebootForgetsEverything) {
   Nat nat = Make(NatType::kPort);
   const auto mapped = nat.Outbound(kNow, kInside, kServer);

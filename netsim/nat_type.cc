@@ -19,18 +19,20 @@ struct Named {
 };
 
 // RFC 4787 §4.1 and §5 in the order that NatType declares.
-constexpr std::array<Named, 10> kNamed = {{
+constexpr std::array<Named, 12> kNamed = {{
     {NatType::kPublic, "public", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
     {NatType::kFirewall, "fw", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
     {NatType::kFullCone, "fullcone", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
     {NatType::kAddress, "addr", M::kEndpointIndependent, F::kAddressDependent, P::kPreserve},
     {NatType::kPort, "port", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
+    {NatType::kPortReject, "port-rej", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
     {NatType::kPortRandom, "port-rnd", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kRandom},
     {NatType::kAddressMapping, "adm", M::kAddressDependent, F::kAddressAndPortDependent, P::kRandom},
     {NatType::kSymmetric, "sym", M::kAddressAndPortDependent, F::kAddressAndPortDependent, P::kRandom},
     {NatType::kSymmetricSequential, "sym-seq", M::kAddressAndPortDependent, F::kAddressAndPortDependent,
      P::kSequential},
     {NatType::kSymmetricOpen, "sym-eif", M::kAddressAndPortDependent, F::kEndpointIndependent, P::kRandom},
+    {NatType::kUdpBlocked, "udpblock", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
 }};
 
 constexpr std::array<NatType, kNamed.size()> kTypes = [] {
@@ -60,6 +62,8 @@ NatOptions OptionsFor(NatType type) {
   options.filtering = Find(type).filtering;
   options.ports = Find(type).ports;
   options.translate = type != NatType::kFirewall && type != NatType::kPublic;
+  if (type == NatType::kPortReject) options.unsolicited = Unsolicited::kReject;
+  if (type == NatType::kUdpBlocked) options.outbound = OutboundPolicy::kNoUdp;
   return options;
 }
 

@@ -13,11 +13,13 @@ enum class NatType : uint8_t {
   kFullCone,             // "fullcone": endpoint-independent mapping and filtering
   kAddress,              // "addr": endpoint-independent mapping, address-dependent filtering
   kPort,                 // "port": endpoint-independent mapping, address- and port-dependent filtering, port preserved
+  kPortReject,           // "port-rej": as port, but rejects what it does not admit, see netsim::Unsolicited
   kPortRandom,           // "port-rnd": as port, random ports
   kAddressMapping,       // "adm": address-dependent mapping, address- and port-dependent filtering
   kSymmetric,            // "sym": address- and port-dependent mapping and filtering, random ports
   kSymmetricSequential,  // "sym-seq": as sym, ports one after the other
   kSymmetricOpen,        // "sym-eif": address- and port-dependent mapping, endpoint-independent filtering
+  kUdpBlocked,           // "udpblock": TCP as port, no UDP
 };
 
 std::span<const NatType> AllNatTypes();

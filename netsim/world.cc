@@ -47,13 +47,30 @@ void World::SetLink(NodeId node, const LinkOptions& both_directions) {
 
 EndpointId World::Attach(NodeId host, const Endpoint& endpoint) {
   endpoints_.push_back({endpoint, host, Timestamp::Never(), true});
-  return EndpointId(static_cast<uint32_t>(endpoints_.size() - 1));
+  const EndpointId id(static_cast<uint32_t>(endpoints_.size() - 1));
+  if (endpoint.handle_segment != nullptr) {
+    JSP_CHECK(!nodes_[host.value].tcp);
+    nodes_[host.value].tcp = id;
+  }
+  return id;
 }
 
 void World::Detach(EndpointId endpoint) {
   Attached& attached = endpoints_[endpoint.value];
   attached.live = false;
-  std::erase_if(nodes_[attached.host.value].sockets, [&](const auto& entry) { return entry.second == endpoint; });
+  Node& host = nodes_[attached.host.value];
+  std::erase_if(host.sockets, [&](const auto& entry) { return entry.second == endpoint; });
+  if (host.tcp == endpoint) host.tcp.reset();
+}
+
+bool World::IsBound(EndpointId endpoint, const SocketAddress& address) const {
+  return nodes_[endpoints_[endpoint.value].host.value].sockets.contains(address);
+}
+
+void World::Unbind(EndpointId endpoint, const SocketAddress& address) {
+  auto& sockets = nodes_[endpoints_[endpoint.value].host.value].sockets;
+  const auto found = sockets.find(address);
+  if (found != sockets.end() && found->second == endpoint) sockets.erase(found);
 }
 
 SocketAddress World::Bind(EndpointId endpoint, const SocketAddress& address) {
@@ -70,17 +87,24 @@ SocketAddress World::Bind(EndpointId endpoint, const SocketAddress& address) {
 
 void World::Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
                  std::span<const uint8_t> datagram, IpFragmentation fragmentation) {
+  Packet packet{.from = local, .to = remote, .bytes = {}, .fragmentation = fragmentation};
+  Launch(endpoint, std::move(packet), datagram);
+}
+
+void World::SendSegment(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
+                        const TcpHeader& header, std::span<const uint8_t> payload) {
+  Packet packet{.from = local, .to = remote, .bytes = {}, .tcp = header};
+  Launch(endpoint, std::move(packet), payload);
+}
+
+void World::Launch(EndpointId endpoint, Packet packet, std::span<const uint8_t> bytes) {
   ++stats_.sent;
-  const NodeId host = endpoints_[endpoint.value].host;
-  Packet packet{.from = local,
-                .to = remote,
-                .bytes = {},
-                .sender = endpoint,
-                .local = local,
-                .remote = remote,
-                .fragmentation = fragmentation};
+  packet.sender = endpoint;
+  packet.local = packet.from;
+  packet.remote = packet.to;
   if (!free_slots_.empty()) packet.bytes.swap(packets_[free_slots_.back()].bytes);
-  packet.bytes.assign(datagram.begin(), datagram.end());
+  packet.bytes.assign(bytes.begin(), bytes.end());
+  const NodeId host = endpoints_[endpoint.value].host;
   Forward(std::move(packet), host, nodes_[host.value].parent);
 }
 
@@ -129,6 +153,9 @@ bool World::Step() {
     case Scheduled::Kind::kTooBig:
       ReportTooBig(EndpointId(next.target), Take(next.packet));
       break;
+    case Scheduled::Kind::kUnreachable:
+      ReportUnreachable(EndpointId(next.target), Take(next.packet));
+      break;
     case Scheduled::Kind::kTimer:
       FireTimer(EndpointId(next.target), next.at);
       break;
@@ -156,10 +183,32 @@ void World::ReportTooBig(EndpointId endpoint, const Packet& packet) {
   called.handle_packet_too_big(called.self, packet.local, packet.remote, packet.reported_mtu);
 }
 
+// The report takes as long back as the packet took across the NAT's own link, wherever the sender is.
+void World::Reject(NodeId at, Packet packet) {
+  const Node& node = nodes_[at.value];
+  if (packet.tcp || node.nat->options().unsolicited != Unsolicited::kReject) return;
+  const uint32_t sender = packet.sender.value;
+  Schedule(now_ + node.up->delay(), Scheduled::Kind::kUnreachable, sender, Store(std::move(packet)));
+}
+
+void World::ReportUnreachable(EndpointId endpoint, const Packet& packet) {
+  const Attached& attached = endpoints_[endpoint.value];
+  if (!attached.live || attached.endpoint.handle_unreachable == nullptr) return;
+  const Endpoint called = attached.endpoint;
+  called.handle_unreachable(called.self, packet.local, packet.remote);
+}
+
+PacketKind World::KindOf(const Packet& packet) {
+  if (!packet.tcp) return PacketKind::kUdp;
+  if (packet.tcp->fin || packet.tcp->rst) return PacketKind::kTcpFinOrRst;
+  return packet.tcp->syn && !packet.tcp->ack ? PacketKind::kTcpSyn : PacketKind::kTcp;
+}
+
 void World::Forward(Packet packet, NodeId from, NodeId to) {
   const bool upwards = nodes_[from.value].parent == to && from != kInternet;
   Link& link = upwards ? *nodes_[from.value].up : *nodes_[to.value].down;
-  const size_t header = packet.to.ip.is_v4() ? Link::kIpv4UdpOctets : Link::kIpv6UdpOctets;
+  const size_t udp = packet.to.ip.is_v4() ? Link::kIpv4UdpOctets : Link::kIpv6UdpOctets;
+  const size_t header = packet.tcp ? udp + Link::kTcpBeyondUdp : udp;
   const Link::Fate fate = link.Transmit(now_, packet.bytes, header, packet.fragmentation);
   if (fate.mtu_to_report != 0) {
     // The report takes as long back as a packet takes across this link, wherever on the way that is.
@@ -189,7 +238,7 @@ void World::RouteFromBelow(NodeId at, Packet packet) {
   Node& node = nodes_[at.value];
   if (!node.nat || node.routes.contains(packet.to.ip)) return RouteDown(at, std::move(packet));
   if (packet.to.ip == node.nat->external()) return Hairpin(at, std::move(packet));
-  const auto outside = node.nat->Outbound(now_, packet.from, packet.to);
+  const auto outside = node.nat->Outbound(now_, packet.from, packet.to, KindOf(packet));
   if (!outside) return;
   packet.from = *outside;
   Forward(std::move(packet), at, node.parent);
@@ -199,9 +248,9 @@ void World::RouteFromBelow(NodeId at, Packet packet) {
 void World::Hairpin(NodeId at, Packet packet) {
   Nat& nat = *nodes_[at.value].nat;
   if (!nat.options().hairpin) return;
-  const auto outside = nat.Outbound(now_, packet.from, packet.to);
+  const auto outside = nat.Outbound(now_, packet.from, packet.to, KindOf(packet));
   if (!outside) return;
-  const auto inside = nat.Inbound(now_, packet.to, *outside);
+  const auto inside = nat.Inbound(now_, packet.to, *outside, KindOf(packet));
   if (!inside) return;
   packet.from = *outside;
   packet.to = *inside;
@@ -211,22 +260,27 @@ void World::Hairpin(NodeId at, Packet packet) {
 void World::RouteFromAbove(NodeId at, Packet packet) {
   Node& node = nodes_[at.value];
   if (!node.nat) return Deliver(at, std::move(packet));
-  const auto inside = node.nat->Inbound(now_, packet.to, packet.from);
-  if (!inside) return;
+  const auto inside = node.nat->Inbound(now_, packet.to, packet.from, KindOf(packet));
+  if (!inside) return Reject(at, std::move(packet));
   packet.to = *inside;
   RouteDown(at, std::move(packet));
 }
 
 void World::Deliver(NodeId host, Packet packet) {
-  const auto socket = nodes_[host.value].sockets.find(packet.to);
-  if (socket == nodes_[host.value].sockets.end()) {
+  const Node& node = nodes_[host.value];
+  const auto socket = node.sockets.find(packet.to);
+  if (packet.tcp ? !node.tcp : socket == node.sockets.end()) {
     ++stats_.unbound;
     return;
   }
   ++stats_.delivered;
   if (record_) transcript_.push_back({now_, packet.from, packet.to, packet.bytes.size()});
-  const Endpoint called = endpoints_[socket->second.value].endpoint;
-  called.handle_datagram(called.self, packet.to, packet.from, packet.bytes);
+  const Endpoint called = endpoints_[(packet.tcp ? *node.tcp : socket->second).value].endpoint;
+  if (packet.tcp) {
+    called.handle_segment(called.self, packet.to, packet.from, *packet.tcp, packet.bytes);
+  } else {
+    called.handle_datagram(called.self, packet.to, packet.from, packet.bytes);
+  }
   // The buffer goes back to a free slot, so that a steady state allocates nothing.
   if (!free_slots_.empty()) packets_[free_slots_.back()].bytes.swap(packet.bytes);
 }

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "netsim/link.h"
 #include "netsim/nat.h"
+#include "netsim/tcp_header.h"
 namespace jsp::netsim {
 
 using NodeId = StrongId<struct NodeIdTag, uint32_t>;
@@ -30,9 +31,14 @@ struct Endpoint {
   // A datagram of this endpoint was larger than a link of `mtu` octets that reports. Optional.
   void (*handle_packet_too_big)(void* self, const SocketAddress& local, const SocketAddress& remote,
                                 size_t mtu) = nullptr;
+  // A NAT on the way rejected a datagram of this endpoint (Unsolicited::kReject), as by ICMP. Optional.
+  void (*handle_unreachable)(void* self, const SocketAddress& local, const SocketAddress& remote) = nullptr;
+  // Every TCP segment for the host, whatever its port: at most one endpoint of a host has this (TcpHost).
+  void (*handle_segment)(void* self, const SocketAddress& local, const SocketAddress& remote, const TcpHeader& header,
+                         std::span<const uint8_t> payload) = nullptr;
 };
 
-// One datagram as it arrived at (or left) a host.
+// One datagram or segment as it arrived at (or left) a host.
 struct TranscriptEntry {
   Timestamp at;
   SocketAddress from;
@@ -71,9 +77,14 @@ class World {
   void Detach(EndpointId endpoint);
   // `address.ip` must be one of the host's. Port 0 picks a free one. Returns the bound address.
   SocketAddress Bind(EndpointId endpoint, const SocketAddress& address);
+  bool IsBound(EndpointId endpoint, const SocketAddress& address) const;
+  void Unbind(EndpointId endpoint, const SocketAddress& address);
   // Sends now. `local` must be bound.
   void Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
             std::span<const uint8_t> datagram, IpFragmentation fragmentation = IpFragmentation::kForbidden);
+  // A TCP segment, which is never cut. `local.ip` must be one of the host's.
+  void SendSegment(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
+                   const TcpHeader& header, std::span<const uint8_t> payload);
   // One deadline per endpoint; Never() clears it.
   void SetTimer(EndpointId endpoint, Timestamp at);
 
@@ -116,6 +127,7 @@ class World {
     SocketAddress remote{};
     IpFragmentation fragmentation = IpFragmentation::kForbidden;
     size_t reported_mtu = 0;
+    std::optional<TcpHeader> tcp{};  // of a segment; else it is a UDP datagram
   };
   struct Node {
     NodeId parent;
@@ -124,6 +136,7 @@ class World {
     std::unique_ptr<Link> down;
     std::map<IpAddress, NodeId> routes;  // downwards
     std::unordered_map<SocketAddress, EndpointId> sockets;
+    std::optional<EndpointId> tcp;
     uint16_t next_port = 49152;
   };
   struct Attached {
@@ -137,7 +150,7 @@ class World {
     Timestamp at;
     uint64_t sequence = 0;
     uint32_t target = 0;  // node or endpoint
-    enum class Kind : uint8_t { kFromAbove, kFromBelow, kTimer, kTooBig } kind = Kind::kTimer;
+    enum class Kind : uint8_t { kFromAbove, kFromBelow, kTimer, kTooBig, kUnreachable } kind = Kind::kTimer;
     uint32_t packet = 0;
     bool operator>(const Scheduled& other) const { return at != other.at ? at > other.at : sequence > other.sequence; }
   };
@@ -154,7 +167,11 @@ class World {
   void Hairpin(NodeId at, Packet packet);
   void RouteDown(NodeId at, Packet packet);
   void Deliver(NodeId host, Packet packet);
+  static PacketKind KindOf(const Packet& packet);
+  void Launch(EndpointId endpoint, Packet packet, std::span<const uint8_t> bytes);
   void ReportTooBig(EndpointId endpoint, const Packet& packet);
+  void Reject(NodeId at, Packet packet);
+  void ReportUnreachable(EndpointId endpoint, const Packet& packet);
   void FireTimer(EndpointId endpoint, Timestamp at);
 
   Rng rng_;

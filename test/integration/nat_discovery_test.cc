@@ -105,7 +105,8 @@ TEST(NatDiscoveryTest, MappingAndFilteringOfEveryTypeAreRight) {  // RFC 5780 §
       Site site{.nat = OptionsFor(type), .has_nat = type != NatType::kPublic};
       site.nat.hairpin = hairpin;
       const auto [report, took] = Discover(site);
-      EXPECT_FALSE(report.udp_blocked);
+      EXPECT_EQ(report.udp_blocked, type == NatType::kUdpBlocked);
+      if (report.udp_blocked) continue;
       EXPECT_EQ(report.mapping, Expected(site.nat.mapping)) << report.mapping_reason;
       EXPECT_EQ(report.filtering, Expected(site.nat.filtering)) << report.filtering_reason;
       const bool translated = site.has_nat && site.nat.translate;

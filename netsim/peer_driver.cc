@@ -1,0 +1,178 @@
+#include "netsim/peer_driver.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <variant>
+
+#include "base/overloaded.h"
+#include "base/sans_io.h"
+
+namespace jsp::netsim {
+
+using transport::Peer;
+using transport::RelayId;
+
+struct PeerDriver::Gate {
+  using Transmit = Peer::Transmit;
+  using Event = Peer::Event;
+  PeerDriver& driver;
+
+  void HandleTimeout(Timestamp now) { driver.peer_.HandleTimeout(now); }
+  std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out) {
+    if (driver.IsBlocked()) return std::nullopt;
+    return driver.peer_.PollTransmit(now, out);
+  }
+  std::optional<Event> PollEvent() { return driver.peer_.PollEvent(); }
+  Timestamp NextTimeout() const { return driver.peer_.NextTimeout(); }
+};
+
+PeerDriver::PeerDriver(World& world, NodeId host, TcpHost& tcp, Peer& peer, IpAddress address)
+    : world_(world), tcp_(tcp), peer_(peer), address_(address) {
+  endpoint_ = world.Attach(host, {.self = this,
+                                  .handle_datagram = &PeerDriver::HandleDatagram,
+                                  .handle_timeout = &PeerDriver::HandleTimeout,
+                                  .handle_packet_too_big = &PeerDriver::HandlePacketTooBig,
+                                  .handle_unreachable = &PeerDriver::HandleUnreachable});
+}
+
+PeerDriver::~PeerDriver() {
+  world_.Detach(endpoint_);
+  for (const auto& [id, stream] : streams_) tcp_.Abort(stream->socket);
+}
+
+SocketAddress PeerDriver::Gather() {
+  const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
+  peer_.AddLocalAddress(world_.now(), {bound});
+  peer_.EndOfLocalAddresses(world_.now());
+  Kick();
+  return bound;
+}
+
+void PeerDriver::Kick() {
+  std::array<uint8_t, Peer::kMaxDatagram> scratch;  // not initialised: written before it is read
+  Gate gate{*this};
+  for (bool again = true; std::exchange(again, false);) {
+    const Timestamp next = Drain(
+        gate, world_.now(), scratch,
+        [&](const Peer::Transmit& t, std::span<const uint8_t> octets) { Send(t, octets.first(t.size)); },
+        [&](Peer::Event event) {
+          again = TakeEvent(event) || again;
+          if (observer_.handle_event != nullptr) observer_.handle_event(observer_.self, std::move(event));
+        });
+    world_.SetTimer(endpoint_, next);
+  }
+}
+
+bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
+  if (const auto* wanted = std::get_if<transport::event::RelayConnectionWanted>(&event)) {
+    Open(*wanted);
+    return true;
+  }
+  if (const auto* done = std::get_if<transport::event::RelayConnectionDone>(&event)) {
+    CloseStream(done->id);
+    const auto udp = udp_.find(done->id.value);
+    if (udp != udp_.end()) world_.Unbind(endpoint_, udp->second);
+    udp_.erase(done->id.value);
+    return true;
+  }
+  return false;
+}
+
+void PeerDriver::Open(const transport::event::RelayConnectionWanted& wanted) {
+  switch (wanted.server.transport) {
+    case turn::ControlTransport::kUdp: {
+      const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
+      udp_.emplace(wanted.id.value, bound);
+      return peer_.HandleRelayConnected(world_.now(), wanted.id, bound);
+    }
+    case turn::ControlTransport::kTcp: {
+      auto stream = std::make_unique<Stream>(Stream{this, wanted.id, wanted.server.address});
+      const TcpObserver observer{stream.get(), &PeerDriver::HandleConnected, &PeerDriver::HandleOctets,
+                                 &PeerDriver::HandleClosed, &PeerDriver::HandleWritable};
+      stream->socket = tcp_.Connect(address_, wanted.server.address, observer);
+      streams_.emplace(wanted.id.value, std::move(stream));
+      return;
+    }
+    case turn::ControlTransport::kTls:
+      return peer_.HandleRelayConnectionFailed(world_.now(), wanted.id, "no TLS in this world");
+  }
+}
+
+void PeerDriver::CloseStream(RelayId id) {
+  const auto found = streams_.find(id.value);
+  if (found == streams_.end()) return;
+  tcp_.Close(found->second->socket);
+  streams_.erase(found);
+}
+
+bool PeerDriver::IsBlocked() const {
+  return std::ranges::any_of(streams_, [&](const auto& entry) { return tcp_.IsBusy(entry.second->socket); });
+}
+
+void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> octets) {
+  if (transmit.relay) {
+    const auto stream = streams_.find(transmit.relay->value);
+    if (stream != streams_.end()) return tcp_.Write(stream->second->socket, octets);
+    if (!udp_.contains(transmit.relay->value)) return;  // closed since
+  }
+  world_.Send(endpoint_, transmit.local, transmit.remote, octets, transmit.fragmentation);
+}
+
+void PeerDriver::HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
+                                std::span<const uint8_t> datagram) {
+  auto& driver = *static_cast<PeerDriver*>(self);
+  driver.peer_.HandleDatagram(driver.world_.now(), local, remote, datagram);
+  driver.Kick();
+}
+
+void PeerDriver::HandleTimeout(void* self) {
+  auto& driver = *static_cast<PeerDriver*>(self);
+  driver.peer_.HandleTimeout(driver.world_.now());
+  driver.Kick();
+}
+
+void PeerDriver::HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu) {
+  auto& driver = *static_cast<PeerDriver*>(self);
+  driver.peer_.HandlePacketTooBig(driver.world_.now(), local, remote, mtu);
+  driver.Kick();
+}
+
+void PeerDriver::HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote) {
+  auto& driver = *static_cast<PeerDriver*>(self);
+  driver.peer_.HandleUnreachable(driver.world_.now(), local, remote);
+  driver.Kick();
+}
+
+void PeerDriver::HandleConnected(void* self, TcpSocketId socket) {
+  Stream& stream = *static_cast<Stream*>(self);
+  PeerDriver& driver = *stream.driver;
+  driver.peer_.HandleRelayConnected(driver.world_.now(), stream.id, driver.tcp_.LocalAddress(socket));
+  driver.Kick();
+}
+
+// A turn of the peer may end the stream: what belongs to it is copied before.
+void PeerDriver::HandleOctets(void* self, TcpSocketId, std::span<const uint8_t> octets) {
+  Stream& stream = *static_cast<Stream*>(self);
+  PeerDriver& driver = *stream.driver;
+  while (const auto message = stream.framer.Next(octets)) {
+    driver.peer_.HandleRelayMessage(driver.world_.now(), stream.id, stream.server, *message);
+  }
+  if (stream.framer.error()) {
+    driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), stream.id, "what it sends is not TURN");
+  }
+  driver.Kick();
+}
+
+void PeerDriver::HandleClosed(void* self, TcpSocketId, TcpEnd end) {
+  Stream& stream = *static_cast<Stream*>(self);
+  PeerDriver& driver = *stream.driver;
+  const RelayId id = stream.id;
+  driver.streams_.erase(id.value);
+  driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), id, std::string("the connection is ") + ToString(end));
+  driver.Kick();
+}
+
+void PeerDriver::HandleWritable(void* self, TcpSocketId) { static_cast<Stream*>(self)->driver->Kick(); }
+
+}  // namespace jsp::netsim

@@ -1,0 +1,76 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "netsim/tcp_host.h"
+#include "netsim/world.h"
+#include "transport/peer.h"
+#include "turn/stream_framer.h"
+namespace jsp::netsim {
+
+// Who hears what a peer tells, as a plain function; the events about relay connections are the driver's affair.
+struct PeerObserver {
+  void* self = nullptr;
+  void (*handle_event)(void* self, transport::PeerEvent event) = nullptr;
+};
+
+// Runs a whole peer on a host of a world, as transport/asio's driver does over real sockets: its own UDP socket, and a
+// connection of its own to each TURN server, over UDP or TCP. Borrows world, TCP and peer, which outlive it. After a
+// command on the peer, call Kick().
+class PeerDriver {
+ public:
+  // `address` is the host's; relay connections leave from there.
+  PeerDriver(World& world, NodeId host, TcpHost& tcp, transport::Peer& peer, IpAddress address);
+  ~PeerDriver();
+  PeerDriver(const PeerDriver&) = delete;
+  PeerDriver& operator=(const PeerDriver&) = delete;
+
+  void SetObserver(const PeerObserver& observer) { observer_ = observer; }
+  // Binds a UDP socket and makes it the peer's only local address.
+  SocketAddress Gather();
+  void Kick();
+
+ private:
+  // To a TURN server, over TCP.
+  struct Stream {
+    PeerDriver* driver;
+    transport::RelayId id;
+    SocketAddress server;
+    TcpSocketId socket{};
+    turn::StreamFramer framer{};
+  };
+  // The peer while its streams take what it has; transport/asio waits likewise.
+  struct Gate;
+
+  static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
+                             std::span<const uint8_t> datagram);
+  static void HandleTimeout(void* self);
+  static void HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
+  static void HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote);
+  static void HandleConnected(void* self, TcpSocketId socket);
+  static void HandleOctets(void* self, TcpSocketId socket, std::span<const uint8_t> octets);
+  static void HandleClosed(void* self, TcpSocketId socket, TcpEnd end);
+  static void HandleWritable(void* self, TcpSocketId socket);
+
+  void Open(const transport::event::RelayConnectionWanted& wanted);
+  void CloseStream(transport::RelayId id);
+  bool IsBlocked() const;
+  void Send(const transport::Peer::Transmit& transmit, std::span<const uint8_t> octets);
+  // True: it was about a relay connection.
+  bool TakeEvent(const transport::PeerEvent& event);
+
+  World& world_;
+  TcpHost& tcp_;
+  transport::Peer& peer_;
+  IpAddress address_;
+  PeerObserver observer_;
+  EndpointId endpoint_;
+  std::map<uint32_t, std::unique_ptr<Stream>> streams_;  // by RelayId
+  std::map<uint32_t, SocketAddress> udp_;                // by RelayId
+};
+
+}  // namespace jsp::netsim
