@@ -8,16 +8,27 @@
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
 
+struct CellOptions {
+  netsim::NatType a = netsim::NatType::kPublic;
+  netsim::NatType b = netsim::NatType::kPublic;
+  RelayService relay = RelayService::kPresent;
+  uint64_t seed = 1;
+};
+
 struct RunResult {
-  Outcome outcome = Outcome::kNone;
+  Outcome outcome = Outcome::kNone;          // of the pair that was nominated
   std::string pair_type;                     // "host-srflx", as side a sees it; empty when nothing was selected
+  std::string relay_protocol;                // of a relayed pair: "udp" or "tcp"
   std::optional<Duration> to_first_message;  // from the moment that a began to gather, until z had a's message
-  uint64_t checks_sent = 0;                  // by both sides
-  std::string why;                           // in words, when there was no connection
+  // From the same moment until a left a relayed pair for a direct one, when it did.
+  std::optional<Duration> to_upgrade;
+  uint64_t checks_sent = 0;  // by both sides
+  std::string why;           // in words, when there was no direct connection
 };
 
 // One connection attempt between a host behind `a` and a host behind `b`, each a whole peer, with a STUN server in the
-// open and signalling that takes one access delay each way. Ends when a message went both ways, or both sides failed.
-RunResult RunCell(netsim::NatType a, netsim::NatType b, uint64_t seed);
+// open, which also relays over UDP and TCP unless there is no relay. Ends when a message went both ways and a pair is
+// nominated, or both sides failed.
+RunResult RunCell(const CellOptions& options);
 
 }  // namespace jsp::natlab

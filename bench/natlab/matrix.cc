@@ -15,12 +15,16 @@ uint64_t SeedFor(uint64_t seed, netsim::NatType a, netsim::NatType b, size_t run
   return seed * 1'000'003 + cell * 10'007 + run;
 }
 
+double Milliseconds(Duration duration) { return static_cast<double>(duration.count()) / 1000.0; }
+
 void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
   cell.direct += run.outcome == Outcome::kDirect ? 1 : 0;
   cell.relayed += run.outcome == Outcome::kRelay ? 1 : 0;
   cell.none += run.outcome == Outcome::kNone ? 1 : 0;
   if (!run.pair_type.empty()) ++cell.pair_types[run.pair_type];
-  if (run.to_first_message) cell.times_ms.push_back(static_cast<double>(run.to_first_message->count()) / 1000.0);
+  if (!run.relay_protocol.empty()) ++cell.relay_protocols[run.relay_protocol];
+  if (run.to_upgrade) cell.upgrades_ms.push_back(Milliseconds(*run.to_upgrade));
+  if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
   cell.checks_sent.push_back(static_cast<double>(run.checks_sent));
   const bool mismatch = run.outcome != cell.expected;
   if (mismatch && cell.mismatches == 0) {
@@ -35,10 +39,11 @@ CellReport RunOneCell(const MatrixOptions& options, netsim::NatType a, netsim::N
   CellReport cell;
   cell.a = a;
   cell.b = b;
-  cell.expected = Expected(a, b, cell.relay);
+  cell.relay = options.relay == RelayService::kPresent;
+  cell.expected = Expected(a, b, options.relay);
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, a, b, run);
-    Count(cell, RunCell(a, b, seed), seed);
+    Count(cell, RunCell({a, b, options.relay, seed}), seed);
   }
   return cell;
 }

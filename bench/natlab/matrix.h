@@ -11,6 +11,7 @@ struct MatrixOptions {
   std::vector<netsim::NatType> types;  // every ordered pair is a cell
   size_t runs = 1;                     // of each cell, with different seeds
   uint64_t seed = 1;
+  RelayService relay = RelayService::kPresent;
 };
 
 // Told after each cell; a plain function, so that a tool may draw progress.

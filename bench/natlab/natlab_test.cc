@@ -13,33 +13,64 @@ namespace {
 
 using netsim::NatType;
 
+constexpr auto kAlone = RelayService::kNone;
+constexpr auto kRelayed = RelayService::kPresent;
+
 TEST(OracleTest, KnowsTheMeasuredCells) {  // RFC 4787 §4.1, §5
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kPort, false), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetric, false), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPort, false), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, false), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kAddress, false), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPublic, false), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, true), Outcome::kRelay);
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetricOpen, false), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetricOpen, NatType::kSymmetricOpen, false), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kPort, kAlone), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetric, kAlone), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPort, kAlone), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, kAlone), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kAddress, kAlone), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPublic, kAlone), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, kRelayed), Outcome::kRelay);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kSymmetricOpen, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kUdpBlocked, NatType::kPublic, kAlone), Outcome::kNone);
+  EXPECT_EQ(Expected(NatType::kUdpBlocked, NatType::kUdpBlocked, kRelayed), Outcome::kRelay);
 }
 
-TEST(OracleTest, IsSymmetric) {
+TEST(OracleTest, ARejectingNatLosesWhenItsSideOffers) {
+  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kPort, kRelayed), Outcome::kRelay);
+  EXPECT_EQ(Expected(NatType::kPort, NatType::kPortReject, kRelayed), Outcome::kDirect);
+  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kAddress, kRelayed), Outcome::kDirect) << "ports do not matter";
+  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kFirewall, kRelayed), Outcome::kDirect) << "a fires first there";
+  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kPublic, kRelayed), Outcome::kDirect);
+}
+
+TEST(OracleTest, IsSymmetricWhereNothingRaces) {
   for (const auto a : netsim::AllNatTypes()) {
-    for (const auto b : netsim::AllNatTypes()) EXPECT_EQ(Expected(a, b, false), Expected(b, a, false));
+    for (const auto b : netsim::AllNatTypes()) {
+      if (a == NatType::kPortReject || b == NatType::kPortReject) continue;
+      EXPECT_EQ(Expected(a, b, kAlone), Expected(b, a, kAlone));
+    }
   }
 }
 
-TEST(MatrixTest, EveryCellIsAsTheOracleSays) {
-  MatrixOptions options;
-  options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
-  std::erase(options.types, NatType::kPortReject);  // a race
-  std::erase(options.types, NatType::kUdpBlocked);  // what it needs is a relay
-  const Report report = RunMatrix(options);
-  ASSERT_EQ(report.cells.size(), 100u);
-  EXPECT_EQ(report.mismatches(), 0u);
-  for (const auto& cell : report.cells) EXPECT_EQ(cell.mismatches, 0u) << cell.why;
+TEST(OracleTest, SaysWhyOnlyWhereThereIsNoDirectWay) {
+  for (const auto a : netsim::AllNatTypes()) {
+    for (const auto b : netsim::AllNatTypes()) {
+      EXPECT_EQ(WhyNotDirect(a, b).empty(), Expected(a, b, kAlone) == Outcome::kDirect);
+    }
+  }
+  EXPECT_EQ(WhyNotDirect(NatType::kUdpBlocked, NatType::kPort), "a's network blocks UDP");
+  EXPECT_EQ(WhyNotDirect(NatType::kPort, NatType::kSymmetric),
+            "b maps per destination, and a's filter admits only the port that it sent to");
+}
+
+TEST(MatrixTest, EveryCellIsAsTheOracleSaysWithARelayAndWithout) {
+  for (const auto relay : {kAlone, kRelayed}) {
+    MatrixOptions options;
+    options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
+    options.relay = relay;
+    const Report report = RunMatrix(options);
+    ASSERT_EQ(report.cells.size(), 144u);
+    EXPECT_EQ(report.mismatches(), 0u);
+    for (const auto& cell : report.cells) {
+      EXPECT_EQ(cell.mismatches, 0u) << ToString(cell.a) << " - " << ToString(cell.b) << ": " << cell.why;
+      EXPECT_TRUE(relay == kAlone || cell.none == 0);
+    }
+  }
 }
 
 TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
@@ -50,16 +81,31 @@ TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
 }
 
 TEST(CellRunnerTest, SaysWhyThereIsNoConnection) {
-  const RunResult result = RunCell(NatType::kSymmetric, NatType::kSymmetric, 1);
+  const RunResult result = RunCell({NatType::kSymmetric, NatType::kSymmetric, kAlone});
   EXPECT_EQ(result.outcome, Outcome::kNone);
+  EXPECT_FALSE(result.to_first_message);
   EXPECT_NE(result.why.find("both sides map per destination"), std::string::npos) << result.why;
+  EXPECT_NE(result.why.find("no relay is available"), std::string::npos) << result.why;
 }
 
 TEST(CellRunnerTest, NamesThePairThatWasSelected) {
-  const RunResult result = RunCell(NatType::kPort, NatType::kPort, 1);
+  const RunResult result = RunCell({NatType::kPort, NatType::kPort, kRelayed});
   ASSERT_EQ(result.outcome, Outcome::kDirect) << result.why;
   EXPECT_TRUE(result.pair_type == "srflx-srflx" || result.pair_type == "host-srflx") << result.pair_type;
   EXPECT_LT(result.to_first_message, std::chrono::seconds(2));
+  EXPECT_EQ(result.why, "");
+}
+
+TEST(CellRunnerTest, SaysHowAndWhyARelayIsUsed) {
+  const RunResult over_udp = RunCell({NatType::kSymmetric, NatType::kPort, kRelayed});
+  EXPECT_EQ(over_udp.outcome, Outcome::kRelay);
+  EXPECT_EQ(over_udp.relay_protocol, "udp");
+  EXPECT_NE(over_udp.pair_type.find("relay"), std::string::npos);
+  EXPECT_NE(over_udp.why.find("a maps per destination"), std::string::npos) << over_udp.why;
+  const RunResult over_tcp = RunCell({NatType::kUdpBlocked, NatType::kUdpBlocked, kRelayed});
+  EXPECT_EQ(over_tcp.outcome, Outcome::kRelay);
+  EXPECT_EQ(over_tcp.relay_protocol, "tcp");
+  EXPECT_EQ(over_tcp.why, "both networks block UDP; relayed over tcp");
 }
 
 TEST(DistributionTest, TakesNearestRanks) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
@@ -7,11 +8,21 @@ namespace jsp::natlab {
 enum class Outcome : uint8_t { kDirect, kRelay, kNone };
 const char* ToString(Outcome outcome);  // "direct", "relay", "none"
 
-// What must happen between two kinds of NAT, computed from their behaviours, not from experience. A datagram from a can
-// reach z first if z filters endpoint-independently, or if z maps endpoint-independently (so that its signalled address
-// is where its own checks come from) and either z filters by address only, or a maps endpoint-independently too (so
-// that the port that z sent to is the port that a sends from).
-bool CanReach(netsim::NatType from, netsim::NatType to);
-Outcome Expected(netsim::NatType a, netsim::NatType z, bool relay);
+// Whether both sides know a TURN server that they reach, over TCP where UDP is blocked.
+enum class RelayService : uint8_t { kNone, kPresent };
+
+// What must happen between two kinds of NAT, computed from their behaviours, not from experience: a offers, b answers.
+//
+// A datagram of one side can reach the other first if that one filters endpoint-independently, or if it maps
+// endpoint-independently (so that its signalled address is where its own checks come from) and either filters by
+// address only, or the sender maps endpoint-independently too (so that the port that it sent to is the port that the
+// other sends from).
+//
+// b fires first, and what it sends to a's signalled address arrives before a has sent anything there, unless b has a
+// public address of its own, which a tries first. If a's NAT rejects it, that takes a's mapping
+// towards b away (netsim::Unsolicited::kReject): a then maps towards b as if per destination.
+Outcome Expected(netsim::NatType a, netsim::NatType b, RelayService relay);
+// In words, why there is no direct way; empty when there is one.
+std::string WhyNotDirect(netsim::NatType a, netsim::NatType b);
 
 }  // namespace jsp::natlab

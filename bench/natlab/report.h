@@ -28,11 +28,13 @@ struct CellReport {
   size_t direct = 0;
   size_t relayed = 0;
   size_t none = 0;
-  std::map<std::string, size_t> pair_types;  // "srflx-prflx": how often, as side a saw its selected pair
-  std::vector<double> times_ms;              // to the first message, of the runs that connected
-  std::vector<double> checks_sent;           // by both sides, of all runs
-  std::string why;                           // of the first failed run, or of the mismatch; empty when all is well
-  size_t mismatches = 0;                     // runs whose outcome was not the expected one
+  std::map<std::string, size_t> pair_types;       // "srflx-prflx": how often, as side a saw its selected pair
+  std::map<std::string, size_t> relay_protocols;  // "udp": how often, of relayed runs
+  std::vector<double> times_ms;                   // to the first message, of the runs that connected
+  std::vector<double> upgrades_ms;  // until a relayed pair gave way to a direct one, of the runs where one did
+  std::vector<double> checks_sent;  // by both sides, of all runs
+  std::string why;                  // of the first run that was not direct, or of the mismatch; empty when all is well
+  size_t mismatches = 0;            // runs whose outcome was not the expected one
 };
 
 // One way between two peers over real sockets.

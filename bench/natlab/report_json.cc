@@ -14,17 +14,25 @@ json::object ToObject(const Distribution& d) {
   return {{"p50", Rounded(d.p50)}, {"p95", Rounded(d.p95)}, {"max", Rounded(d.max)}};
 }
 
+json::object ToObject(const std::map<std::string, size_t>& counts) {
+  json::object object;
+  for (const auto& [name, count] : counts) object[name] = count;
+  return object;
+}
+
 json::object ToObject(const CellReport& cell) {
-  json::object pair_types;
-  for (const auto& [name, count] : cell.pair_types) pair_types[name] = count;
   json::object object;
   object["a"] = netsim::ToString(cell.a);
   object["b"] = netsim::ToString(cell.b);
   object["relay"] = cell.relay;
   object["expected"] = ToString(cell.expected);
   object["observed"] = {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}};
-  object["pair_types"] = std::move(pair_types);
+  object["pair_types"] = ToObject(cell.pair_types);
+  object["relay_protocols"] = ToObject(cell.relay_protocols);
   object["time_to_first_message_ms"] = ToObject(Distribution::Of(cell.times_ms));
+  json::object upgrades = ToObject(Distribution::Of(cell.upgrades_ms));
+  upgrades["count"] = cell.upgrades_ms.size();
+  object["upgrade_to_direct_ms"] = std::move(upgrades);
   object["checks_sent"] = {{"p50", Distribution::Of(cell.checks_sent).p50}};
   object["why"] = cell.why.empty() ? json::value(nullptr) : json::value(cell.why);
   return object;

@@ -17,6 +17,7 @@ struct NatlabArguments {
   bool quick = false;
   bool full = false;
   bool paths = false;
+  bool no_relay = false;
   std::string engine = "sim";
   std::vector<std::string> types;
   size_t runs = 0;  // 0: as quick or full say
@@ -36,6 +37,7 @@ std::string AllTypeNames() {
 Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArguments& arguments) {
   natlab::MatrixOptions options;
   options.seed = arguments.seed;
+  options.relay = arguments.no_relay ? natlab::RelayService::kNone : natlab::RelayService::kPresent;
   options.runs = arguments.runs > 0 ? arguments.runs : (arguments.full ? kFullRuns : kQuickRuns);
   for (const auto& name : arguments.types) {
     const auto type = netsim::ParseNatType(name);
@@ -45,7 +47,8 @@ Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArgumen
   }
   if (!options.types.empty()) return options;
   if (arguments.quick) {
-    options.types = {netsim::NatType::kPublic, netsim::NatType::kPort, netsim::NatType::kSymmetric};
+    options.types = {netsim::NatType::kPublic, netsim::NatType::kFirewall,  netsim::NatType::kFullCone,
+                     netsim::NatType::kPort,   netsim::NatType::kSymmetric, netsim::NatType::kUdpBlocked};
   } else {
     options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
   }
@@ -101,7 +104,8 @@ int RunNatlab(const NatlabArguments& arguments) {
 void AddNatlabCommand(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<NatlabArguments>();
   auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
-  auto* quick = command->add_flag("--quick", arguments->quick, "types public, port and sym, and the host path");
+  auto* quick = command->add_flag("--quick", arguments->quick,
+                                  "types public, fw, fullcone, port, sym and udpblock, and the paths");
   command->add_flag("--full", arguments->full, "20 runs of each cell, and the host path")->excludes(quick);
   command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
       ->check(CLI::IsMember({"sim"}))
@@ -110,6 +114,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
+  command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
   command->add_flag("--paths", arguments->paths, "measure the host path over real loopback sockets");
   command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");

@@ -1,0 +1,92 @@
+#include "bench/natlab/lab.h"
+
+#include <utility>
+#include <variant>
+
+#include "dtls/certificate.h"
+#include "dtls/clock_shim.h"
+
+namespace jsp::natlab {
+namespace {
+
+using transport::ConnectionState;
+
+constexpr const char* kUser = "natlab";
+constexpr const char* kPassword = "natlab";
+
+}  // namespace
+
+LabSide::LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options)
+    : tcp(world, host),
+      rng(world.ForkRng()),
+      peer(options, rng, world.now()),
+      driver(world, host, tcp, peer, address),
+      world_(world) {
+  driver.SetObserver({this, &LabSide::HandleEvent});
+  driver.Gather();
+}
+
+void LabSide::HandleEvent(void* self, transport::PeerEvent event) {
+  auto& side = *static_cast<LabSide*>(self);
+  const auto* pair = std::get_if<transport::event::SelectedPairChanged>(&event);
+  if (pair != nullptr) side.selections.push_back({side.world_.now(), pair->local.type, pair->remote.type});
+}
+
+bool LabSide::IsOver() const {
+  return peer.state() == ConnectionState::kFailed || peer.state() == ConnectionState::kClosed;
+}
+
+bool LabSide::IsRelayed() const {
+  const auto pair = peer.stats().selected_pair;
+  if (!pair) return false;
+  return pair->local.type == ice::CandidateType::kRelayed || pair->remote.type == ice::CandidateType::kRelayed;
+}
+
+Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
+  (void)dtls::SeedOpenSslRandomForSimulation(options.seed);
+  const auto sides = netsim::TwoSides::Build(world, options.layout);
+  server_tcp_ = std::make_unique<netsim::TcpHost>(world, sides.server_host);
+  server_ =
+      std::make_unique<netsim::RelayHost>(world, sides.server_host, *server_tcp_,
+                                          netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword));
+  auto certificate = dtls::Certificate::Generate();
+  if (!certificate) {
+    error_ = "no certificate: " + certificate.error();
+    return;
+  }
+  transport::PeerOptions peer_options;
+  peer_options.certificate = std::move(*certificate);
+  peer_options.stun_servers = {server_->address()};
+  peer_options.only_relays = options.only_relays;
+  for (const auto transport : options.relays) {
+    peer_options.relay_servers.push_back(
+        {.address = server_->address(), .transport = transport, .username = kUser, .password = kPassword});
+  }
+  a = std::make_unique<LabSide>(world, sides.a_host, sides.a_address, peer_options);
+  z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, peer_options);
+}
+
+bool Lab::Signal() {
+  if (!error_.empty()) return false;
+  const auto gathered = [&] { return !a->peer.is_gathering() && !z->peer.is_gathering(); };
+  const auto fail = [&](std::string why) {
+    error_ = std::move(why);
+    return false;
+  };
+  if (!world.RunUntil(gathered, kGatheringDeadline)) return fail("gathering did not end");
+  const auto offer = a->peer.CreateOffer(world.now());
+  if (!offer) return fail("no offer: " + offer.error().message);
+  world.RunFor(kSignalling);
+  const auto taken = z->peer.SetRemoteDescription(world.now(), transport::SdpType::kOffer, *offer);
+  if (!taken) return fail("z takes no offer: " + taken.error().message);
+  const auto answer = z->peer.CreateAnswer(world.now());
+  z->driver.Kick();
+  if (!answer) return fail("no answer: " + answer.error().message);
+  world.RunFor(kSignalling);
+  const auto accepted = a->peer.SetRemoteDescription(world.now(), transport::SdpType::kAnswer, *answer);
+  a->driver.Kick();
+  if (!accepted) return fail("a takes no answer: " + accepted.error().message);
+  return true;
+}
+
+}  // namespace jsp::natlab

@@ -1,0 +1,77 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "netsim/peer_driver.h"
+#include "netsim/relay_host.h"
+#include "netsim/two_sides.h"
+#include "transport/peer.h"
+namespace jsp::natlab {
+
+struct LabOptions {
+  netsim::TwoSidesOptions layout{};
+  // How both sides may reach the TURN server, all ways at once; none: there is only STUN.
+  std::vector<turn::ControlTransport> relays{};
+  bool only_relays = false;
+  uint64_t seed = 1;
+};
+
+// One side: a whole peer with its driver, and what it went through.
+struct LabSide {
+  LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options);
+  bool IsOver() const;
+  bool IsNominated() const { return peer.state() == transport::ConnectionState::kCompleted; }
+  // The selected pair is relayed at one end at least.
+  bool IsRelayed() const;
+  // How the relay of the pair is reached: over this side's own, else as the other side says.
+  std::optional<turn::ControlTransport> relay() const { return peer.stats().selected_relay; }
+
+  struct Selection {
+    Timestamp at;
+    ice::CandidateType local;
+    ice::CandidateType remote;
+    bool is_relayed() const { return local == ice::CandidateType::kRelayed || remote == ice::CandidateType::kRelayed; }
+  };
+
+  netsim::TcpHost tcp;
+  Rng rng;
+  transport::Peer peer;
+  netsim::PeerDriver driver;
+  std::vector<Selection> selections;  // in their order
+
+ private:
+  static void HandleEvent(void* self, transport::PeerEvent event);
+  netsim::World& world_;
+};
+
+// A world with two peers, a host that serves STUN and TURN, and signalling. The same options give the same run, to the
+// octet: OpenSSL's randomness is seeded too, for the whole process.
+class Lab {
+ public:
+  // Signalling goes over a server of its own: from one access to the other, and 5 ms in between. So a packet that the
+  // answerer sends with its answer is at the offerer's NAT before the offerer sends its first.
+  static constexpr Duration kSignalling = std::chrono::milliseconds(25);
+  static constexpr Duration kGatheringDeadline = std::chrono::seconds(10);
+
+  explicit Lab(const LabOptions& options);
+
+  // Gathers, and exchanges offer (by a) and answer. False when a side gave up; error() then says why.
+  bool Signal();
+  const std::string& error() const { return error_; }
+
+  netsim::World world;
+  Timestamp start;
+  std::unique_ptr<LabSide> a;
+  std::unique_ptr<LabSide> z;
+
+ private:
+  std::unique_ptr<netsim::TcpHost> server_tcp_;
+  std::unique_ptr<netsim::RelayHost> server_;
+  std::string error_;
+};
+
+}  // namespace jsp::natlab
