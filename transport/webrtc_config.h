@@ -8,6 +8,7 @@
 
 #include "base/expected.h"
 #include "dtls/certificate.h"
+#include "dtls/stream_context.h"
 #include "transport/asio/driver.h"
 #include "transport/peer_options.h"
 namespace jsp {
@@ -16,6 +17,8 @@ struct TurnServer {
   std::vector<std::string> urls;  // "turn:host:port?transport=udp", RFC 7065 §3.1
   std::string username;
   std::string credential;
+  // Whom connections to turns: URLs trust, such as a private CA; may be shared. nullptr: the system's roots.
+  std::shared_ptr<const dtls::StreamContext> tls{};
 };
 
 enum class IceTransportPolicy : uint8_t { kAll, kRelay };

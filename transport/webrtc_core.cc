@@ -20,6 +20,23 @@ boost::asio::any_io_executor ChooseExecutor(boost::asio::any_io_executor executo
   return boost::asio::make_strand(std::move(executor));
 }
 
+// For servers with TLS of which nobody said whom to trust. Returns what went wrong.
+std::optional<std::string> AddSystemTrust(std::vector<TurnServer>& servers) {
+  std::shared_ptr<const dtls::StreamContext> system;
+  for (TurnServer& server : servers) {
+    const bool uses_tls =
+        std::ranges::any_of(server.urls, [](const std::string& url) { return stun::ParseUri(url)->IsSecure(); });
+    if (server.tls || !uses_tls) continue;
+    if (!system) {
+      auto made = dtls::StreamContext::ForClient();
+      if (!made) return made.error();
+      system = *made;
+    }
+    server.tls = system;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 TransportCore::TransportCore(boost::asio::any_io_executor ex, WebRtcConfig webrtc_config)
@@ -52,6 +69,7 @@ void TransportCore::OpenDriver() {
     if (!certificate) return Fail(TransportErrc::kInvalidConfig, "no certificate: " + certificate.error());
     config.certificate = *certificate;
   }
+  if (const auto error = AddSystemTrust(config.turn_servers)) return Fail(TransportErrc::kInvalidConfig, *error);
   driver = config.driver;
   if (!driver) {
     auto opened = transport::io::Driver::Open(executor, config.driver_options);

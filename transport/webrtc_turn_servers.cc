@@ -26,8 +26,11 @@ void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std:
       const auto password = stun::PrepareOpaqueString(server.credential);
       if (!uri || !username || !password) continue;  // WebRtcConfig::Validate says which and why
       uris.push_back(*uri);
-      relays.push_back(
-          {.transport = TransportOf(*uri), .host = uri->host, .username = *username, .password = *password});
+      relays.push_back({.transport = TransportOf(*uri),
+                        .host = uri->host,
+                        .username = *username,
+                        .password = *password,
+                        .tls = server.tls});
     }
   }
   transport::io::ResolveEach(executor, uris, deadline,

@@ -1,6 +1,6 @@
 #!/bin/bash
-# `jsp connect` and `jsp serve` through coturn: relayed pairs over UDP and TCP, a file both ways, and what is said when the
-# server refuses.
+# `jsp connect` and `jsp serve` through coturn: relayed pairs over UDP, TCP and TLS, a file both ways, and what is said when
+# the server refuses, or is not the one that it should be.
 #
 # usage: coturn_relay_test.sh JSP-BINARY
 set -euo pipefail
@@ -13,9 +13,22 @@ fi
 
 scratch="$(mktemp -d)"
 port=$((20000 + RANDOM % 20000))
-turnserver -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port="$port" --lt-cred-mech --realm=r --user=u:p \
-  --allow-loopback-peers --no-tls --no-dtls --no-cli --pidfile="$scratch/pid" --log-file=stdout --simple-log \
-  >"$scratch/log" 2>&1 &
+
+# A CA of our own, another one that signed nothing, and the server's certificate.
+authority() { # usage: authority NAME
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" -keyout "$scratch/$1.key" \
+    -out "$scratch/$1.pem" -addext basicConstraints=critical,CA:TRUE 2>/dev/null
+}
+authority ours
+authority other
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=coturn -keyout "$scratch/server.key" \
+  -out "$scratch/server.csr" 2>/dev/null
+openssl x509 -req -in "$scratch/server.csr" -CA "$scratch/ours.pem" -CAkey "$scratch/ours.key" -days 2 \
+  -extfile <(echo subjectAltName=IP:127.0.0.1) -out "$scratch/server.pem" 2>/dev/null
+
+turnserver -n --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port="$port" --tls-listening-port=$((port + 1)) \
+  --lt-cred-mech --realm=r --user=u:p --allow-loopback-peers --cert="$scratch/server.pem" --pkey="$scratch/server.key" \
+  --no-dtls --no-cli --pidfile="$scratch/pid" --log-file=stdout --simple-log >"$scratch/log" 2>&1 &
 servers=($!)
 trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$scratch"' EXIT
 
@@ -38,7 +51,12 @@ serve() { # usage: serve NAME [OPTIONS]
   url="$(sed -n 's/^listening on //p' "$scratch/$1")"
 }
 
-turn=(--username u --credential p --ice-server)
+turn=(--username u --credential p --ca-file "$scratch/ours.pem" --ice-server)
+declare -A uri=(
+  [udp]="turn:127.0.0.1:$port?transport=udp"
+  [tcp]="turn:127.0.0.1:$port?transport=tcp"
+  [tls]="turns:127.0.0.1:$((port + 1))?transport=tcp"
+)
 expect() { # usage: expect JSON TEXT...
   local text
   for text in "${@:2}"; do
@@ -47,16 +65,16 @@ expect() { # usage: expect JSON TEXT...
 }
 
 serve direct
-for transport in udp tcp; do
-  json="$("$jsp" connect "$url" --policy relay "${turn[@]}" "turn:127.0.0.1:$port?transport=$transport" --message x \
+for transport in udp tcp tls; do
+  json="$("$jsp" connect "$url" --policy relay "${turn[@]}" "${uri[$transport]}" --message x \
     --json -)" || fail "no connection over $transport: $json"
   echo "$json"
   expect "$json" '"ok":true' '"local":{"type":"relay"' "\"relay_protocol\":\"$transport\""
 done
 
 head -c 3000000 /dev/urandom >"$scratch/sent"
-for transport in udp tcp; do
-  json="$("$jsp" connect "$url" --policy relay "${turn[@]}" "turn:127.0.0.1:$port?transport=$transport" \
+for transport in udp tcp tls; do
+  json="$("$jsp" connect "$url" --policy relay "${turn[@]}" "${uri[$transport]}" \
     --send "$scratch/sent" --receive "$scratch/received" --json -)" || fail "the file did not come back over $transport: $json"
   cmp "$scratch/sent" "$scratch/received"
 done
@@ -72,9 +90,19 @@ serve both
 json="$("$jsp" connect "$url" "${turn[@]}" "turn:127.0.0.1:$port" --message x --json -)" || fail "no direct connection: $json"
 expect "$json" '"ok":true' '"local":{"type":"host"'
 
-if said="$("$jsp" connect "$url" --policy relay --username u --credential wrong --ice-server "turn:127.0.0.1:$port" \
-  --message x 2>&1)"; then
-  fail "a wrong password was taken: $said"
-fi
-expect "$said" "127.0.0.1:$port" "refuses the user name or the password"
+# What goes wrong is said in a line that names the reason.
+refused() { # usage: refused URI CREDENTIAL CA TEXT...
+  local said
+  if said="$("$jsp" connect "$url" --policy relay --username u --credential "$2" --ca-file "$scratch/$3.pem" \
+    --ice-server "$1" --message x 2>&1)"; then
+    fail "this should not have worked: $said"
+  fi
+  echo "$said"
+  expect "$said" "${@:4}"
+}
+refused "${uri[udp]}" wrong ours "127.0.0.1:$port" "refuses the user name or the password"
+refused "${uri[tls]}" wrong ours "refuses the user name or the password"
+refused "${uri[tls]}" p other "TLS: the certificate of 127.0.0.1 was issued by CN=ours, which is not trusted here"
+refused "turns:localhost:$((port + 1))" p ours "TLS: the server's certificate is for 127.0.0.1, not for localhost"
+refused "turns:127.0.0.1:$((port + 7))" p ours "nothing listens there"
 echo "all of it went through"

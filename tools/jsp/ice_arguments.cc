@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "stun/uri.h"
+#include "tools/jsp/tls_trust.h"
 #include "transport/asio/interface_list.h"
 
 namespace jsp::tool {
@@ -69,6 +70,8 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
   command.add_option("--ice-server", arguments.servers, "stun:, turn: or turns: URI; repeatable");
   command.add_option("--username", arguments.username, "user name for the TURN servers");
   command.add_option("--credential", arguments.credential, "password for the TURN servers");
+  command.add_option("--ca-file", arguments.ca_file,
+                     "PEM file of the only CA that turns: servers may have, not the system's");
   command.add_option("--policy", arguments.policy, "all candidates, or relayed ones only")
       ->check(CLI::IsMember({"all", "relay"}))
       ->capture_default_str();
@@ -78,6 +81,14 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
 
 Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
   if (const auto servers = ApplyServers(arguments, config); !servers) return servers;
+  const bool uses_tls = std::ranges::any_of(arguments.servers, [](const std::string& text) {
+    return stun::ParseUri(text)->scheme == stun::UriScheme::kTurns;
+  });
+  if (uses_tls || !arguments.ca_file.empty()) {
+    auto trust = ReadTrust(arguments.ca_file);
+    if (!trust) return Unexpected<std::string>(std::move(trust.error()));
+    for (TurnServer& server : config.turn_servers) server.tls = *trust;
+  }
   if (arguments.policy == "relay") {
     if (config.turn_servers.empty()) {
       return Unexpected<std::string>("--policy relay: needs a TURN server; add --ice-server turn:HOST:PORT");

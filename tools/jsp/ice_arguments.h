@@ -12,6 +12,7 @@ struct IceArguments {
   std::vector<std::string> servers;
   std::string username;
   std::string credential;
+  std::string ca_file;
   std::string policy = "all";
   std::vector<std::string> interfaces;
   std::string port_range;

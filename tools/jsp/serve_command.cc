@@ -77,10 +77,9 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   return options;
 }
 
-std::vector<transport::RelayServer> ResolveRelays(boost::asio::io_context& loop,
-                                                  const std::vector<TurnServer>& servers) {
+std::vector<transport::RelayServer> ResolveRelays(boost::asio::io_context& loop, const WebRtcConfig& config) {
   std::optional<std::vector<transport::RelayServer>> relays;
-  ResolveTurnServers(loop.get_executor(), servers, kResolveDeadline,
+  ResolveTurnServers(loop.get_executor(), config.turn_servers, kResolveDeadline,
                      [&](std::vector<transport::RelayServer> found) { relays = std::move(found); });
   while (!relays && loop.run_one() > 0) {
   }
@@ -119,7 +118,7 @@ int RunServe(const ServeArguments& arguments) {
   if (options.peer.stun_servers.empty() && !config.stun_servers.empty()) {
     return Fail("--ice-server " + config.stun_servers.front() + ": the host name does not resolve; check it");
   }
-  options.peer.relay_servers = ResolveRelays(loop, config.turn_servers);
+  options.peer.relay_servers = ResolveRelays(loop, config);
   options.peer.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.peer.relay_servers.empty() && !config.turn_servers.empty()) {
     return Fail("--ice-server " + config.turn_servers.front().urls.front() +

@@ -1,25 +1,16 @@
 #include "transport/asio/relay_connection.h"
 
-#include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "transport/asio/endpoint.h"
 #include "transport/asio/steady_clock.h"
+#include "transport/asio/stream_connection.h"
 #include "turn/stream_framer.h"
 namespace jsp::transport::io {
 namespace {
 
-using boost::asio::ip::tcp;
 using boost::system::error_code;
 
-// A server that answers at all answers sooner; gathering may end before that.
-constexpr auto kConnectTimeout = std::chrono::seconds(5);
 // What TCP may hold back: more would only grow the delay of what the congestion control above believes to be sent.
 constexpr size_t kMaxUnsent = 256 * 1024;
 
@@ -82,100 +73,55 @@ class UdpRelayConnection final : public RelayConnection, public std::enable_shar
   bool was_answered_ = false;
 };
 
-class TcpRelayConnection final : public RelayConnection, public std::enable_shared_from_this<TcpRelayConnection> {
+// TCP, or TLS over it.
+class StreamRelayConnection final : public RelayConnection,
+                                    public std::enable_shared_from_this<StreamRelayConnection>,
+                                    private StreamObserver {
  public:
-  TcpRelayConnection(const std::shared_ptr<DriverCore>& core, const std::shared_ptr<DrivenPeer>& driven, RelayId id,
-                     const SocketAddress& server)
-      : RelayConnection(core, driven, id), socket_(core->executor), timer_(core->executor), server_(server) {}
+  StreamRelayConnection(const std::shared_ptr<DriverCore>& core, const std::shared_ptr<DrivenPeer>& driven, RelayId id,
+                        const StreamTarget& target)
+      : RelayConnection(core, driven, id),
+        server_(target.server),
+        stream_(StreamConnection::Open(core->executor, target, *this)) {}
+  ~StreamRelayConnection() override { stream_->Close(); }
 
-  void Connect() {
-    timer_.expires_after(kConnectTimeout);
-    timer_.async_wait([weak = weak_from_this()](error_code error) {
-      const auto self = weak.lock();
-      if (self && !error) self->Fail("no connection in " + std::to_string(kConnectTimeout.count()) + " s");
-    });
-    socket_.async_connect({ToAsioAddress(server_.ip), server_.port}, [weak = weak_from_this()](error_code error) {
-      const auto self = weak.lock();
-      if (self) self->HandleConnected(error);
-    });
-  }
   void Send(SendBatch& batch, const Peer::Transmit& transmit) override {
-    const auto octets = batch.room().first(transmit.size);
-    unsent_.insert(unsent_.end(), octets.begin(), octets.end());
-    Write();
+    stream_->Send(batch.room().first(transmit.size));
+    was_blocked_ = was_blocked_ || is_blocked();
   }
   void HandleFlushed() override {}
-  bool is_blocked() const override { return unsent_.size() > kMaxUnsent; }
-  void Close() override {
-    closing_ = true;
-    timer_.cancel();
-    if (writing_.empty()) Shut();
-  }
+  bool is_blocked() const override { return stream_->unsent() > kMaxUnsent; }
+  void Close() override { stream_->Close(); }
 
  private:
-  void HandleConnected(error_code error) {
-    timer_.cancel();
-    if (closing_) return;
-    if (error) return Fail(error.message());
-    socket_.set_option(tcp::no_delay(true), error);
-    const tcp::endpoint local = socket_.local_endpoint(error);
-    const bool goes_on = InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
-      peer.HandleRelayConnected(now, id(), {FromAsioAddress(local.address()), local.port()});
-    });
-    if (goes_on) Read();
+  // The turn may end this connection: it is kept until the call is over.
+  void HandleStreamConnected(const SocketAddress& local) override {
+    const auto kept = shared_from_this();
+    InTurn([&](DriverCore&, Peer& peer, Timestamp now) { peer.HandleRelayConnected(now, id(), local); });
   }
-  void Read() {
-    socket_.async_read_some(boost::asio::buffer(input_), [weak = weak_from_this()](error_code error, size_t size) {
-      const auto self = weak.lock();
-      if (self) self->HandleRead(error, size);
-    });
-  }
-  void HandleRead(error_code error, size_t size) {
-    if (closing_) return;
-    if (error) return Fail("the server closed the connection");
-    const bool goes_on = InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
-      std::span<const uint8_t> rest(input_.data(), size);
-      while (const auto message = framer_.Next(rest)) peer.HandleRelayMessage(now, id(), server_, *message);
+  void HandleStreamReceived(std::span<const uint8_t> octets) override {
+    const auto kept = shared_from_this();
+    InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
+      while (const auto message = framer_.Next(octets)) peer.HandleRelayMessage(now, id(), server_, *message);
       if (framer_.error()) peer.HandleRelayConnectionFailed(now, id(), "what it sends is not TURN");
     });
-    if (goes_on && !framer_.error()) Read();
   }
-  // Two buffers in turns: one is filled while the other is written.
-  void Write() {
-    if (!writing_.empty() || unsent_.empty()) return;
-    writing_.swap(unsent_);
-    boost::asio::async_write(socket_, boost::asio::buffer(writing_),
-                             [self = shared_from_this()](error_code error, size_t) { self->HandleWritten(error); });
+  void HandleStreamWritten() override {
+    const auto kept = shared_from_this();
+    if (!std::exchange(was_blocked_, is_blocked()) || was_blocked_) return;
+    InTurn([](DriverCore&, Peer&, Timestamp) {});
   }
-  void HandleWritten(error_code error) {
-    writing_.clear();
-    if (error) return Fail("the connection broke: " + error.message());
-    if (closing_ && unsent_.empty()) return Shut();
-    const bool was_blocked = is_blocked();
-    Write();
-    if (was_blocked) InTurn([](DriverCore&, Peer&, Timestamp) {});
-  }
-  void Fail(std::string reason) {
-    if (closing_) return Shut();
-    closing_ = true;
-    Shut();
+  void HandleStreamFailed(std::string reason) override {
+    const auto kept = shared_from_this();
     InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
       peer.HandleRelayConnectionFailed(now, id(), std::move(reason));
     });
   }
-  void Shut() {
-    error_code ignored;
-    socket_.close(ignored);
-  }
 
-  tcp::socket socket_;
-  boost::asio::steady_timer timer_;
   SocketAddress server_;
   turn::StreamFramer framer_;
-  std::array<uint8_t, 64 * 1024> input_;
-  std::vector<uint8_t> unsent_;
-  std::vector<uint8_t> writing_;
-  bool closing_ = false;
+  bool was_blocked_ = false;
+  std::shared_ptr<StreamConnection> stream_;  // last: it calls the rest
 };
 
 }  // namespace
@@ -197,15 +143,14 @@ std::shared_ptr<RelayConnection> RelayConnection::Open(const std::shared_ptr<Dri
       driven->peer.HandleRelayConnected(Now(), id, udp->local());
       return udp;
     }
-    case turn::ControlTransport::kTcp: {
-      auto tcp_connection = std::make_shared<TcpRelayConnection>(core, driven, id, server.address);
-      tcp_connection->Connect();
-      return tcp_connection;
-    }
+    case turn::ControlTransport::kTcp:
+      return std::make_shared<StreamRelayConnection>(core, driven, id, StreamTarget{.server = server.address});
     case turn::ControlTransport::kTls:
-      break;
+      if (!server.tls) return fail("nobody said whose certificates TLS may trust (RelayServer::tls)");
+      return std::make_shared<StreamRelayConnection>(
+          core, driven, id, StreamTarget{.server = server.address, .tls = server.tls, .host = server.host});
   }
-  return fail("TLS to a TURN server is not supported yet; use turn:…?transport=tcp");
+  return fail("unknown transport");
 }
 
 }  // namespace jsp::transport::io
