@@ -3,7 +3,6 @@
 #include <utility>
 #include <variant>
 
-#include "dtls/certificate.h"
 #include "dtls/clock_shim.h"
 
 namespace jsp::natlab {
@@ -49,21 +48,26 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
   server_ =
       std::make_unique<netsim::RelayHost>(world, sides.server_host, *server_tcp_,
                                           netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword));
-  auto certificate = dtls::Certificate::Generate();
+  const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
     error_ = "no certificate: " + certificate.error();
     return;
   }
-  transport::PeerOptions peer_options;
-  peer_options.certificate = std::move(*certificate);
-  peer_options.stun_servers = {server_->address()};
-  peer_options.only_relays = options.only_relays;
-  for (const auto transport : options.relays) {
-    peer_options.relay_servers.push_back(
+  a = std::make_unique<LabSide>(world, sides.a_host, sides.a_address, PeerOptionsFor(options.a, *certificate));
+  z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, PeerOptionsFor(options.z, *certificate));
+}
+
+transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
+                                           const std::shared_ptr<const dtls::Certificate>& certificate) const {
+  transport::PeerOptions options;
+  options.certificate = certificate;
+  options.stun_servers = {server_->address()};
+  options.only_relays = setup.only_relays;
+  for (const auto transport : setup.relays) {
+    options.relay_servers.push_back(
         {.address = server_->address(), .transport = transport, .username = kUser, .password = kPassword});
   }
-  a = std::make_unique<LabSide>(world, sides.a_host, sides.a_address, peer_options);
-  z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, peer_options);
+  return options;
 }
 
 bool Lab::Signal() {

@@ -6,17 +6,23 @@
 #include <vector>
 
 #include "base/time.h"
+#include "dtls/certificate.h"
 #include "netsim/peer_driver.h"
 #include "netsim/relay_host.h"
 #include "netsim/two_sides.h"
 #include "transport/peer.h"
 namespace jsp::natlab {
 
-struct LabOptions {
-  netsim::TwoSidesOptions layout{};
-  // How both sides may reach the TURN server, all ways at once; none: there is only STUN.
+// How a side may reach the TURN server, all ways at once; none: there is only STUN.
+struct SideSetup {
   std::vector<turn::ControlTransport> relays{};
   bool only_relays = false;
+};
+
+struct LabOptions {
+  netsim::TwoSidesOptions layout{};
+  SideSetup a{};
+  SideSetup z{};
   uint64_t seed = 1;
 };
 
@@ -69,6 +75,9 @@ class Lab {
   std::unique_ptr<LabSide> z;
 
  private:
+  transport::PeerOptions PeerOptionsFor(const SideSetup& setup,
+                                        const std::shared_ptr<const dtls::Certificate>& certificate) const;
+
   std::unique_ptr<netsim::TcpHost> server_tcp_;
   std::unique_ptr<netsim::RelayHost> server_;
   std::string error_;

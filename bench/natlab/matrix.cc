@@ -40,7 +40,7 @@ CellReport RunOneCell(const MatrixOptions& options, netsim::NatType a, netsim::N
   cell.a = a;
   cell.b = b;
   cell.relay = options.relay == RelayService::kPresent;
-  cell.expected = Expected(a, b, options.relay);
+  cell.expected = ExpectedOutcome(a, b, options.relay);
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, a, b, run);
     Count(cell, RunCell({a, b, options.relay, seed}), seed);

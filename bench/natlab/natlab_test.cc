@@ -17,32 +17,34 @@ constexpr auto kAlone = RelayService::kNone;
 constexpr auto kRelayed = RelayService::kPresent;
 
 TEST(OracleTest, KnowsTheMeasuredCells) {  // RFC 4787 §4.1, §5
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kPort, kAlone), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetric, kAlone), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPort, kAlone), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, kAlone), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kAddress, kAlone), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kPublic, kAlone), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetric, NatType::kSymmetric, kRelayed), Outcome::kRelay);
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kSymmetricOpen, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kUdpBlocked, NatType::kPublic, kAlone), Outcome::kNone);
-  EXPECT_EQ(Expected(NatType::kUdpBlocked, NatType::kUdpBlocked, kRelayed), Outcome::kRelay);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPort, NatType::kPort, kAlone), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPort, NatType::kSymmetric, kAlone), Outcome::kNone);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kPort, kAlone), Outcome::kNone);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kSymmetric, kAlone), Outcome::kNone);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kAddress, kAlone), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kPublic, kAlone), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kSymmetric, kRelayed), Outcome::kRelay);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPort, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetricOpen, NatType::kSymmetricOpen, kAlone), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kUdpBlocked, NatType::kPublic, kAlone), Outcome::kNone);
+  EXPECT_EQ(ExpectedOutcome(NatType::kUdpBlocked, NatType::kUdpBlocked, kRelayed), Outcome::kRelay);
 }
 
 TEST(OracleTest, ARejectingNatLosesWhenItsSideOffers) {
-  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kPort, kRelayed), Outcome::kRelay);
-  EXPECT_EQ(Expected(NatType::kPort, NatType::kPortReject, kRelayed), Outcome::kDirect);
-  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kAddress, kRelayed), Outcome::kDirect) << "ports do not matter";
-  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kFirewall, kRelayed), Outcome::kDirect) << "a fires first there";
-  EXPECT_EQ(Expected(NatType::kPortReject, NatType::kPublic, kRelayed), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPortReject, NatType::kPort, kRelayed), Outcome::kRelay);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPort, NatType::kPortReject, kRelayed), Outcome::kDirect);
+  EXPECT_EQ(ExpectedOutcome(NatType::kPortReject, NatType::kAddress, kRelayed), Outcome::kDirect)
+      << "ports do not matter";
+  EXPECT_EQ(ExpectedOutcome(NatType::kPortReject, NatType::kFirewall, kRelayed), Outcome::kDirect)
+      << "a fires first there";
+  EXPECT_EQ(ExpectedOutcome(NatType::kPortReject, NatType::kPublic, kRelayed), Outcome::kDirect);
 }
 
 TEST(OracleTest, IsSymmetricWhereNothingRaces) {
   for (const auto a : netsim::AllNatTypes()) {
     for (const auto b : netsim::AllNatTypes()) {
       if (a == NatType::kPortReject || b == NatType::kPortReject) continue;
-      EXPECT_EQ(Expected(a, b, kAlone), Expected(b, a, kAlone));
+      EXPECT_EQ(ExpectedOutcome(a, b, kAlone), ExpectedOutcome(b, a, kAlone));
     }
   }
 }
@@ -50,7 +52,7 @@ TEST(OracleTest, IsSymmetricWhereNothingRaces) {
 TEST(OracleTest, SaysWhyOnlyWhereThereIsNoDirectWay) {
   for (const auto a : netsim::AllNatTypes()) {
     for (const auto b : netsim::AllNatTypes()) {
-      EXPECT_EQ(WhyNotDirect(a, b).empty(), Expected(a, b, kAlone) == Outcome::kDirect);
+      EXPECT_EQ(WhyNotDirect(a, b).empty(), ExpectedOutcome(a, b, kAlone) == Outcome::kDirect);
     }
   }
   EXPECT_EQ(WhyNotDirect(NatType::kUdpBlocked, NatType::kPort), "a's network blocks UDP");

@@ -47,7 +47,7 @@ const char* ToString(Outcome outcome) {
   return "unknown";
 }
 
-Outcome Expected(NatType a, NatType b, RelayService relay) {
+Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay) {
   const NatOptions answerer = netsim::OptionsFor(b);
   if (IsDirectPossible(AsOfferer(a, answerer), answerer)) return Outcome::kDirect;
   return relay == RelayService::kPresent ? Outcome::kRelay : Outcome::kNone;

@@ -21,7 +21,7 @@ enum class RelayService : uint8_t { kNone, kPresent };
 // b fires first, and what it sends to a's signalled address arrives before a has sent anything there, unless b has a
 // public address of its own, which a tries first. If a's NAT rejects it, that takes a's mapping
 // towards b away (netsim::Unsolicited::kReject): a then maps towards b as if per destination.
-Outcome Expected(netsim::NatType a, netsim::NatType b, RelayService relay);
+Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay);
 // In words, why there is no direct way; empty when there is one.
 std::string WhyNotDirect(netsim::NatType a, netsim::NatType b);
 

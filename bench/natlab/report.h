@@ -37,12 +37,13 @@ struct CellReport {
   size_t mismatches = 0;            // runs whose outcome was not the expected one
 };
 
-// One way between two peers over real sockets.
+// One way between two peers.
 struct PathReport {
-  std::string path;  // "host", …
-  Distribution connect_ms;
-  Distribution rtt_ms;
-  double mbytes_per_s = 0;
+  std::string path;              // "host", "srflx", "relay-udp", "relay-tcp", "relay-tls"
+  Distribution connect_ms{};     // from the start of gathering until the channel is open
+  Distribution rtt_ms{};         // of a small message and its echo, while nothing else is sent
+  double mbytes_per_s = 0;       // of one bulk transfer
+  Distribution loaded_rtt_ms{};  // as rtt_ms, on another channel during the bulk transfer
 };
 
 struct Report {

@@ -138,7 +138,7 @@ std::string ChartHtml(const Report& report) {
 std::string PathsHtml(const Report& report) {
   if (report.paths.empty()) return {};
   std::string html =
-      "<section><h2>Paths over real sockets</h2><table><thead><tr><th>path</th><th>connect, ms (median)</th>"
+      "<section><h2>Paths</h2><table><thead><tr><th>path</th><th>connect, ms (median)</th>"
       "<th>round trip, ms (median)</th><th>MB/s</th></tr></thead><tbody>";
   for (const auto& path : report.paths) {
     html += "<tr><th scope=\"row\">" + Escape(path.path) + "</th><td class=\"plain\">" + Number(path.connect_ms.p50) +

@@ -42,7 +42,8 @@ json::object ToObject(const PathReport& path) {
   return {{"path", path.path},
           {"connect_ms", ToObject(path.connect_ms)},
           {"rtt_ms", ToObject(path.rtt_ms)},
-          {"mbytes_per_s", Rounded(path.mbytes_per_s)}};
+          {"mbytes_per_s", Rounded(path.mbytes_per_s)},
+          {"loaded_rtt_ms", ToObject(path.loaded_rtt_ms)}};
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "bench/natlab/matrix.h"
+#include "bench/natlab/path_runner.h"
 #include "tools/jsp/commands.h"
-#include "tools/jsp/host_path.h"
 #include "tools/jsp/natlab_table.h"
 #include "tools/jsp/output.h"
 
@@ -86,10 +86,10 @@ int RunNatlab(const NatlabArguments& arguments) {
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (arguments.paths || arguments.quick || arguments.full) {
     ProgressLine line("natlab:");
-    line.Show("measuring the host path");
-    auto path = MeasureHostPath();
-    if (!path) return Fail(path.error());
-    report.paths.push_back(std::move(*path));
+    line.Show("measuring the paths");
+    auto paths = natlab::RunPaths({.seed = arguments.seed});
+    if (!paths) return Fail(paths.error());
+    report.paths = *std::move(paths);
   }
   human.Print(FormatPaths(report));
   if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
@@ -106,7 +106,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
   auto* quick = command->add_flag("--quick", arguments->quick,
                                   "types public, fw, fullcone, port, sym and udpblock, and the paths");
-  command->add_flag("--full", arguments->full, "20 runs of each cell, and the host path")->excludes(quick);
+  command->add_flag("--full", arguments->full, "20 runs of each cell, and the paths")->excludes(quick);
   command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
       ->check(CLI::IsMember({"sim"}))
       ->capture_default_str();
@@ -115,7 +115,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
-  command->add_flag("--paths", arguments->paths, "measure the host path over real loopback sockets");
+  command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP and TCP");
   command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");
   command->callback([arguments, &exit_code] { exit_code = RunNatlab(*arguments); });

@@ -85,11 +85,11 @@ std::string FormatMatrix(const natlab::Report& report, Color color) {
 
 std::string FormatPaths(const natlab::Report& report) {
   if (report.paths.empty()) return {};
-  std::string text = "\nPaths over real sockets of this machine\n\n";
-  text += "path        connect ms p50     p95    round trip ms p50     p95      MB/s\n";
+  std::string text = "\nPaths: access links of 50 Mbit/s and 10 ms at both ends, virtual time\n\n";
+  text += "path        connect ms p50     p95    round trip ms p50     p95   loaded p50      MB/s\n";
   for (const auto& path : report.paths) {
-    text += Format("%-12s%14.1f %7.1f %20.3f %7.3f %9.1f\n", path.path.c_str(), path.connect_ms.p50,
-                   path.connect_ms.p95, path.rtt_ms.p50, path.rtt_ms.p95, path.mbytes_per_s);
+    text += Format("%-12s%14.1f %7.1f %20.1f %7.1f %12.1f %9.2f\n", path.path.c_str(), path.connect_ms.p50,
+                   path.connect_ms.p95, path.rtt_ms.p50, path.rtt_ms.p95, path.loaded_rtt_ms.p50, path.mbytes_per_s);
   }
   return text;
 }

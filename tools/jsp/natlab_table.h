@@ -9,7 +9,7 @@ enum class Color : bool { kOff, kOn };
 // The NAT matrix as text: a row for each a, a column for each b, in each cell the outcome and the median time to the
 // first message in milliseconds; then what does not match the oracle, with its reason.
 std::string FormatMatrix(const natlab::Report& report, Color color);
-// The paths over real sockets, one per line; empty when there are none.
+// The paths, one per line; empty when there are none.
 std::string FormatPaths(const natlab::Report& report);
 
 }  // namespace jsp::tool
