@@ -28,7 +28,7 @@ struct PeerDriver::Gate {
 };
 
 PeerDriver::PeerDriver(World& world, NodeId host, TcpHost& tcp, Peer& peer, IpAddress address)
-    : world_(world), tcp_(tcp), peer_(peer), address_(address) {
+    : world_(world), node_(host), tcp_(tcp), peer_(peer), address_(address) {
   endpoint_ = world.Attach(host, {.self = this,
                                   .handle_datagram = &PeerDriver::HandleDatagram,
                                   .handle_timeout = &PeerDriver::HandleTimeout,
@@ -36,10 +36,7 @@ PeerDriver::PeerDriver(World& world, NodeId host, TcpHost& tcp, Peer& peer, IpAd
                                   .handle_unreachable = &PeerDriver::HandleUnreachable});
 }
 
-PeerDriver::~PeerDriver() {
-  world_.Detach(endpoint_);
-  for (const auto& [id, stream] : streams_) tcp_.Abort(stream->socket);
-}
+PeerDriver::~PeerDriver() { world_.Detach(endpoint_); }
 
 SocketAddress PeerDriver::Gather() {
   const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
@@ -70,7 +67,7 @@ bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
     return true;
   }
   if (const auto* done = std::get_if<transport::event::RelayConnectionDone>(&event)) {
-    CloseStream(done->id);
+    streams_.erase(done->id.value);
     const auto udp = udp_.find(done->id.value);
     if (udp != udp_.end()) world_.Unbind(endpoint_, udp->second);
     udp_.erase(done->id.value);
@@ -80,40 +77,34 @@ bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
 }
 
 void PeerDriver::Open(const transport::event::RelayConnectionWanted& wanted) {
-  switch (wanted.server.transport) {
-    case turn::ControlTransport::kUdp: {
-      const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
-      udp_.emplace(wanted.id.value, bound);
-      return peer_.HandleRelayConnected(world_.now(), wanted.id, bound);
-    }
-    case turn::ControlTransport::kTcp: {
-      auto stream = std::make_unique<Stream>(Stream{this, wanted.id, wanted.server.address});
-      const TcpObserver observer{stream.get(), &PeerDriver::HandleConnected, &PeerDriver::HandleOctets,
-                                 &PeerDriver::HandleClosed, &PeerDriver::HandleWritable};
-      stream->socket = tcp_.Connect(address_, wanted.server.address, observer);
-      streams_.emplace(wanted.id.value, std::move(stream));
-      return;
-    }
-    case turn::ControlTransport::kTls:
-      return peer_.HandleRelayConnectionFailed(world_.now(), wanted.id, "no TLS in this world");
+  const transport::RelayServer& server = wanted.server;
+  if (server.transport == turn::ControlTransport::kUdp) {
+    const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
+    udp_.emplace(wanted.id.value, bound);
+    return peer_.HandleRelayConnected(world_.now(), wanted.id, bound);
   }
-}
-
-void PeerDriver::CloseStream(RelayId id) {
-  const auto found = streams_.find(id.value);
-  if (found == streams_.end()) return;
-  tcp_.Close(found->second->socket);
-  streams_.erase(found);
+  const bool is_tls = server.transport == turn::ControlTransport::kTls;
+  if (is_tls && !server.tls) {
+    return peer_.HandleRelayConnectionFailed(world_.now(), wanted.id, "nobody is trusted to vouch for it");
+  }
+  auto connection = std::make_unique<Connection>(Connection{this, wanted.id, server.address});
+  const StreamObserver observer{connection.get(), &PeerDriver::HandleConnected, &PeerDriver::HandleOctets,
+                                &PeerDriver::HandleClosed, &PeerDriver::HandleWritable};
+  Stream::Tls tls;
+  if (is_tls) tls = {server.tls, server.host};
+  connection->stream = std::make_unique<Stream>(world_, node_, tcp_, observer, std::move(tls));
+  connection->stream->Connect(address_, server.address);
+  streams_.emplace(wanted.id.value, std::move(connection));
 }
 
 bool PeerDriver::IsBlocked() const {
-  return std::ranges::any_of(streams_, [&](const auto& entry) { return tcp_.IsBusy(entry.second->socket); });
+  return std::ranges::any_of(streams_, [](const auto& entry) { return entry.second->stream->IsBusy(); });
 }
 
 void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> octets) {
   if (transmit.relay) {
     const auto stream = streams_.find(transmit.relay->value);
-    if (stream != streams_.end()) return tcp_.Write(stream->second->socket, octets);
+    if (stream != streams_.end()) return stream->second->stream->Write(octets);
     if (!udp_.contains(transmit.relay->value)) return;  // closed since
   }
   world_.Send(endpoint_, transmit.local, transmit.remote, octets, transmit.fragmentation);
@@ -144,35 +135,35 @@ void PeerDriver::HandleUnreachable(void* self, const SocketAddress& local, const
   driver.Kick();
 }
 
-void PeerDriver::HandleConnected(void* self, TcpSocketId socket) {
-  Stream& stream = *static_cast<Stream*>(self);
-  PeerDriver& driver = *stream.driver;
-  driver.peer_.HandleRelayConnected(driver.world_.now(), stream.id, driver.tcp_.LocalAddress(socket));
+void PeerDriver::HandleConnected(void* self) {
+  auto& connection = *static_cast<Connection*>(self);
+  PeerDriver& driver = *connection.driver;
+  driver.peer_.HandleRelayConnected(driver.world_.now(), connection.id, connection.stream->local());
   driver.Kick();
 }
 
-// A turn of the peer may end the stream: what belongs to it is copied before.
-void PeerDriver::HandleOctets(void* self, TcpSocketId, std::span<const uint8_t> octets) {
-  Stream& stream = *static_cast<Stream*>(self);
-  PeerDriver& driver = *stream.driver;
-  while (const auto message = stream.framer.Next(octets)) {
-    driver.peer_.HandleRelayMessage(driver.world_.now(), stream.id, stream.server, *message);
+// The peer closes no connection before Kick takes its events.
+void PeerDriver::HandleOctets(void* self, std::span<const uint8_t> octets) {
+  auto& connection = *static_cast<Connection*>(self);
+  PeerDriver& driver = *connection.driver;
+  while (const auto message = connection.framer.Next(octets)) {
+    driver.peer_.HandleRelayMessage(driver.world_.now(), connection.id, connection.server, *message);
   }
-  if (stream.framer.error()) {
-    driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), stream.id, "what it sends is not TURN");
+  if (connection.framer.error()) {
+    driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), connection.id, "what it sends is not TURN");
   }
   driver.Kick();
 }
 
-void PeerDriver::HandleClosed(void* self, TcpSocketId, TcpEnd end) {
-  Stream& stream = *static_cast<Stream*>(self);
-  PeerDriver& driver = *stream.driver;
-  const RelayId id = stream.id;
+void PeerDriver::HandleClosed(void* self, std::string reason) {
+  auto& connection = *static_cast<Connection*>(self);
+  PeerDriver& driver = *connection.driver;
+  const RelayId id = connection.id;
   driver.streams_.erase(id.value);
-  driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), id, std::string("the connection is ") + ToString(end));
+  driver.peer_.HandleRelayConnectionFailed(driver.world_.now(), id, std::move(reason));
   driver.Kick();
 }
 
-void PeerDriver::HandleWritable(void* self, TcpSocketId) { static_cast<Stream*>(self)->driver->Kick(); }
+void PeerDriver::HandleWritable(void* self) { static_cast<Connection*>(self)->driver->Kick(); }
 
 }  // namespace jsp::netsim

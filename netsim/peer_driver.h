@@ -4,8 +4,10 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
+#include "netsim/stream.h"
 #include "netsim/tcp_host.h"
 #include "netsim/world.h"
 #include "transport/peer.h"
@@ -19,8 +21,8 @@ struct PeerObserver {
 };
 
 // Runs a whole peer on a host of a world, as transport/asio's driver does over real sockets: its own UDP socket, and a
-// connection of its own to each TURN server, over UDP or TCP. Borrows world, TCP and peer, which outlive it. After a
-// command on the peer, call Kick().
+// connection of its own to each TURN server, over UDP, TCP or TLS. Borrows world, TCP and peer, which outlive it. After
+// a command on the peer, call Kick().
 class PeerDriver {
  public:
   // `address` is the host's; relay connections leave from there.
@@ -35,13 +37,13 @@ class PeerDriver {
   void Kick();
 
  private:
-  // To a TURN server, over TCP.
-  struct Stream {
+  // To a TURN server, over TCP or TLS.
+  struct Connection {
     PeerDriver* driver;
     transport::RelayId id;
     SocketAddress server;
-    TcpSocketId socket{};
     turn::StreamFramer framer{};
+    std::unique_ptr<Stream> stream{};
   };
   // The peer while its streams take what it has; transport/asio waits likewise.
   struct Gate;
@@ -51,26 +53,26 @@ class PeerDriver {
   static void HandleTimeout(void* self);
   static void HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
   static void HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote);
-  static void HandleConnected(void* self, TcpSocketId socket);
-  static void HandleOctets(void* self, TcpSocketId socket, std::span<const uint8_t> octets);
-  static void HandleClosed(void* self, TcpSocketId socket, TcpEnd end);
-  static void HandleWritable(void* self, TcpSocketId socket);
+  static void HandleConnected(void* self);
+  static void HandleOctets(void* self, std::span<const uint8_t> octets);
+  static void HandleClosed(void* self, std::string reason);
+  static void HandleWritable(void* self);
 
   void Open(const transport::event::RelayConnectionWanted& wanted);
-  void CloseStream(transport::RelayId id);
   bool IsBlocked() const;
   void Send(const transport::Peer::Transmit& transmit, std::span<const uint8_t> octets);
   // True: it was about a relay connection.
   bool TakeEvent(const transport::PeerEvent& event);
 
   World& world_;
+  NodeId node_;
   TcpHost& tcp_;
   transport::Peer& peer_;
   IpAddress address_;
   PeerObserver observer_;
   EndpointId endpoint_;
-  std::map<uint32_t, std::unique_ptr<Stream>> streams_;  // by RelayId
-  std::map<uint32_t, SocketAddress> udp_;                // by RelayId
+  std::map<uint32_t, std::unique_ptr<Connection>> streams_;  // by RelayId
+  std::map<uint32_t, SocketAddress> udp_;                    // by RelayId
 };
 
 }  // namespace jsp::netsim

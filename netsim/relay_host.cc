@@ -13,7 +13,6 @@ namespace {
 constexpr const char* kRealm = "netsim";
 constexpr turn::Icmp kPortUnreachable{.type = 3, .code = 3};    // RFC 792
 constexpr turn::Icmp kPortUnreachableV6{.type = 1, .code = 4};  // RFC 4443 §3.1
-constexpr uint64_t kUnixTime = 1'700'000'000;
 
 void Gather(const turn::Segment& segment, std::vector<uint8_t>& octets) {
   octets.assign(segment.prefix.begin(), segment.prefix.begin() + segment.prefix_size);
@@ -39,6 +38,9 @@ turn::ServerOptions RelayHost::Complete(const Options& options) {
   turn::ServerOptions complete = options.server;
   const SocketAddress address{options.address, kPort};
   complete.listeners = {{kUdp, turn::ControlTransport::kUdp, address}, {kTcp, turn::ControlTransport::kTcp, address}};
+  if (options.tls) {
+    complete.listeners.push_back({kTls, turn::ControlTransport::kTls, {options.address, kTlsPort}});
+  }
   complete.relay_addresses = {options.address};
   complete.relay_protocols = {turn::RelayProtocol::kUdp};
   return complete;
@@ -50,20 +52,19 @@ RelayHost::RelayHost(World& world, NodeId host, TcpHost& tcp, Options options)
       options_(std::move(options)),
       rng_(world.ForkRng()),
       server_(Complete(options_), rng_),
-      stun_(stun::ServerOptions{}) {
+      stun_(stun::ServerOptions{}),
+      node_(host) {
   endpoint_ = world.Attach(host, {.self = this,
                                   .handle_datagram = &RelayHost::HandleDatagram,
                                   .handle_timeout = &RelayHost::HandleTimeout,
                                   .handle_unreachable = &RelayHost::HandleUnreachable});
-  server_.SetUnixTime(world.now(), kUnixTime);
+  server_.SetUnixTime(world.now(), static_cast<uint64_t>(kUnixTimeOfWorlds));
   world.Bind(endpoint_, address());
   tcp.Listen(address(), {this, &RelayHost::Accept});
+  if (options_.tls) tcp.Listen(tls_address(), {this, &RelayHost::Accept});
 }
 
-RelayHost::~RelayHost() {
-  world_.Detach(endpoint_);
-  for (const auto& [id, connection] : connections_) tcp_.Abort(TcpSocketId(id));
-}
+RelayHost::~RelayHost() { world_.Detach(endpoint_); }
 
 void RelayHost::HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
                                std::span<const uint8_t> datagram) {
@@ -91,33 +92,39 @@ void RelayHost::HandleTimeout(void* self) {
   host.Pump();
 }
 
-TcpObserver RelayHost::Accept(void* self, TcpSocketId id, const SocketAddress&, const SocketAddress& remote) {
+TcpObserver RelayHost::Accept(void* self, TcpSocketId id, const SocketAddress& local, const SocketAddress& remote) {
   auto& host = *static_cast<RelayHost*>(self);
-  host.connections_.insert_or_assign(id.value, Connection{{remote, kTcp}, turn::StreamFramer()});
-  host.by_client_.insert_or_assign(remote, id);
-  return {.self = self, .handle_octets = &RelayHost::HandleOctets, .handle_closed = &RelayHost::HandleClosed};
+  const bool is_tls = local == host.tls_address();
+  const turn::ClientPath path{remote, is_tls ? kTls : kTcp};
+  auto connection = std::make_unique<Connection>(Connection{&host, path});
+  const StreamObserver observer{
+      .self = connection.get(), .handle_octets = &RelayHost::HandleOctets, .handle_closed = &RelayHost::HandleClosed};
+  Stream::Tls tls;
+  if (is_tls) tls.context = host.options_.tls;
+  connection->stream = std::make_unique<Stream>(host.world_, host.node_, host.tcp_, observer, std::move(tls));
+  Stream& stream = *connection->stream;
+  host.connections_.insert_or_assign(KeyOf(path), std::move(connection));
+  return stream.Accept(id);
 }
 
-void RelayHost::HandleOctets(void* self, TcpSocketId id, std::span<const uint8_t> octets) {
-  auto& host = *static_cast<RelayHost*>(self);
-  const auto found = host.connections_.find(id.value);
-  if (found == host.connections_.end()) return;
-  Connection& connection = found->second;
+RelayHost::Connection* RelayHost::Find(const turn::ClientPath& path) {
+  const auto found = connections_.find(KeyOf(path));
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void RelayHost::HandleOctets(void* self, std::span<const uint8_t> octets) {
+  auto& connection = *static_cast<Connection*>(self);
+  RelayHost& host = *connection.host;
   while (const auto message = connection.framer.Next(octets)) host.HandleFromClient(connection.path, *message);
-  if (connection.framer.error()) {
-    HandleClosed(self, id, TcpEnd::kReset);
-    host.tcp_.Abort(id);
-  }
+  if (connection.framer.error()) HandleClosed(self, "not TURN");
   host.Pump();
 }
 
-void RelayHost::HandleClosed(void* self, TcpSocketId id, TcpEnd) {
-  auto& host = *static_cast<RelayHost*>(self);
-  const auto found = host.connections_.find(id.value);
-  if (found == host.connections_.end()) return;
-  const turn::ClientPath path = found->second.path;
-  host.connections_.erase(found);
-  host.by_client_.erase(path.client);
+void RelayHost::HandleClosed(void* self, std::string) {
+  auto& connection = *static_cast<Connection*>(self);
+  RelayHost& host = *connection.host;
+  const turn::ClientPath path = connection.path;
+  host.connections_.erase(KeyOf(path));
   host.server_.HandleClientClosed(host.world_.now(), path);
   host.Pump();
 }
@@ -145,8 +152,8 @@ void RelayHost::HandleFromPeer(const SocketAddress& relay, const SocketAddress& 
   const auto run = server_.HandleFromPeer(world_.now(), handle->second, peer, {datagram, 0}, segments);
   if (!run.to_client) return;
   // What a stream cannot take in time is lost, like any datagram: waiting would only add to everybody's delay.
-  const auto id = by_client_.find(run.to_client->client);
-  if (run.to_client->listener != kUdp && id != by_client_.end() && tcp_.IsBusy(id->second)) return;
+  const Connection* connection = Find(*run.to_client);
+  if (connection != nullptr && connection->stream->IsBusy()) return;
   std::vector<uint8_t> octets;
   for (const turn::Segment& segment : std::span(segments).first(run.segments)) {
     Gather(segment, octets);
@@ -167,9 +174,7 @@ void RelayHost::SendToClient(const turn::ClientPath& path, std::span<const uint8
     world_.Send(endpoint_, address(), path.client, message, IpFragmentation::kAllowed);
     return;
   }
-  const auto id = by_client_.find(path.client);
-  if (id == by_client_.end()) return;
-  tcp_.Write(id->second, message);
+  if (Connection* connection = Find(path)) connection->stream->Write(message);
 }
 
 void RelayHost::HandleEvent(const turn::Server::Event& event) {

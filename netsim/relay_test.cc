@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dtls/certificate.h"
+#include "dtls/stream_identity.h"
 #include "netsim/peer_driver.h"
 #include "netsim/relay_host.h"
 #include "netsim/two_sides.h"
@@ -21,6 +22,12 @@ using turn::ControlTransport;
 
 constexpr const char* kUser = "user";
 constexpr const char* kPassword = "pass";
+constexpr const char* kName = "relay.example";
+
+const dtls::StreamIdentity& Identity() {
+  static const dtls::StreamIdentity identity = *dtls::MakeStreamIdentity({.names = {"DNS:relay.example"}});
+  return identity;
+}
 
 struct Side {
   Side(World& w, NodeId host, IpAddress address, const transport::PeerOptions& options)
@@ -50,6 +57,7 @@ struct RelayTest : ::testing::Test {
     std::vector<ControlTransport> relays{ControlTransport::kUdp};
     bool only_relays = false;
     std::string password = kPassword;
+    std::string name = kName;
     uint64_t seed = 1;
   };
   void Build(const Setup& setup) {
@@ -60,15 +68,22 @@ struct RelayTest : ::testing::Test {
     world = std::make_unique<World>(setup.seed);
     const auto sides = TwoSides::Build(*world, setup.layout);
     server_tcp = std::make_unique<TcpHost>(*world, sides.server_host);
-    relay = std::make_unique<RelayHost>(*world, sides.server_host, *server_tcp,
-                                        RelayHost::DefaultOptions(sides.server_address, kUser, kPassword));
+    auto relay_options = RelayHost::DefaultOptions(sides.server_address, kUser, kPassword);
+    relay_options.tls = *dtls::StreamContext::ForServer(Identity().chain_pem, Identity().key_pem);
+    relay = std::make_unique<RelayHost>(*world, sides.server_host, *server_tcp, std::move(relay_options));
+    const auto trust = *dtls::StreamContext::ForClient({.ca_pem = Identity().chain_pem});
     transport::PeerOptions options;
     options.certificate = *dtls::Certificate::Generate();
     options.stun_servers = {relay->address()};
     options.only_relays = setup.only_relays;
     for (const auto transport : setup.relays) {
       options.relay_servers.push_back(
-          {.address = relay->address(), .transport = transport, .username = kUser, .password = setup.password});
+          {.address = transport == ControlTransport::kTls ? relay->tls_address() : relay->address(),
+           .transport = transport,
+           .host = setup.name,
+           .username = kUser,
+           .password = setup.password,
+           .tls = trust});
     }
     a = std::make_unique<Side>(*world, sides.a_host, sides.a_address, options);
     z = std::make_unique<Side>(*world, sides.z_host, sides.z_address, options);
@@ -119,7 +134,7 @@ struct RelayTest : ::testing::Test {
 };
 
 TEST_F(RelayTest, PeersMeetAtTheirRelaysOverEachTransport) {  // RFC 8656 §3.1
-  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp}) {
+  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls}) {
     SCOPED_TRACE(transport::RelayProtocolName(transport));
     Build({.layout = {.a = NatType::kSymmetric, .z = NatType::kSymmetric}, .relays = {transport}, .only_relays = true});
     ASSERT_TRUE(Connect());
@@ -127,7 +142,7 @@ TEST_F(RelayTest, PeersMeetAtTheirRelaysOverEachTransport) {  // RFC 8656 §3.1
     EXPECT_EQ(stats.selected_pair->local.type, ice::CandidateType::kRelayed);
     EXPECT_EQ(stats.selected_relay, transport);
     EXPECT_EQ(relay->server().allocations(), 2u);
-    EXPECT_EQ(relay->connections(), transport == ControlTransport::kTcp ? 2u : 0u);
+    EXPECT_EQ(relay->connections(), transport == ControlTransport::kUdp ? 0u : 2u);
     EXPECT_EQ(Transfer(500'000, seconds(30)), 500'000u);
   }
 }
@@ -167,8 +182,17 @@ TEST_F(RelayTest, AWrongPasswordIsToldAsSuch) {  // RFC 8489 §9.2.4
   EXPECT_EQ(relay->server().allocations(), 0u);
 }
 
+TEST_F(RelayTest, ACertificateOfAnotherNameIsNotBelieved) {  // RFC 8489 §6.2.3
+  Build({.relays = {ControlTransport::kTls}, .only_relays = true, .name = "turn.example"});
+  world->RunFor(seconds(5));
+  EXPECT_EQ(a->peer.state(), ConnectionState::kFailed);
+  EXPECT_NE(a->peer.stats().state_reason.find("TLS: "), std::string::npos) << a->peer.stats().state_reason;
+  EXPECT_EQ(relay->server().allocations(), 0u);
+  EXPECT_EQ(relay->connections(), 0u);
+}
+
 TEST_F(RelayTest, WhenOnePeerClosesBothDeleteTheirAllocations) {  // RFC 8656 §8
-  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp}) {
+  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls}) {
     Build({.relays = {transport}, .only_relays = true});
     ASSERT_TRUE(Connect());
     EXPECT_EQ(relay->server().allocations(), 2u);
@@ -180,7 +204,7 @@ TEST_F(RelayTest, WhenOnePeerClosesBothDeleteTheirAllocations) {  // RFC 8656 §
 }
 
 TEST_F(RelayTest, SurvivesLossOnTheWayToTheRelay) {
-  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp}) {
+  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls}) {
     SCOPED_TRACE(transport::RelayProtocolName(transport));
     Setup setup{.layout = {.a = NatType::kSymmetric, .z = NatType::kSymmetric}, .relays = {transport}, .seed = 5};
     setup.layout.a_access.loss = UniformLoss{0.02};

@@ -51,7 +51,8 @@ RunResult RunCell(const CellOptions& options) {
   lab_options.layout.z = options.b;
   lab_options.seed = options.seed;
   if (options.relay == RelayService::kPresent) {
-    lab_options.a.relays = lab_options.z.relays = {ControlTransport::kUdp, ControlTransport::kTcp};
+    lab_options.a.relays =
+        lab_options.z.relays = {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls};
   }
   Lab lab(lab_options);
   RunResult result;

@@ -18,7 +18,7 @@ struct CellOptions {
 struct RunResult {
   Outcome outcome = Outcome::kNone;          // of the pair that was nominated
   std::string pair_type;                     // "host-srflx", as side a sees it; empty when nothing was selected
-  std::string relay_protocol;                // of a relayed pair: "udp" or "tcp"
+  std::string relay_protocol;                // of a relayed pair: "udp", "tcp" or "tls"
   std::optional<Duration> to_first_message;  // from the moment that a began to gather, until z had a's message
   // From the same moment until a left a relayed pair for a direct one, when it did.
   std::optional<Duration> to_upgrade;
@@ -27,8 +27,8 @@ struct RunResult {
 };
 
 // One connection attempt between a host behind `a` and a host behind `b`, each a whole peer, with a STUN server in the
-// open, which also relays over UDP and TCP unless there is no relay. Ends when a message went both ways and a pair is
-// nominated, or both sides failed.
+// open, which also relays over UDP, TCP and TLS unless there is no relay. Ends when a message went both ways and a pair
+// is nominated, or both sides failed.
 RunResult RunCell(const CellOptions& options);
 
 }  // namespace jsp::natlab

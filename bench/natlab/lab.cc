@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "dtls/clock_shim.h"
+#include "dtls/stream_identity.h"
 
 namespace jsp::natlab {
 namespace {
@@ -12,6 +13,29 @@ using transport::ConnectionState;
 
 constexpr const char* kUser = "natlab";
 constexpr const char* kPassword = "natlab";
+constexpr const char* kName = "relay.example";
+
+// The server's certificate and who believes it, once for all labs of the process.
+struct Tls {
+  std::shared_ptr<const dtls::StreamContext> server;
+  std::shared_ptr<const dtls::StreamContext> trust;
+  std::string error;
+};
+
+Tls MakeTls() {
+  (void)dtls::SeedOpenSslRandomForSimulation(0);
+  const auto identity = dtls::MakeStreamIdentity({.names = {std::string("DNS:") + kName}});
+  if (!identity) return {nullptr, nullptr, identity.error()};
+  const auto server = dtls::StreamContext::ForServer(identity->chain_pem, identity->key_pem);
+  const auto trust = dtls::StreamContext::ForClient({.ca_pem = identity->chain_pem});
+  if (!server || !trust) return {nullptr, nullptr, server ? trust.error() : server.error()};
+  return {*server, *trust, {}};
+}
+
+const Tls& SharedTls() {
+  static const Tls tls = MakeTls();
+  return tls;
+}
 
 }  // namespace
 
@@ -42,12 +66,15 @@ bool LabSide::IsRelayed() const {
 }
 
 Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
+  const Tls& tls = SharedTls();
+  trust_ = tls.trust;
+  error_ = tls.error;
   (void)dtls::SeedOpenSslRandomForSimulation(options.seed);
   const auto sides = netsim::TwoSides::Build(world, options.layout);
   server_tcp_ = std::make_unique<netsim::TcpHost>(world, sides.server_host);
-  server_ =
-      std::make_unique<netsim::RelayHost>(world, sides.server_host, *server_tcp_,
-                                          netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword));
+  auto server_options = netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword);
+  server_options.tls = tls.server;
+  server_ = std::make_unique<netsim::RelayHost>(world, sides.server_host, *server_tcp_, std::move(server_options));
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
     error_ = "no certificate: " + certificate.error();
@@ -65,7 +92,12 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
   options.only_relays = setup.only_relays;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(
-        {.address = server_->address(), .transport = transport, .username = kUser, .password = kPassword});
+        {.address = transport == turn::ControlTransport::kTls ? server_->tls_address() : server_->address(),
+         .transport = transport,
+         .host = kName,
+         .username = kUser,
+         .password = kPassword,
+         .tls = trust_});
   }
   return options;
 }

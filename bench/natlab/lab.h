@@ -80,6 +80,7 @@ class Lab {
 
   std::unique_ptr<netsim::TcpHost> server_tcp_;
   std::unique_ptr<netsim::RelayHost> server_;
+  std::shared_ptr<const dtls::StreamContext> trust_;
   std::string error_;
 };
 

@@ -31,7 +31,8 @@ std::vector<Path> AllPaths() {
   return {{"host", NatType::kPublic, NatType::kPublic, {}},
           {"srflx", NatType::kPort, NatType::kPort, {}},
           {"relay-udp", NatType::kPort, NatType::kPort, {ControlTransport::kUdp}},
-          {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}}};
+          {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}},
+          {"relay-tls", NatType::kPort, NatType::kPort, {ControlTransport::kTls}}};
 }
 
 // A good home access: 50 Mbit/s both ways, 10 ms ± 0.5 ms, one packet of ten thousand lost.

@@ -14,9 +14,9 @@ struct PathOptions {
   size_t octets = 4'000'000;  // of the bulk transfer, in the first run
 };
 
-// The ways between two peers, all under the same links (bench/natlab/README.md): directly between public hosts, directly
-// between NATs, and by a TURN server that only side a uses, over each transport. In virtual time, so that the same
-// options give the same figures on every machine: what differs is protocols and ways, not the processor. The error
+// The ways between two peers, all under the same links (bench/natlab/README.md): directly between public hosts,
+// directly between NATs, and by a TURN server that only side a uses, over each transport. In virtual time, so that the
+// same options give the same figures on every machine: what differs is protocols and ways, not the processor. The error
 // names the path that did not come about.
 Expected<std::vector<PathReport>, std::string> RunPaths(const PathOptions& options);
 

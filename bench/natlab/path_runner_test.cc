@@ -32,13 +32,14 @@ TEST_F(PathRunnerTest, RoundTripsAreThoseOfTheLinks) {
     EXPECT_GT(Find(name).rtt_ms.p50, 38) << name;
     EXPECT_LT(Find(name).rtt_ms.p50, 43) << name;
   }
-  for (const char* name : {"relay-udp", "relay-tcp"}) {
+  for (const char* name : {"relay-udp", "relay-tcp", "relay-tls"}) {
     EXPECT_GT(Find(name).rtt_ms.p50, 78) << name;
     EXPECT_LT(Find(name).rtt_ms.p50, 84) << name;
   }
 }
 
-TEST_F(PathRunnerTest, ARelayOverTcpTakesItsHandshakeLongerToConnect) {
+TEST_F(PathRunnerTest, EachHandshakeMoreTakesARoundTripLongerToConnect) {  // RFC 9293 §3.5, RFC 8446 §2
+  EXPECT_GT(Find("relay-tls").connect_ms.p50, Find("relay-tcp").connect_ms.p50 + 30);
   EXPECT_GT(Find("relay-tcp").connect_ms.p50, Find("relay-udp").connect_ms.p50 + 30);
   EXPECT_GT(Find("relay-udp").connect_ms.p50, Find("srflx").connect_ms.p50);
 }

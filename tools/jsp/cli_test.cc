@@ -230,7 +230,7 @@ TEST(CliTest, NatlabMeasuresThePathsAlikeEachTime) {
     EXPECT_GT(path.at("rtt_ms").at("p50").to_number<double>(), 0);
     EXPECT_GT(path.at("mbytes_per_s").to_number<double>(), 0);
   }
-  EXPECT_EQ(names, "host srflx relay-udp relay-tcp");
+  EXPECT_EQ(names, "host srflx relay-udp relay-tcp relay-tls");
 }
 
 }  // namespace

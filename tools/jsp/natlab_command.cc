@@ -115,7 +115,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
-  command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP and TCP");
+  command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP, TCP and TLS");
   command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");
   command->callback([arguments, &exit_code] { exit_code = RunNatlab(*arguments); });
