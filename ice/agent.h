@@ -16,6 +16,7 @@
 #include "ice/metrics.h"
 #include "ice/options.h"
 #include "ice/pair_stats.h"
+#include "stun/transaction_id.h"
 namespace jsp::ice {
 
 enum class SetRemoteError : uint8_t { kBadCredentials, kClosed };
@@ -92,6 +93,8 @@ class Agent {
   // True once a check or response with valid integrity came from `remote` over `local`, of a pair that still exists: a
   // multiplexer may route by it, although nothing but STUN is taken before IsValidated. O(1).
   bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;
+  // True while a request of ours with this transaction waits for its answer. O(1).
+  bool IsAwaiting(const stun::TransactionId& id) const;
   const Metrics& metrics() const;
   std::vector<PairStats> pair_stats() const;
 

@@ -45,6 +45,8 @@ const char* ToString(StateReason reason) {
       return "closed locally";
     case StateReason::kNominationFailed:
       return "nomination failed";
+    case StateReason::kRestartUnanswered:
+      return "the ICE restart was not answered";
   }
   return "unknown";
 }

@@ -22,7 +22,8 @@ enum class StateReason : uint8_t {
   kNoTrafficFromPeer,  // disconnected_timeout
   kTrafficResumed,
   kClosedLocally,
-  kNominationFailed,  // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
+  kNominationFailed,   // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
+  kRestartUnanswered,  // no pair is left, and a restart that was begun got no description within restart_timeout
 };
 const char* ToString(StateReason reason);
 
@@ -46,7 +47,13 @@ struct CandidateDiscovered {
 struct RoleChanged {
   Role role;
 };
+// Generations only: the new generation found no pair, and the old one, whose pair still works, is the present one
+// again.
+struct RestartFailed {
+  StateReason reason;
+};
 }  // namespace event
-using Event = std::variant<event::StateChanged, event::PairSelected, event::CandidateDiscovered, event::RoleChanged>;
+using Event = std::variant<event::StateChanged, event::PairSelected, event::CandidateDiscovered, event::RoleChanged,
+                           event::RestartFailed>;
 
 }  // namespace jsp::ice

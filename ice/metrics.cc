@@ -39,4 +39,16 @@ const char* ToString(DropReason reason) {
   return "unknown";
 }
 
+Metrics& Metrics::operator+=(const Metrics& other) {
+  checks_sent += other.checks_sent;
+  checks_retransmitted += other.checks_retransmitted;
+  checks_received += other.checks_received;
+  responses_received += other.responses_received;
+  consent_requests_sent += other.consent_requests_sent;
+  keepalives_sent += other.keepalives_sent;
+  role_conflicts += other.role_conflicts;
+  for (size_t i = 0; i < dropped.size(); ++i) dropped[i] += other.dropped[i];
+  return *this;
+}
+
 }  // namespace jsp::ice

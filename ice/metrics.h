@@ -33,6 +33,7 @@ struct Metrics {
   uint64_t keepalives_sent = 0;
   uint64_t role_conflicts = 0;
   std::array<uint64_t, static_cast<size_t>(DropReason::kCount)> dropped{};
+  Metrics& operator+=(const Metrics& other);
 };
 
 }  // namespace jsp::ice

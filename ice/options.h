@@ -44,6 +44,10 @@ struct Options {
   Duration disconnected_timeout = std::chrono::seconds(10);
   // RFC 8445 §11: Tr, at least 15 s.
   Duration keepalive_interval = std::chrono::seconds(15);
+  // RFC 7675 §5.1: a session that lost consent resumes by an ICE restart only. How long it stays disconnected and waits
+  // for one before it has failed (0: it fails at once), and how long one that we began may wait for its answer then.
+  Duration restart_patience{};
+  Duration restart_timeout = std::chrono::seconds(30);
   size_t max_local_candidates = 64;
   size_t max_remote_candidates = 256;  // signalled and peer-reflexive together
   size_t max_pairs = 100;              // RFC 8445 §6.1.2.5

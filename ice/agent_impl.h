@@ -1,0 +1,63 @@
+#pragma once
+#include <algorithm>
+#include <optional>
+
+#include "base/event_queue.h"
+#include "ice/agent.h"
+#include "ice/binding_responder.h"
+#include "ice/check_runner.h"
+#include "ice/pairing.h"
+#include "ice/role.h"
+#include "ice/selection.h"
+#include "ice/session_state.h"
+#include "stun/message_view.h"
+namespace jsp::ice {
+
+// The wiring: which part hears of what. The rules are in the parts.
+struct Agent::Impl {
+  Impl(const Options& given, Rng& random, Timestamp at)
+      : options(Sanitized(given)),
+        rng(random),
+        session(options, events),
+        pairing(options, metrics),
+        runner(options, pairing, metrics, random),
+        responder(Credentials::Random(random), options.max_early_checks, metrics),
+        role(options.role, random),
+        selection(options, pairing, session, events, random),
+        now(at) {}
+
+  void Tick(Timestamp at) { now = std::max(now, at); }
+  void Advance();
+  void End(State state, StateReason reason);
+  void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
+
+  const CandidatePair* FindLive(const AddressPair& path) const {
+    return session.IsOver() ? nullptr : pairing.checklist().Find(path);
+  }
+
+  void HandleRequest(const AddressPair& path, const stun::MessageView& message);
+  bool HandleResponse(const AddressPair& path, const stun::MessageView& message);
+  void HandleSuccess(const CheckTransaction& done, const SocketAddress& mapped);
+  void HandleError(const CheckPlan& plan, uint16_t code);
+  void HandleFailure(const CheckPlan& plan);
+  void HandleConsent(Consent::Action action);
+  void HandleNominated(CandidatePair& pair);
+
+  bool ResolveRole(const std::optional<RoleAttribute>& theirs);
+  void ApplyRole();
+  void AcceptCheck(const EarlyCheck& check);
+
+  Options options;
+  Rng& rng;
+  Metrics metrics;
+  EventQueue<Event> events;
+  SessionState session;
+  Pairing pairing;
+  CheckRunner runner;
+  BindingResponder responder;
+  RoleArbiter role;
+  Selection selection;
+  Timestamp now;
+};
+
+}  // namespace jsp::ice

@@ -1,0 +1,183 @@
+// What Agent makes of checks, of responses, and of time.
+#include <string>
+#include <utility>
+
+#include "ice/agent_impl.h"
+#include "ice/stun_attributes.h"
+#include "stun/error_code.h"
+namespace jsp::ice {
+
+// Everything that time or the last input made due.
+void Agent::Impl::Advance() {
+  while (const auto plan = runner.transactions().PopTimedOut(now)) HandleFailure(*plan);
+  while (const auto action = selection.PopDue(now)) HandleConsent(*action);
+  if (session.IsOver()) return;
+  if (role.role() == Role::kControlling) {
+    if (const auto chosen = selection.ChooseNomination(now)) runner.Nominate(*chosen);
+  }
+  runner.Run(now, role.attribute());
+  if (!runner.IsIdle()) return;
+  if (const auto failure = session.FindFailure(now, pairing.checklist().size())) End(State::kFailed, *failure);
+}
+
+void Agent::Impl::End(State state, StateReason reason) {
+  session.Enter(state, reason);
+  selection.Stop();
+  runner.Clear();
+  responder.Clear();
+  // What became of the pairs of a failed session is for the post-mortem.
+  if (state == State::kClosed) pairing.Clear();
+}
+
+void Agent::Impl::HandleRequest(const AddressPair& path, const stun::MessageView& message) {
+  if (!pairing.local().FindByBase(path.local)) return Drop(DropReason::kUnknownLocalAddress);
+  if (!IsUsableAddress(path.remote)) return Drop(DropReason::kWrongAddress);
+  if (const auto forgery = responder.FindForgery(message)) return Drop(*forgery);
+  ++metrics.checks_received;
+  const auto check = ReadCheck(message);
+  if (!check) {
+    Drop(DropReason::kBadRequest);
+    return responder.AnswerError(message.transaction_id(), path, check.error());
+  }
+  if (!ResolveRole(check->role)) {
+    return responder.AnswerError(message.transaction_id(), path, RequestFault{stun::error_code::kRoleConflict, {}, 0});
+  }
+  // RFC 8445 §7.3: answered at once, whether the peer's credentials are known or not.
+  responder.AnswerSuccess(message.transaction_id(), path);
+  if (!runner.transactions().HasCredentials()) {
+    responder.Remember(path, *check);
+    return;
+  }
+  AcceptCheck({path, std::string(check->sender_ufrag), check->priority, check->use_candidate});
+}
+
+bool Agent::Impl::ResolveRole(const std::optional<RoleAttribute>& theirs) {
+  const auto verdict = role.HandleRequest(theirs);
+  if (verdict == RoleArbiter::Verdict::kNoConflict) return true;
+  ++metrics.role_conflicts;
+  if (verdict == RoleArbiter::Verdict::kRefuse) return false;
+  ApplyRole();
+  return true;
+}
+
+void Agent::Impl::ApplyRole() {
+  pairing.SetRole(role.role());
+  selection.ResetNomination();
+  runner.CancelNomination();
+  events.Push(event::RoleChanged{role.role()});
+}
+
+void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
+  // RFC 8445 §7.3.1.4: the password for a triggered check is found by the sender's ufrag. A sender that is not the one
+  // described to us (a fork) was answered, and that is all.
+  if (check.sender_ufrag != runner.transactions().remote_ufrag()) return;
+  const auto [pair, is_new_candidate] = pairing.FindOrAdd(check.path, check.priority);
+  if (pair == nullptr) return;
+  pair->is_authenticated = true;
+  if (is_new_candidate) events.Push(event::CandidateDiscovered{pairing.RemoteOf(*pair), false});
+  selection.HandleTraffic(now, check.path);
+  // RFC 8445 §7.3.1.5. What was valid long ago is checked anew before data moves there (RFC 7675 §5.1).
+  const bool is_nomination = check.use_candidate && role.role() == Role::kControlled && !pair->is_nominated;
+  const bool is_usable = pair->valid && (pair->is_selected || selection.IsFresh(now, *pair));
+  if (is_nomination && is_usable) return HandleNominated(*pair);
+  pair->nominate_on_success = pair->nominate_on_success || is_nomination;
+  // Else a valid pair needs no further check (RFC 8445 §7.3.1.4), unless the selected one has gone silent: then the
+  // peer may have moved to this one.
+  if (!pair->valid || is_nomination || (selection.IsSilent() && !pair->is_selected)) runner.Trigger(*pair);
+}
+
+bool Agent::Impl::HandleResponse(const AddressPair& path, const stun::MessageView& message) {
+  const CheckTransaction* transaction = runner.transactions().Find(message.transaction_id());
+  if (transaction == nullptr) {
+    Drop(DropReason::kUnknownTransaction);
+    return false;
+  }
+  if (message.VerifyFingerprint() == stun::IntegrityStatus::kInvalid) return Drop(DropReason::kBadFingerprint), true;
+  // RFC 8489 §9.1.4: a response without valid integrity is ignored as if it had not come; so is a forged 487.
+  if (!runner.transactions().IsAuthentic(message)) return Drop(DropReason::kBadIntegrity), true;
+  if (path != transaction->plan.pair) {
+    // RFC 8445 §7.2.5.2.1: the addresses must be symmetric, or the pair has failed; a valid one does not lose that.
+    Drop(DropReason::kWrongAddress);
+    if (transaction->plan.purpose == CheckPurpose::kCheck) {
+      HandleFailure(runner.transactions().Take(message.transaction_id()).plan);
+    }
+    return true;
+  }
+  const bool is_success = message.message_class() == stun::MessageClass::kSuccessResponse;
+  const auto mapped = message.FindAddress(stun::AttributeType::kXorMappedAddress);
+  const auto error = message.FindError();
+  if (is_success ? !mapped : !error) return Drop(DropReason::kMissingAttribute), true;
+  const CheckTransaction done = runner.transactions().Take(message.transaction_id());
+  ++metrics.responses_received;
+  is_success ? HandleSuccess(done, *mapped) : HandleError(done.plan, error->code);
+  return true;
+}
+
+void Agent::Impl::HandleSuccess(const CheckTransaction& done, const SocketAddress& mapped) {
+  const AddressPair& path = done.plan.pair;
+  if (done.plan.purpose != CheckPurpose::kConsent) {
+    CandidatePair* pair = pairing.checklist().Find(path);
+    // RFC 8445 §8.1.2: a nomination removed the pair while its check was under way, and yet it is valid.
+    if (pair == nullptr && pairing.IsCompleted()) pair = pairing.FindOrAdd(path, 0).pair;
+    if (pair == nullptr) return;
+    const auto discovered = pairing.SetValid(*pair, mapped, now - done.sent_at, now);
+    if (discovered) events.Push(event::CandidateDiscovered{pairing.local().Get(*discovered), true});
+    ++pair->responses_received;
+    pair->is_authenticated = true;
+    runner.Settle(path);
+    // RFC 8445 §7.2.5.3.4
+    const bool nominated_by_us = done.plan.purpose == CheckPurpose::kNomination && role.role() == Role::kControlling;
+    const bool nominated_by_peer = pair->nominate_on_success && role.role() == Role::kControlled;
+    nominated_by_us || nominated_by_peer ? HandleNominated(*pair) : selection.HandleValid(now, *pair);
+  }
+  selection.HandleGranted(now, path);
+}
+
+void Agent::Impl::HandleError(const CheckPlan& plan, uint16_t code) {
+  if (code == stun::error_code::kRoleConflict) {
+    // RFC 8445 §7.2.5.1: switch, change the tie-breaker, and check the pair again in the new role.
+    ++metrics.role_conflicts;
+    const bool is_stuck = role.IsExhausted();
+    if (role.HandleRoleConflict(plan.role, rng)) ApplyRole();
+    CandidatePair* pair = pairing.checklist().Find(plan.pair);
+    if (is_stuck || pair == nullptr || plan.purpose == CheckPurpose::kConsent) return HandleFailure(plan);
+    if (!pair->valid) runner.Trigger(*pair);
+    return;
+  }
+  // RFC 7675 §5.2: an authenticated 403 revokes consent at once.
+  if (code == stun::error_code::kForbidden && selection.Is(plan.pair)) {
+    return End(State::kFailed, StateReason::kConsentExpired);
+  }
+  HandleFailure(plan);  // RFC 8445 §7.2.5.2.4
+}
+
+// A check did not succeed, or never will.
+void Agent::Impl::HandleFailure(const CheckPlan& plan) {
+  if (plan.purpose == CheckPurpose::kConsent) return;
+  if (plan.purpose == CheckPurpose::kNomination) {
+    const bool still_ours = role.role() == Role::kControlling && !pairing.IsCompleted();
+    return still_ours ? End(State::kFailed, StateReason::kNominationFailed) : void();
+  }
+  runner.Fail(plan.pair);
+}
+
+void Agent::Impl::HandleConsent(Consent::Action action) {
+  switch (action) {
+    case Consent::Action::kSendRequest:
+      return runner.StartConsent(now, *selection.path(), role.attribute());
+    case Consent::Action::kSendKeepalive:
+      return runner.StartKeepalive(*selection.path());
+    case Consent::Action::kDisconnect:
+      return session.Enter(State::kDisconnected, StateReason::kNoTrafficFromPeer);
+    case Consent::Action::kExpire:
+      return End(State::kFailed, StateReason::kConsentExpired);
+  }
+}
+
+// RFC 8445 §8.1.2: what is not valid is checked no more, but a response still counts.
+void Agent::Impl::HandleNominated(CandidatePair& pair) {
+  if (!pairing.IsCompleted()) runner.Conclude();
+  selection.HandleNominated(now, pair);
+}
+
+}  // namespace jsp::ice
