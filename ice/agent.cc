@@ -20,6 +20,8 @@ Expected<void, AddCandidateError> Agent::AddLocalCandidate(Timestamp now, Candid
   impl_->Tick(now);
   if (impl_->session.IsOver()) return Unexpected(AddCandidateError::kClosed);
   if (impl_->session.local_ended()) return Unexpected(AddCandidateError::kAfterEndOfCandidates);
+  // RFC 8445 §5.2: "a lite agent doesn't gather" others.
+  if (impl_->IsLite() && candidate.type != CandidateType::kHost) return Unexpected(AddCandidateError::kNotForLite);
   const auto added = impl_->pairing.AddLocal(std::move(candidate));
   if (!added) return added;
   impl_->session.HandleCandidate(impl_->now);
@@ -43,12 +45,15 @@ Expected<void, SetRemoteError> Agent::SetRemoteDescription(Timestamp now, const 
     if (impl.runner.transactions().IsRemote(remote.credentials)) return {};
     return Unexpected(SetRemoteError::kBadCredentials);
   }
+  // Two lite agents would send to addresses that nobody has checked, without consent (RFC 7675 §5.1).
+  if (impl.IsLite() && remote.ice_lite) return Unexpected(SetRemoteError::kBothLite);
   impl.runner.transactions().SetCredentials(impl.responder.credentials(), remote.credentials);
   // RFC 8445 §6.1.1: against a lite agent "the full agent MUST take the controlling role".
   if (remote.ice_lite && impl.role.Become(Role::kControlling)) impl.ApplyRole();
+  if (impl.IsLite() && impl.role.Become(Role::kControlled)) impl.ApplyRole();
   impl.runner.SetPacing(std::max(impl.options.pacing_interval, remote.pacing_interval));
   impl.session.Start(impl.now);
-  impl.pairing.Start(impl.role.role());
+  if (!impl.IsLite()) impl.pairing.Start(impl.role.role());
   for (const EarlyCheck& check : impl.responder.TakeEarly()) impl.AcceptCheck(check);
   impl.Advance();
   return {};

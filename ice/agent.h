@@ -19,7 +19,7 @@
 #include "stun/transaction_id.h"
 namespace jsp::ice {
 
-enum class SetRemoteError : uint8_t { kBadCredentials, kClosed };
+enum class SetRemoteError : uint8_t { kBadCredentials, kClosed, kBothLite };
 
 // What the other side signalled about itself, without its candidates.
 struct RemoteDescription {

@@ -46,6 +46,8 @@ struct Agent::Impl {
   bool ResolveRole(const std::optional<RoleAttribute>& theirs);
   void ApplyRole();
   void AcceptCheck(const EarlyCheck& check);
+  void AcceptAsLite(CandidatePair& pair, const EarlyCheck& check);
+  bool IsLite() const { return options.implementation == Implementation::kLite; }
 
   Options options;
   Rng& rng;

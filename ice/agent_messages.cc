@@ -52,6 +52,8 @@ void Agent::Impl::HandleRequest(const AddressPair& path, const stun::MessageView
 }
 
 bool Agent::Impl::ResolveRole(const std::optional<RoleAttribute>& theirs) {
+  // RFC 8445 §6.1.1: a lite agent is controlled by its full peer, whatever the tie-breakers.
+  if (IsLite()) return !theirs || theirs->role == Role::kControlling;
   const auto verdict = role.HandleRequest(theirs);
   if (verdict == RoleArbiter::Verdict::kNoConflict) return true;
   ++metrics.role_conflicts;
@@ -75,6 +77,7 @@ void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
   if (pair == nullptr) return;
   pair->is_authenticated = true;
   if (is_new_candidate) events.Push(event::CandidateDiscovered{pairing.RemoteOf(*pair), false});
+  if (IsLite()) return AcceptAsLite(*pair, check);
   selection.HandleTraffic(now, check.path);
   // RFC 8445 §7.3.1.5. What was valid long ago is checked anew before data moves there (RFC 7675 §5.1).
   const bool is_nomination = check.use_candidate && role.role() == Role::kControlled && !pair->is_nominated;
@@ -84,6 +87,15 @@ void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
   // Else a valid pair needs no further check (RFC 8445 §7.3.1.4), unless the selected one has gone silent: then the
   // peer may have moved to this one.
   if (!pair->valid || is_nomination || (selection.IsSilent() && !pair->is_selected)) runner.Trigger(*pair);
+}
+
+// RFC 8445 §7.3.2: what the peer checks is valid without a check of ours, what it nominates is selected. Its requests,
+// of which consent needs one every few seconds, are the only sign of consent that a lite agent has.
+void Agent::Impl::AcceptAsLite(CandidatePair& pair, const EarlyCheck& check) {
+  if (!pair.valid) (void)pairing.SetValid(pair, check.path.local, Duration{}, now);
+  pair.valid->at = now;
+  if (check.use_candidate && !pair.is_nominated) HandleNominated(pair);
+  selection.HandleGranted(now, check.path);
 }
 
 bool Agent::Impl::HandleResponse(const AddressPair& path, const stun::MessageView& message) {
@@ -164,6 +176,8 @@ void Agent::Impl::HandleFailure(const CheckPlan& plan) {
 void Agent::Impl::HandleConsent(Consent::Action action) {
   switch (action) {
     case Consent::Action::kSendRequest:
+      // RFC 8445 §11: to a lite agent keepalives are all that it sends by itself.
+      if (IsLite()) return runner.StartKeepalive(*selection.path());
       return runner.StartConsent(now, *selection.path(), role.attribute());
     case Consent::Action::kSendKeepalive:
       return runner.StartKeepalive(*selection.path());

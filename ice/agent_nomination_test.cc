@@ -157,7 +157,7 @@ TEST(AgentNominationTest, NominatesAtOnceWhenTheBetterPairsHaveFailed) {
 }
 
 TEST(AgentNominationTest, WaitsNominationDelayEvenForTheBestPair) {
-  LoneAgent lone({.nomination_delay = 300ms});
+  LoneAgent lone({.nomination = {.delay = 300ms}});
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
   lone.Advance(0ms);

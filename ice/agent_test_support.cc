@@ -40,8 +40,7 @@ void EventLog::Add(const Event& event) {
   std::visit(Overloaded{[&](const event::StateChanged& e) { states.push_back(e); },
                         [&](const event::PairSelected& e) { selections.push_back(e); },
                         [&](const event::CandidateDiscovered& e) { discoveries.push_back(e); },
-                        [&](const event::RoleChanged& e) { roles.push_back(e); },
-                        [](const event::RestartFailed&) {}},
+                        [&](const event::RoleChanged& e) { roles.push_back(e); }, [](const event::RestartFailed&) {}},
              event);
 }
 
@@ -217,7 +216,9 @@ std::optional<SocketAddress> AgentPair::Nat::Unmap(const SocketAddress& mapped, 
 
 void AgentPair::Describe(Side to) {
   const Agent& other = agent(Other(to));
-  JSP_CHECK(agent(to).SetRemoteDescription(now_, {other.local_credentials(), false, true}).has_value());
+  const Options& theirs = to == Side::kZ ? config_.a : config_.z;
+  const bool is_lite = theirs.implementation == Implementation::kLite;
+  JSP_CHECK(agent(to).SetRemoteDescription(now_, {other.local_credentials(), is_lite, true}).has_value());
   Drain(to);
 }
 

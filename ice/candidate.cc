@@ -45,6 +45,8 @@ const char* ToString(AddCandidateError error) {
       return "agent is closed";
     case AddCandidateError::kUnsupportedComponent:
       return "unsupported component";
+    case AddCandidateError::kNotForLite:
+      return "not for a lite agent";
   }
   return "unknown";
 }

@@ -22,6 +22,7 @@ enum class AddCandidateError : uint8_t {
   kAfterEndOfCandidates,
   kClosed,
   kUnsupportedComponent,  // only component 1 exists
+  kNotForLite,            // a lite agent has host candidates only
 };
 const char* ToString(AddCandidateError error);
 

@@ -40,6 +40,13 @@ TEST(LocalCandidatesTest, GivesUniquePrioritiesToSixtyFourOfAType) {
   EXPECT_EQ(priorities.size(), 64u);
 }
 
+TEST(LocalCandidatesTest, ARelayedCandidateThatIsAHostCandidateIsDropped) {  // RFC 8445 §5.1.1.2, §5.1.3
+  LocalCandidates local(4);
+  ASSERT_TRUE(local.Add(Host("192.0.2.1:49152")));
+  EXPECT_EQ(local.Add(Relayed("192.0.2.1:49152")).error(), AddCandidateError::kDuplicate);
+  EXPECT_TRUE(local.Add(Relayed("192.0.2.1:49153")));
+}
+
 TEST(LocalCandidatesTest, PrefersTheCheaperNetwork) {
   LocalCandidates local(4);
   Candidate cellular = Host("192.0.2.1:1");

@@ -12,7 +12,7 @@ constexpr Duration kMinInterval = std::chrono::seconds(4);
 Consent::Consent(const Options& options)
     : interval_(options.consent_interval),
       timeout_(options.consent_timeout),
-      disconnected_timeout_(options.disconnected_timeout),
+      disconnected_timeout_(options.mobility.disconnected_timeout),
       keepalive_interval_(options.keepalive_interval) {}
 
 void Consent::Start(Timestamp now, Timestamp granted_at, Rng& rng) {

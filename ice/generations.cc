@@ -42,7 +42,6 @@ Expected<void, RestartError> Generations::Restart(Timestamp now) {
   current_ = Agent(options, *rng_, now);
   is_awaiting_ = true;
   for (const Candidate& candidate : candidates_) (void)current_.AddLocalCandidate(now, candidate);
-  if (local_ended_) current_.EndOfLocalCandidates(now);
   Sync(now);
   return {};
 }
@@ -65,7 +64,6 @@ Expected<void, AddCandidateError> Generations::AddLocalCandidate(Timestamp now, 
 }
 
 void Generations::EndOfLocalCandidates(Timestamp now) {
-  local_ended_ = true;
   current_.EndOfLocalCandidates(now);
   Sync(now);
 }
@@ -231,7 +229,7 @@ Generations::Told Generations::JudgeLost(Timestamp now) {
   if (current_heard_.state == State::kChecking) {
     hold_until_ = Timestamp::Never();  // the PAC timer ends it
   } else if (hold_until_ == Timestamp::Never()) {
-    hold_until_ = now + (has_failed ? options_.restart_patience : options_.restart_timeout);
+    hold_until_ = now + (has_failed ? options_.mobility.restart_patience : options_.mobility.restart_timeout);
   }
   if (now >= hold_until_) {
     hold_until_ = Timestamp::Never();

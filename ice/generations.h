@@ -28,9 +28,9 @@ class Generations {
 
   Generations(const Options& options, Rng& rng, Timestamp now);
 
-  // Begins a generation with new credentials, the same role and the candidates that are still there; the owner signals
-  // it. Again before the peer answered: begins it anew. kNotNegotiated before the first remote description: there is
-  // nothing to restart.
+  // Begins a generation with new credentials, the same role and the candidates that are still there; more may come, so
+  // EndOfLocalCandidates is due again. The owner signals it. Again before the peer answered: begins it anew.
+  // kNotNegotiated before the first remote description: there is nothing to restart.
   Expected<void, RestartError> Restart(Timestamp now);
   // A restart was begun and SetRemoteDescription has not followed.
   bool IsAwaitingDescription() const { return is_awaiting_; }
@@ -90,7 +90,6 @@ class Generations {
   Told previous_heard_;
   Told told_;
   std::vector<Candidate> candidates_;  // of this host, as they were added
-  bool local_ended_ = false;
   bool is_awaiting_ = false;
   std::optional<AddressPair> told_path_;
   Timestamp hold_until_;    // then a session without a pair that nobody restarted has failed

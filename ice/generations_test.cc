@@ -32,7 +32,7 @@ class GenerationsTest : public ::testing::Test {
   static Options With(Role role, Duration patience = {}) {
     Options options;
     options.role = role;
-    options.restart_patience = patience;
+    options.mobility.restart_patience = patience;
     return options;
   }
   void Open(Duration patience = {}) {
@@ -47,6 +47,7 @@ class GenerationsTest : public ::testing::Test {
   }
   // Tells `to` the present generation of `from`.
   void Describe(End& to, End& from) {
+    from.session.EndOfLocalCandidates(now_);
     ASSERT_TRUE(to.session.SetRemoteDescription(now_, {from.session.local_credentials(), false, true}));
     for (Candidate candidate : from.session.local_candidates()) {
       candidate.base = {};

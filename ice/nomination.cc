@@ -2,7 +2,7 @@
 namespace jsp::ice {
 
 Nomination::Nomination(const Options& options)
-    : delay_(options.nomination_delay),
+    : delay_(options.nomination.delay),
       patience_(options.nomination.patience),
       patience_relayed_(options.nomination.patience_relayed) {}
 

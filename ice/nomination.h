@@ -7,7 +7,7 @@ namespace jsp::ice {
 
 // When the controlling agent nominates, and which pair (RFC 8445 §8.1.1: "a matter of local optimization"). Regular
 // nomination, once: the best valid pair,
-//  - at once when no better pair is waiting, frozen or in progress (after nomination_delay, 0 by default);
+//  - at once when no better pair is waiting, frozen or in progress (after nomination.delay, 0 by default);
 //  - else when the better ones have all failed;
 //  - else after patience from the first valid pair, or patience_relayed while the best valid pair
 //    is relayed: a better pair that did not answer by then is taken for hopeless.

@@ -93,7 +93,7 @@ TEST_F(NominationTest, IsMorePatientWithARelayedPair) {
 }
 
 TEST_F(NominationTest, AddsTheDelayThatWasAskedFor) {
-  Nomination nomination{Options{.nomination_delay = 100ms}};
+  Nomination nomination{Options{.nomination = {.delay = 100ms}}};
   CandidatePair& best = Add(1, 1);
   Validate(best);
   EXPECT_FALSE(nomination.Choose(At(0s), list_));

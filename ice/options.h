@@ -7,12 +7,17 @@
 namespace jsp::ice {
 
 enum class Role : uint8_t { kControlling, kControlled };
+// RFC 8445 §2.5: a lite agent has host candidates only, checks nothing, and answers. For hosts that everybody reaches.
+enum class Implementation : uint8_t { kFull, kLite };
 
 constexpr Duration kDefaultPacingInterval = std::chrono::milliseconds(50);  // RFC 8445 §14.2
 
 // The controlling side's choice of moment, see nomination.h.
 struct NominationOptions {
-  // How much longer than nomination_delay a better pair that is still in progress may hold up the nomination of a valid
+  // How long to prefer a better pair over the first valid one before nominating (0: at once when no better pair is
+  // still in progress).
+  Duration delay{};
+  // How much longer than `delay` a better pair that is still in progress may hold up the nomination of a valid
   // one (RFC 8863 §4); the second one when the valid pair is relayed. Data flows meanwhile.
   Duration patience = std::chrono::milliseconds(500);
   Duration patience_relayed = std::chrono::milliseconds(2000);
@@ -21,9 +26,20 @@ struct NominationOptions {
   Duration pacing_interval = std::chrono::milliseconds(5);
 };
 
+// How a session outlives its network.
+struct MobilityOptions {
+  // Disconnected (recoverable) when nothing authenticated arrived for this long.
+  Duration disconnected_timeout = std::chrono::seconds(10);
+  // RFC 7675 §5.1: a session that lost consent resumes by an ICE restart only. How long it stays disconnected and waits
+  // for one before it has failed (0: it fails at once), and how long one that we began may wait for its answer then.
+  Duration restart_patience{};
+  Duration restart_timeout = std::chrono::seconds(30);
+};
+
 // Every timer and limit by its name; nothing is hidden in the code.
 struct Options {
   Role role = Role::kControlling;
+  Implementation implementation = Implementation::kFull;
   // RFC 8445 §14.2: Ta between new checks; at least 5 ms. The peer must be told (RFC 8839 §5.5) when it is not 50 ms.
   Duration pacing_interval = kDefaultPacingInterval;
   // RFC 8445 §14.3: lower bound of a check's RTO, and how often a check is sent (Rc of RFC 8489 §6.2.1).
@@ -32,22 +48,14 @@ struct Options {
   // RFC 8863 §4: no failure before this long after the remote description; nor, while the peer has not said
   // end-of-candidates, this long after the last candidate.
   Duration pac_timeout = std::chrono::milliseconds(39500);
-  // Controlling side: how long to prefer a better pair over the first valid one before nominating (0 = at once when
-  // no better pair is still in progress).
-  Duration nomination_delay = std::chrono::milliseconds(0);
   NominationOptions nomination = {};
   // RFC 7675 §5.1: consent checks every 5 s (randomised 0.8–1.2, never below 4 s), consent expires after 30 s. An
   // interval of 0 switches consent off, for usages that do not demand it: keepalives take its place.
   Duration consent_interval = std::chrono::seconds(5);
   Duration consent_timeout = std::chrono::seconds(30);
-  // Disconnected (recoverable) when nothing authenticated arrived for this long.
-  Duration disconnected_timeout = std::chrono::seconds(10);
   // RFC 8445 §11: Tr, at least 15 s.
   Duration keepalive_interval = std::chrono::seconds(15);
-  // RFC 7675 §5.1: a session that lost consent resumes by an ICE restart only. How long it stays disconnected and waits
-  // for one before it has failed (0: it fails at once), and how long one that we began may wait for its answer then.
-  Duration restart_patience{};
-  Duration restart_timeout = std::chrono::seconds(30);
+  MobilityOptions mobility = {};
   size_t max_local_candidates = 64;
   size_t max_remote_candidates = 256;  // signalled and peer-reflexive together
   size_t max_pairs = 100;              // RFC 8445 §6.1.2.5

@@ -5,11 +5,6 @@
 namespace jsp::transport {
 namespace {
 
-// RFC 8445 §5.1.1.1: addresses that no peer could ever send to are no candidates.
-bool IsUsable(const SocketAddress& address) {
-  return address.port != 0 && !address.ip.IsUnspecified() && !address.ip.IsMulticast() && !address.ip.IsBroadcast();
-}
-
 // A loopback socket cannot reach a server elsewhere, and a link-local one only its own link.
 bool MayReach(const SocketAddress& local, const SocketAddress& server) {
   if (local.ip.family() != server.ip.family()) return false;
@@ -20,7 +15,8 @@ bool MayReach(const SocketAddress& local, const SocketAddress& server) {
 stun::ClientOptions ToClientOptions(const GathererOptions& options) {
   stun::ClientOptions client;
   client.retransmit = options.retransmit;
-  client.max_transactions = options.max_local_addresses * std::max<size_t>(options.stun_servers.size(), 1);
+  // Queries and keepalives, also of servers that AddServer names.
+  client.max_transactions = options.max_local_addresses * (options.stun_servers.size() + 8) * 2;
   return client;
 }
 
@@ -31,7 +27,8 @@ Gatherer::Gatherer(const GathererOptions& options, Rng& rng)
 
 void Gatherer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   const bool known = std::ranges::any_of(locals_, [&](const auto& l) { return l.address == address.address; });
-  if (options_.only_relays || phase_ != Phase::kOpen || known || !IsUsable(address.address) ||
+  // RFC 8445 §5.1.1.1: addresses that no peer could ever send to are no candidates.
+  if (options_.only_relays || known || !ice::IsUsableAddress(address.address) ||
       locals_.size() >= options_.max_local_addresses) {
     return;
   }
@@ -43,10 +40,14 @@ void Gatherer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   host.network_id = address.network_id;
   host.network_cost = address.network_cost;
   events_.Push(gather_event::CandidateGathered{host});
-  for (const auto& server : options_.stun_servers) {
-    if (MayReach(address.address, server)) waiting_.push_back({address, server});
-  }
+  Ask(address);
   StartQueries(now);
+}
+
+void Gatherer::Ask(const LocalAddress& local) {
+  for (const auto& server : options_.stun_servers) {
+    if (MayReach(local.address, server)) waiting_.push_back({local.address, server});
+  }
 }
 
 void Gatherer::EndOfLocalAddresses(Timestamp now) {
@@ -56,48 +57,100 @@ void Gatherer::EndOfLocalAddresses(Timestamp now) {
   MaybeComplete();
 }
 
+void Gatherer::RemoveLocalAddress(const SocketAddress& address) {
+  const auto is_its = [&](const Query& query) { return query.local == address; };
+  std::erase_if(locals_, [&](const LocalAddress& local) { return local.address == address; });
+  std::erase_if(reflexive_, [&](const ice::Candidate& candidate) { return candidate.base == address; });
+  std::erase_if(waiting_, is_its);
+  std::erase_if(in_progress_, is_its);
+  std::erase_if(bindings_, [&](const Binding& binding) { return is_its(binding.query); });
+  MaybeComplete();
+}
+
+void Gatherer::AddServer(Timestamp now, const SocketAddress& server) {
+  if (options_.only_relays || std::ranges::find(options_.stun_servers, server) != options_.stun_servers.end()) return;
+  options_.stun_servers.push_back(server);
+  for (const LocalAddress& local : locals_) {
+    if (MayReach(local.address, server)) waiting_.push_back({local.address, server});
+  }
+  StartQueries(now);
+}
+
+void Gatherer::Restart(Timestamp now) {
+  if (phase_ == Phase::kOpen) return;
+  phase_ = Phase::kWaitingForServers;
+  deadline_ = now + options_.timeout;
+  is_concluded_ = false;
+  waiting_.clear();
+  for (const LocalAddress& local : locals_) Ask(local);
+  StartQueries(now);
+  MaybeComplete();
+}
+
+void Gatherer::Conclude() {
+  is_concluded_ = true;
+  bindings_.clear();
+}
+
 // RFC 8445 §14.2: one new transaction every Ta; the first leaves at once.
 void Gatherer::StartQueries(Timestamp now) {
   while (!waiting_.empty() && (next_start_ == Timestamp::Never() || now >= next_start_)) {
     const Query query = waiting_.front();
     waiting_.pop_front();
-    if (client_.StartBinding(now, query.local.address, query.server)) ++in_progress_;
+    if (client_.StartBinding(now, query.local, query.server)) in_progress_.push_back(query);
     next_start_ = now + options_.pacing_interval;
   }
   if (waiting_.empty() && next_start_ != Timestamp::Never() && now >= next_start_) next_start_ = Timestamp::Never();
 }
 
+// RFC 8445 §5.1.1.4: "the bindings MUST be kept alive by additional Binding requests to the server".
+void Gatherer::RefreshBindings(Timestamp now) {
+  for (Binding& binding : bindings_) {
+    if (now < binding.refresh_at) continue;
+    binding.refresh_at = now + options_.keepalive_interval;
+    (void)client_.StartBinding(now, binding.query.local, binding.query.server);
+  }
+}
+
+void Gatherer::NoteBinding(Timestamp now, const Query& query) {
+  const bool known = std::ranges::find(bindings_, query, &Binding::query) != bindings_.end();
+  if (!is_concluded_ && !known) bindings_.push_back({query, now + options_.keepalive_interval});
+}
+
 bool Gatherer::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                               std::span<const uint8_t> datagram) {
-  if (phase_ == Phase::kComplete || in_progress_ == 0) return false;
+  if (in_progress_.empty() && bindings_.empty()) return false;
   const bool ours = client_.HandleDatagram(now, local, remote, datagram);
-  if (ours) TakeClientEvents();
+  if (ours) TakeClientEvents(now);
   return ours;
 }
 
 void Gatherer::HandleTimeout(Timestamp now) {
-  if (phase_ == Phase::kComplete) return;
   client_.HandleTimeout(now);
   StartQueries(now);
+  RefreshBindings(now);
   if (phase_ == Phase::kWaitingForServers && now >= deadline_) {
     waiting_.clear();
-    in_progress_ = 0;
+    in_progress_.clear();
     relays_settled_ = true;
   }
-  TakeClientEvents();
+  TakeClientEvents(now);
 }
 
 void Gatherer::HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& server) {
-  if (phase_ == Phase::kComplete) return;
   client_.HandleUnreachable(now, local, server);
-  TakeClientEvents();
+  TakeClientEvents(now);
 }
 
-void Gatherer::TakeClientEvents() {
+void Gatherer::TakeClientEvents(Timestamp now) {
   while (auto event = client_.PollEvent()) {
-    if (in_progress_ > 0) --in_progress_;
     if (const auto* ok = std::get_if<stun::event::BindingSucceeded>(&*event)) {
       HandleMapped(ok->local, ok->mapped, ok->server);
+      std::erase(in_progress_, Query{ok->local, ok->server});
+      NoteBinding(now, {ok->local, ok->server});
+    } else {
+      const auto& failed = std::get<stun::event::BindingFailed>(*event);
+      std::erase(in_progress_, Query{failed.local, failed.server});
     }
   }
   MaybeComplete();
@@ -105,7 +158,7 @@ void Gatherer::TakeClientEvents() {
 
 void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& mapped, const SocketAddress& server) {
   // RFC 8445 §5.1.3: a reflexive candidate equal to its base, or to another one with that base, is redundant.
-  if (mapped == local || !IsUsable(mapped)) return;
+  if (mapped == local || !ice::IsUsableAddress(mapped)) return;
   const auto is_same = [&](const ice::Candidate& c) { return c.address == mapped && c.base == local; };
   const auto owner = std::ranges::find(locals_, local, &LocalAddress::address);
   if (std::ranges::any_of(reflexive_, is_same) || owner == locals_.end()) return;
@@ -127,14 +180,13 @@ void Gatherer::HandleRelaysSettled() {
 }
 
 void Gatherer::MaybeComplete() {
-  if (phase_ != Phase::kWaitingForServers || in_progress_ > 0 || !waiting_.empty()) return;
+  if (phase_ != Phase::kWaitingForServers || !in_progress_.empty() || !waiting_.empty()) return;
   if (options_.waits_for_relays && !relays_settled_) return;
   phase_ = Phase::kComplete;
   events_.Push(gather_event::Complete{});
 }
 
 std::optional<Gatherer::Transmit> Gatherer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
-  if (phase_ == Phase::kComplete) return std::nullopt;
   const auto transmit = client_.PollTransmit(now, out);
   if (!transmit) return std::nullopt;
   return Transmit{transmit->size, transmit->local, transmit->remote};
@@ -143,8 +195,8 @@ std::optional<Gatherer::Transmit> Gatherer::PollTransmit(Timestamp now, std::spa
 std::optional<Gatherer::Event> Gatherer::PollEvent() { return events_.Pop(); }
 
 Timestamp Gatherer::NextTimeout() const {
-  if (phase_ == Phase::kComplete) return Timestamp::Never();
   Timestamp next = client_.NextTimeout();
+  for (const Binding& binding : bindings_) next = std::min(next, binding.refresh_at);
   if (!waiting_.empty()) next = std::min(next, next_start_);
   if (phase_ == Phase::kWaitingForServers) next = std::min(next, deadline_);
   return next;

@@ -22,6 +22,8 @@ struct GathererOptions {
   Duration timeout = std::chrono::seconds(3);                // for all servers together, from EndOfLocalAddresses
   Duration pacing_interval = std::chrono::milliseconds(50);  // RFC 8445 §14.2: Ta also spaces gathering transactions
   size_t max_local_addresses = 32;
+  // RFC 8445 §5.1.1.4, §11: reflexive candidates are kept alive this often until Conclude().
+  Duration keepalive_interval = std::chrono::seconds(15);
   bool waits_for_relays = false;  // Complete comes no earlier than HandleRelaysSettled, or the timeout
   bool only_relays = false;       // RFC 8828 §5: no other candidates, and no traffic to find any
 };
@@ -34,8 +36,9 @@ struct Complete {};
 }  // namespace gather_event
 
 // Gathers candidates (RFC 8445 §5.1.1): a host candidate for each local address, and a server-reflexive one for each
-// local address and STUN server that answers with another address than the base. Owns the Binding transactions; the
-// driver owns sockets and name resolution, transport::Peer calls it.
+// local address and STUN server that answers with another address than the base, and keeps the bindings of those alive
+// until ICE has concluded. Addresses may come and go at any time; Restart() gathers anew for another generation. Owns
+// the Binding transactions; the driver owns sockets and name resolution, transport::Peer calls it.
 class Gatherer {
  public:
   struct Transmit {
@@ -47,9 +50,17 @@ class Gatherer {
 
   Gatherer(const GathererOptions& options, Rng& rng);
 
-  // Ignored when it is no unicast address with a port, known already, or one too many.
+  // Ignored when it is no unicast address with a port, known already, or one too many. Also after Complete.
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
+  // Its interface is gone, or has another address.
+  void RemoveLocalAddress(const SocketAddress& address);
+  // RFC 8445 §5.1.1.2: a TURN server that lacks resources may still tell the mapped address.
+  void AddServer(Timestamp now, const SocketAddress& server);
+  // Asks every server again: mappings may have moved. Complete follows, as at first.
+  void Restart(Timestamp now);
+  // ICE has a nominated pair, or has failed: bindings are not kept any more (RFC 8445 §8.3).
+  void Conclude();
   // RelaySet has an address, or a reason for none, of every TURN server.
   void HandleRelaysSettled();
 
@@ -64,17 +75,27 @@ class Gatherer {
   [[nodiscard]] Timestamp NextTimeout() const;
 
   bool is_complete() const { return phase_ == Phase::kComplete; }
+  const std::vector<LocalAddress>& local_addresses() const { return locals_; }
   const stun::Client::Metrics& metrics() const { return client_.metrics(); }
 
  private:
   enum class Phase : uint8_t { kOpen, kWaitingForServers, kComplete };
   struct Query {
-    LocalAddress local;
+    SocketAddress local;
     SocketAddress server;
+    bool operator==(const Query&) const = default;
+  };
+  // A mapping that a server told.
+  struct Binding {
+    Query query;
+    Timestamp refresh_at;
   };
 
+  void Ask(const LocalAddress& local);
   void StartQueries(Timestamp now);
-  void TakeClientEvents();
+  void RefreshBindings(Timestamp now);
+  void NoteBinding(Timestamp now, const Query& query);
+  void TakeClientEvents(Timestamp now);
   void HandleMapped(const SocketAddress& local, const SocketAddress& mapped, const SocketAddress& server);
   void MaybeComplete();
 
@@ -84,7 +105,9 @@ class Gatherer {
   std::vector<LocalAddress> locals_;
   std::vector<ice::Candidate> reflexive_;  // distinct ones, to drop repeats
   std::deque<Query> waiting_;
-  size_t in_progress_ = 0;
+  std::vector<Query> in_progress_;
+  std::vector<Binding> bindings_;  // until Conclude()
+  bool is_concluded_ = false;
   bool relays_settled_ = false;
   Timestamp next_start_;  // when the next query may start; Never: at once
   Timestamp deadline_;

@@ -141,12 +141,90 @@ TEST_F(GathererTest, P16_AnUnreachableServerDoesNotDelayTheEnd) {  // RFC 8489 �
   EXPECT_EQ(Candidates(gatherer).size(), 1u);
 }
 
-TEST_F(GathererTest, I10_RefusesAddressesThatNobodyCouldReach) {
+TEST_F(GathererTest, I10_RefusesAddressesThatNobodyCouldReach) {  // RFC 8445 §5.1.1.1
   Gatherer gatherer = Make({kServer});
-  for (const char* bad : {"0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000", "10.0.0.2:0", "[::]:5000"}) {
+  for (const char* bad : {"0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000", "10.0.0.2:0", "[::]:5000",
+                          "[::192.0.2.1]:5000", "[fec0::1]:5000"}) {
     gatherer.AddLocalAddress(now_, {*SocketAddress::Parse(bad)});
   }
   EXPECT_TRUE(Candidates(gatherer).empty());
+}
+
+TEST_F(GathererTest, KeepsBindingsAliveUntilIceHasConcluded) {  // RFC 8445 §5.1.1.4
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  ASSERT_TRUE(gatherer.is_complete());
+  for (int minute = 0; minute < 4; ++minute) {
+    EXPECT_EQ(gatherer.NextTimeout(), now_ + seconds(15));
+    Advance(gatherer, seconds(15));
+    EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  }
+  EXPECT_EQ(Candidates(gatherer).size(), 2u) << "the same mapping is no news";
+  gatherer.Conclude();
+  EXPECT_EQ(gatherer.NextTimeout(), Timestamp::Never());
+  Advance(gatherer, seconds(15));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 0);
+}
+
+TEST_F(GathererTest, ARestartAsksAgainAndFindsAMovedMapping) {  // RFC 8445 §9
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  gatherer.Conclude();
+  EXPECT_EQ(Candidates(gatherer).size(), 2u);
+  now_ = now_ + seconds(100);
+  gatherer.Restart(now_);
+  EXPECT_FALSE(gatherer.is_complete());
+  const SocketAddress moved = *SocketAddress::Parse("198.51.100.7:41001");
+  EXPECT_EQ(Exchange(gatherer, moved), 1);
+  EXPECT_TRUE(gatherer.is_complete());
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 1u) << "the host candidate is known";
+  EXPECT_EQ(found[0].address, moved);
+}
+
+TEST_F(GathererTest, AddressesComeAndGoAfterItsEnd) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  ASSERT_TRUE(gatherer.is_complete());
+  EXPECT_EQ(Candidates(gatherer).size(), 2u);
+  gatherer.RemoveLocalAddress(kLocal);
+  EXPECT_TRUE(gatherer.local_addresses().empty());
+  EXPECT_EQ(gatherer.NextTimeout(), Timestamp::Never()) << "its binding is not kept";
+  now_ = now_ + seconds(1);
+  const SocketAddress fresh = *SocketAddress::Parse("10.0.9.2:5000");
+  gatherer.AddLocalAddress(now_, {fresh});
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].address, fresh);
+  EXPECT_EQ(found[1].base, fresh);
+  gatherer.AddLocalAddress(now_, {kLocal});
+  EXPECT_EQ(Candidates(gatherer).size(), 1u) << "an address that came back is a candidate again";
+}
+
+TEST_F(GathererTest, AnAddressThatGoesDoesNotHoldUpTheEnd) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_FALSE(gatherer.is_complete());
+  gatherer.RemoveLocalAddress(kLocal);
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
+TEST_F(GathererTest, AServerLearntLateIsAskedOnce) {  // RFC 8445 §5.1.1.2
+  Gatherer gatherer = Make({});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.AddServer(now_, kServer);
+  gatherer.AddServer(now_, kServer);
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  EXPECT_EQ(Candidates(gatherer).size(), 2u);
 }
 
 TEST_F(GathererTest, AsksOnlyServersThatTheAddressCanReach) {

@@ -71,6 +71,22 @@ TEST_F(NegotiationTest, AFullAgentControlsALiteOne) {  // RFC 8445 §6.1.1
   EXPECT_EQ(z_.ice_role(), ice::Role::kControlling);
 }
 
+TEST_F(NegotiationTest, OnlyALiteAgentSaysSo) {  // RFC 8839 §4.2.1.4
+  EXPECT_EQ(a_.CreateOffer(Local())->find("a=ice-lite"), std::string::npos);
+  Negotiation lite(rng_, ice::Implementation::kLite);
+  LocalParameters local = Local();
+  local.pacing_interval = std::chrono::milliseconds(20);
+  const auto offer = lite.CreateOffer(local);
+  EXPECT_NE(offer->find("a=ice-lite\r\n"), std::string::npos);
+  EXPECT_EQ(offer->find("a=ice-pacing"), std::string::npos);
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, *offer));
+  EXPECT_EQ(z_.ice_role(), ice::Role::kControlling);
+  ASSERT_TRUE(lite.ApplyRemote(SdpType::kAnswer, *z_.CreateAnswer(Local())));
+  EXPECT_EQ(lite.ice_role(), ice::Role::kControlled) << "a lite agent never controls a full one (RFC 8445 §6.1.1)";
+  Negotiation other(rng_, ice::Implementation::kLite);
+  EXPECT_FALSE(other.ApplyRemote(SdpType::kOffer, *offer)) << "nobody would check a path";
+}
+
 TEST_F(NegotiationTest, DescriptionsMayBeRenderedAgainWithMoreCandidates) {
   const auto before = a_.CreateOffer(Local());
   ice::Candidate candidate;

@@ -36,10 +36,24 @@ Expected<std::string, DescriptionError> Peer::CreateAnswer(Timestamp now) {
 
 Expected<void, DescriptionError> Peer::SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp) {
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
-  if (auto applied = impl_->negotiation.ApplyRemote(type, sdp); !applied) return applied;
-  impl_->HandleRemoteDescription(now);
+  const auto applied = impl_->negotiation.ApplyRemote(type, sdp);
+  if (!applied) return Unexpected<DescriptionError>(applied.error());
+  impl_->HandleRemoteDescription(now, *applied);
   return {};
 }
+
+Expected<void, DescriptionError> Peer::RestartIce(Timestamp now) {
+  if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
+  if (!impl_->negotiation.IsStable()) {
+    return Unexpected<DescriptionError>(
+        {DescriptionError::Code::kWrongState, "cannot restart: a round of offer and answer is not complete"});
+  }
+  impl_->BeginGeneration(now);
+  impl_->Pump(now);
+  return {};
+}
+
+bool Peer::Rollback() { return impl_->negotiation.Rollback(); }
 
 Expected<void, DescriptionError> Peer::AddRemoteCandidate(Timestamp now, std::string_view line) {
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
@@ -67,13 +81,19 @@ Expected<void, DescriptionError> Peer::AddRemoteFragment(Timestamp now, std::str
     return Unexpected<DescriptionError>({DescriptionError::Code::kBadSdp, parsed.error().ToString()});
   }
   const auto& remote = impl_->negotiation.remote();
-  if (parsed->ice && remote && parsed->ice->ufrag != remote->ice.ufrag) {  // RFC 8840 §4.4: another generation
+  const std::string ufrag = parsed->ice ? parsed->ice->ufrag : std::string();
+  // RFC 8840 §4.4: another generation; while an answer to our restart is on its way it may be the next.
+  const bool is_other = !ufrag.empty() && remote && ufrag != remote->ice.ufrag;
+  if (is_other && !impl_->agent.IsAwaitingDescription()) {
     return Unexpected<DescriptionError>(
         {DescriptionError::Code::kIncompatible,
          "the fragment's ice-ufrag is not the description's; ICE restart needs an offer"});
   }
-  for (auto& candidate : parsed->candidates) impl_->remote_candidates.Add(std::move(candidate));
-  if (parsed->end_of_candidates) impl_->remote_candidates.HandleEnd();
+  for (auto& candidate : parsed->candidates) {
+    if (candidate.ufrag.empty()) candidate.ufrag = ufrag;
+    impl_->remote_candidates.Add(std::move(candidate));
+  }
+  if (parsed->end_of_candidates) impl_->remote_candidates.HandleEnd(ufrag);
   impl_->Pump(now);
   return {};
 }

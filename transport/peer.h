@@ -53,10 +53,16 @@ class Peer {
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
 
-  // Signalling (RFC 9429). A description carries the candidates gathered so far. Exactly one side offers.
+  // Signalling (RFC 9429). A description carries the candidates gathered so far. One side offers at a time.
   Expected<std::string, DescriptionError> CreateOffer(Timestamp now);
   Expected<std::string, DescriptionError> CreateAnswer(Timestamp now);
   Expected<void, DescriptionError> SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp);
+  // RFC 8445 §9: begins a generation of ICE with new credentials; the next offer carries them. Channels and what was
+  // sent on them stay, data goes on over the old path until the new one is nominated. After a complete round only. A
+  // restart of the peer's needs no call: its offer begins ours.
+  Expected<void, DescriptionError> RestartIce(Timestamp now);
+  // RFC 9429 §4.1.10.2: when offers of both sides cross, one side forgets its own and takes the peer's. Not the first.
+  bool Rollback();
   // "candidate:…", or an empty line for end-of-candidates (RFC 8838 §13). May come before the description: orphans
   // wait.
   Expected<void, DescriptionError> AddRemoteCandidate(Timestamp now, std::string_view line);

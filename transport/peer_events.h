@@ -40,6 +40,15 @@ struct RelayConnectionWanted {
 struct RelayConnectionDone {
   RelayId id;
 };
+// A generation of ICE began (RFC 8445 §9), by Peer::RestartIce or by an offer of the peer's: a multiplexer finds the
+// peer by this ufrag too.
+struct IceRestarted {
+  std::string ufrag;
+};
+// The last restart found no path, and the connection goes on over the old one.
+struct IceRestartFailed {
+  std::string reason;
+};
 struct SelectedPairChanged {
   ice::Candidate local;
   ice::Candidate remote;
@@ -47,10 +56,11 @@ struct SelectedPairChanged {
 }  // namespace event
 
 // Channel events come through as they are (datachannel/channel_set.h).
-using PeerEvent = std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete,
-                               event::ResolveName, event::SelectedPairChanged, event::RelayConnectionWanted,
-                               event::RelayConnectionDone, datachannel::event::ChannelOpenedByPeer,
-                               datachannel::event::ChannelOpen, datachannel::event::ChannelClosed,
-                               datachannel::event::MessagesWaiting, datachannel::event::BufferedAmountLow>;
+using PeerEvent =
+    std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::ResolveName,
+                 event::SelectedPairChanged, event::IceRestarted, event::IceRestartFailed, event::RelayConnectionWanted,
+                 event::RelayConnectionDone, datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
+                 datachannel::event::ChannelClosed, datachannel::event::MessagesWaiting,
+                 datachannel::event::BufferedAmountLow>;
 
 }  // namespace jsp::transport

@@ -11,7 +11,7 @@
 
 #include "base/event_queue.h"
 #include "dtls/session.h"
-#include "ice/agent.h"
+#include "ice/generations.h"
 #include "sctp/association.h"
 #include "transport/connection_progress.h"
 #include "transport/early_datagrams.h"
@@ -82,7 +82,8 @@ struct Peer::Impl {
   void FollowPath(Timestamp now, size_t record_overhead);
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
-  void HandleRemoteDescription(Timestamp now);
+  void HandleRemoteDescription(Timestamp now, Negotiation::Applied applied);
+  void BeginGeneration(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);
   void ApplyDelivery(Timestamp now, datachannel::ChannelId channel);
   DescriptionError ClosedError() const;
@@ -101,7 +102,7 @@ struct Peer::Impl {
   Negotiation negotiation;
   RemoteCandidates remote_candidates;
   Gathering gathering;
-  ice::Agent agent;
+  ice::Generations agent;
   std::optional<Secured> secured;
   datachannel::ChannelSet channels;
   ConnectionProgress progress;

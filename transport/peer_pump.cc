@@ -13,10 +13,12 @@ constexpr size_t kTurnChannelHeader = 4;       // RFC 8656 §12.4
 
 GathererOptions ToGathererOptions(const PeerOptions& options) {
   GathererOptions gatherer;
-  gatherer.stun_servers = options.stun_servers;
+  // RFC 8445 §5.2: a lite agent has host candidates only.
+  if (options.ice.implementation == ice::Implementation::kFull) gatherer.stun_servers = options.stun_servers;
   gatherer.retransmit = options.stun_retransmit;
   gatherer.timeout = options.gathering_timeout;
   gatherer.pacing_interval = options.ice.pacing_interval;
+  gatherer.keepalive_interval = options.ice.keepalive_interval;
   gatherer.waits_for_relays = !options.relay_servers.empty();
   gatherer.only_relays = options.only_relays;
   return gatherer;
@@ -45,8 +47,10 @@ datachannel::Options ToChannelOptions(const PeerOptions& options) {
 Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
     : options(peer_options),
       rng(random),
-      negotiation(random),
-      remote_candidates({peer_options.max_orphan_candidates, peer_options.max_unresolved_names}),
+      negotiation(random, peer_options.ice.implementation),
+      // RFC 8828 §5: with relays only no name of the link is asked for.
+      remote_candidates(
+          {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
       gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random)},
       agent(peer_options.ice, random, now),
       channels(ToChannelOptions(peer_options)),
@@ -97,21 +101,23 @@ void Peer::Impl::PumpAgent(Timestamp now) {
 }
 
 void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
-  std::visit(Overloaded{
-                 [&](const ice::event::StateChanged& e) {
-                   const auto change = progress.HandleIce(now, e.state, e.reason);
-                   if (e.state == ice::State::kFailed) return TearDown(now, change);
-                   Report(change);
-                 },
-                 [&](const ice::event::PairSelected& e) {
-                   events.Push(event::SelectedPairChanged{e.local, e.remote});
-                   if (secured) FollowPath(now, secured->path.record_overhead);
-                   MaybeStartDtls(now);
-                 },
-                 [](const ice::event::CandidateDiscovered&) {},
-                 [](const ice::event::RoleChanged&) {},
-             },
-             ice_event);
+  std::visit(
+      Overloaded{
+          [&](const ice::event::StateChanged& e) {
+            const auto change = progress.HandleIce(now, e.state, e.reason);
+            if (e.state == ice::State::kFailed) return TearDown(now, change);
+            Report(change);
+          },
+          [&](const ice::event::PairSelected& e) {
+            events.Push(event::SelectedPairChanged{e.local, e.remote});
+            if (secured) FollowPath(now, secured->path.record_overhead);
+            MaybeStartDtls(now);
+          },
+          [](const ice::event::CandidateDiscovered&) {},
+          [](const ice::event::RoleChanged&) {},
+          [&](const ice::event::RestartFailed& e) { events.Push(event::IceRestartFailed{ice::ToString(e.reason)}); },
+      },
+      ice_event);
 }
 
 // The DTLS server listens at once; the client needs a path first. No byte leaves before a pair is valid (RFC 8445
@@ -314,17 +320,28 @@ void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
   events.Push(std::move(*change));
 }
 
-void Peer::Impl::HandleRemoteDescription(Timestamp now) {
+void Peer::Impl::HandleRemoteDescription(Timestamp now, Negotiation::Applied applied) {
   const SessionDescription& remote = *negotiation.remote();
-  agent.SetRole(negotiation.ice_role());
-  (void)agent.SetRemoteDescription(now,
-                                   {remote.ice, remote.ice_lite, remote.ice2});  // credentials were parsed as valid
-  Secure(now);
+  const bool is_first = applied == Negotiation::Applied::kFirst;
+  if (is_first) agent.SetRole(negotiation.ice_role());
+  // A restart of the peer's is answered by one of ours (RFC 8839 §4.4.2.1), unless it is the answer to ours.
+  if (applied == Negotiation::Applied::kRestart && !agent.IsAwaitingDescription()) BeginGeneration(now);
+  if (applied != Negotiation::Applied::kSame) {
+    (void)agent.SetRemoteDescription(now, {remote.ice, remote.ice_lite, remote.ice_options.ice2,
+                                           remote.ice_pacing.value_or(ice::kDefaultPacingInterval)});
+  }
+  if (is_first) Secure(now);
+  remote_candidates.HandleDescription(remote.ice.ufrag);
   for (const auto& candidate : remote.candidates) remote_candidates.Add(candidate);
   // RFC 8838 §3: a peer that does not trickle has said all that it will say.
-  if (remote.end_of_candidates || !remote.trickle) remote_candidates.HandleEnd();
-  remote_candidates.HandleDescription(remote.ice.ufrag);
+  if (remote.end_of_candidates || !remote.ice_options.trickle) remote_candidates.HandleEnd();
   Pump(now);
+}
+
+void Peer::Impl::BeginGeneration(Timestamp now) {
+  if (!agent.Restart(now)) return;
+  events.Push(event::IceRestarted{agent.local_credentials().ufrag});
+  gathering.gatherer.Restart(now);
 }
 
 // A stream id is known only when the DTLS role is; until then the threshold waits here.
@@ -357,6 +374,7 @@ LocalParameters Peer::Impl::LocalForDescription() const {
   local.max_message_size = options.sctp.max_message_size;
   local.candidates = &agent.local_candidates();
   local.end_of_candidates = gathering.gatherer.is_complete();
+  local.pacing_interval = options.ice.pacing_interval;
   return local;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/overloaded.h"
+#include "stun/error_code.h"
 namespace jsp::transport {
 namespace {
 
@@ -226,6 +227,11 @@ void RelaySet::HandleEvent(Relay& relay, const turn::ClientEvent& event) {
                    MaybeSettle();
                  },
                  [&](const turn::event::AllocationFailed& e) {
+                   const bool is_exhausted = e.error_code == stun::error_code::kAllocationQuotaReached ||
+                                             e.error_code == stun::error_code::kInsufficientCapacity;
+                   if (is_exhausted && !turn::IsStream(relay.server.transport)) {
+                     events_.Push(relay_event::Exhausted{relay.server.address});
+                   }
                    std::string reason = Describe(e.reason);
                    if (e.error_code != 0) reason += " (" + std::to_string(e.error_code) + ")";
                    End(relay, std::move(reason));

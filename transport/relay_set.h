@@ -37,6 +37,11 @@ struct ConnectionDone {
 struct CandidateGathered {
   ice::Candidate candidate;
 };
+// RFC 8445 §5.1.1.2: the server lacks resources for an allocation; a Binding request would still tell the mapped
+// address.
+struct Exhausted {
+  SocketAddress server;
+};
 // Every server has given an address or a reason why not.
 struct Settled {};
 }  // namespace relay_event
@@ -61,7 +66,7 @@ class RelaySet {
     SocketAddress remote;
   };
   using Event = std::variant<relay_event::ConnectionWanted, relay_event::ConnectionDone, relay_event::CandidateGathered,
-                             relay_event::Settled>;
+                             relay_event::Exhausted, relay_event::Settled>;
   // A datagram of a peer, as if it had come to the relayed address itself.
   struct Received {
     SocketAddress relayed;

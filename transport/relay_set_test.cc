@@ -201,6 +201,9 @@ TEST_F(RelaySetTest, ARefusalIsAReasonForPeople) {  // RFC 8656 §7.4
   Answer(*Poll(), stun::error_code::kAllocationQuotaReached);
   ASSERT_EQ(relays_->failures().size(), 1u);
   EXPECT_NE(relays_->failures()[0].reason.find("(486)"), std::string::npos);
+  const auto exhausted = Next<relay_event::Exhausted>();
+  ASSERT_TRUE(exhausted) << "it may still tell the mapped address (RFC 8445 §5.1.1.2)";
+  EXPECT_EQ(exhausted->server, kServer);
 }
 
 TEST_F(RelaySetTest, APortThatTheServerHoldsAllocatedIsReplaced) {  // RFC 8656 §7.4: 437

@@ -5,8 +5,24 @@
 
 namespace jsp::transport {
 
+namespace {
+
+constexpr size_t kMaxPast = 4;  // generations whose late candidates are known for what they are
+
+}  // namespace
+
+bool RemoteCandidates::IsPast(std::string_view ufrag) const {
+  return std::ranges::find(past_ufrags_, ufrag) != past_ufrags_.end();
+}
+
 void RemoteCandidates::Add(ice::ParsedCandidate candidate) {
-  if (ufrag_) return Route(std::move(candidate));
+  if (!ufrag_) return KeepOrphan(std::move(candidate));
+  if (candidate.ufrag.empty() || candidate.ufrag == *ufrag_) return Route(std::move(candidate));
+  if (!IsPast(candidate.ufrag)) return KeepOrphan(std::move(candidate));
+  ++dropped_;
+}
+
+void RemoteCandidates::KeepOrphan(ice::ParsedCandidate candidate) {
   if (orphans_.size() >= limits_.max_orphans) {
     ++dropped_;
     return;
@@ -15,8 +31,28 @@ void RemoteCandidates::Add(ice::ParsedCandidate candidate) {
 }
 
 void RemoteCandidates::HandleDescription(std::string ufrag) {
+  if (ufrag_ == ufrag) return;
+  if (ufrag_) {
+    past_ufrags_.push_back(std::move(*ufrag_));
+    if (past_ufrags_.size() > kMaxPast) past_ufrags_.pop_front();
+    dropped_ += unresolved_.size() + ready_.size();
+    unresolved_.clear();
+    ready_.clear();
+    end_signalled_ = false;
+    end_polled_ = false;
+  }
   ufrag_ = std::move(ufrag);
+  if (!early_end_.empty()) end_signalled_ = early_end_ == *ufrag_;
+  early_end_.clear();
   for (auto& orphan : std::exchange(orphans_, {})) Route(std::move(orphan));
+}
+
+void RemoteCandidates::HandleEnd(std::string_view ufrag) {
+  if (ufrag.empty() || ufrag == ufrag_) {
+    end_signalled_ = true;
+  } else if (!IsPast(ufrag)) {
+    early_end_ = ufrag;
+  }
 }
 
 void RemoteCandidates::Route(ice::ParsedCandidate candidate) {

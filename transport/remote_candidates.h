@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,8 +11,9 @@
 #include "ice/candidate_sdp.h"
 namespace jsp::transport {
 
-// The peer's candidates on their way to the agent (RFC 8838): those that come before the description wait for it, those
-// with a "….local" name wait for its address, and end-of-candidates waits for both. Bounded; what is over is dropped
+// The peer's candidates on their way to the agent (RFC 8838): those that come before the description of their
+// generation wait for it, those with a "….local" name wait for its address, and end-of-candidates waits for both.
+// Those of a generation that is over are dropped. Bounded; what is over is dropped
 // and counted. Owns only what waits; transport::Peer moves ready candidates to the agent.
 class RemoteCandidates {
  public:
@@ -22,9 +24,11 @@ class RemoteCandidates {
   explicit RemoteCandidates(const Limits& limits) : limits_(limits) {}
 
   void Add(ice::ParsedCandidate candidate);
-  void HandleDescription(std::string ufrag);  // candidates of another ufrag are stale (RFC 8839 §5.1) and dropped
+  // The first generation, or the next after a restart; what waits for it is routed, the rest is stale (RFC 8839 §5.1).
+  void HandleDescription(std::string ufrag);
   void HandleResolved(std::string_view name, std::optional<IpAddress> address);
-  void HandleEnd() { end_signalled_ = true; }
+  // RFC 8838 §13: of the generation that `ufrag` names, empty: of the present one.
+  void HandleEnd(std::string_view ufrag = {});
 
   // A candidate with an address that the agent may have; call until nullopt.
   std::optional<ice::Candidate> PollReady();
@@ -42,12 +46,16 @@ class RemoteCandidates {
   };
 
   void Route(ice::ParsedCandidate candidate);
+  void KeepOrphan(ice::ParsedCandidate candidate);
+  bool IsPast(std::string_view ufrag) const;
 
   Limits limits_;
   std::optional<std::string> ufrag_;  // set with the description
   std::vector<ice::ParsedCandidate> orphans_;
   std::vector<Unresolved> unresolved_;
   std::vector<ice::Candidate> ready_;
+  std::deque<std::string> past_ufrags_;  // the last kMaxPast
+  std::string early_end_;                // the end of a generation to come
   bool end_signalled_ = false;
   bool end_polled_ = false;
   uint64_t dropped_ = 0;

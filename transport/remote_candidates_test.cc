@@ -32,12 +32,48 @@ TEST(RemoteCandidatesTest, BoundsOrphansAndCountsTheRest) {
 
 TEST(RemoteCandidatesTest, I14_DropsCandidatesOfAnotherGeneration) {  // RFC 8839 §5.1
   RemoteCandidates candidates(kLimits);
+  candidates.HandleDescription("old1");
   candidates.HandleDescription("abcd");
   candidates.Add(At("192.0.2.1:1", "", "old1"));
   EXPECT_FALSE(candidates.PollReady());
   EXPECT_EQ(candidates.dropped(), 1u);
   candidates.Add(At("192.0.2.1:1", "", "abcd"));
   EXPECT_TRUE(candidates.PollReady());
+}
+
+TEST(RemoteCandidatesTest, CandidatesOfTheNextGenerationWaitForItsDescription) {  // RFC 8838 §11, RFC 8839 §5.1
+  RemoteCandidates candidates(kLimits);
+  candidates.HandleDescription("abcd");
+  for (int port = 1; port <= 4; ++port) candidates.Add(At("192.0.2.1:1", "", port % 2 == 0 ? "next" : "none"));
+  EXPECT_FALSE(candidates.PollReady());
+  EXPECT_EQ(candidates.dropped(), 2u) << "more than two wait for nothing";
+  candidates.HandleDescription("next");
+  EXPECT_TRUE(candidates.PollReady());
+  EXPECT_FALSE(candidates.PollReady());
+  EXPECT_EQ(candidates.dropped(), 3u);
+}
+
+TEST(RemoteCandidatesTest, AnEndBelongsToItsGeneration) {  // RFC 8838 §13
+  RemoteCandidates candidates(kLimits);
+  candidates.HandleDescription("abcd");
+  candidates.HandleEnd("next");
+  EXPECT_FALSE(candidates.PollEnd());
+  candidates.HandleEnd("abcd");
+  EXPECT_TRUE(candidates.PollEnd());
+  candidates.HandleDescription("next");
+  EXPECT_TRUE(candidates.PollEnd()) << "said early";
+  candidates.HandleEnd("abcd");
+  EXPECT_FALSE(candidates.PollEnd());
+  candidates.HandleDescription("last");
+  EXPECT_FALSE(candidates.PollEnd());
+}
+
+TEST(RemoteCandidatesTest, WithoutRoomForNamesNoneIsAskedFor) {  // RFC 8828 §5
+  RemoteCandidates candidates({.max_orphans = 2, .max_unresolved_names = 0});
+  candidates.HandleDescription("abcd");
+  candidates.Add(At("0.0.0.0:5", "a.local"));
+  EXPECT_FALSE(candidates.PollNameToResolve());
+  EXPECT_EQ(candidates.dropped(), 1u);
 }
 
 TEST(RemoteCandidatesTest, AsksForEachNameOnceAndFillsInTheAddress) {

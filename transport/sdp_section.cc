@@ -79,8 +79,23 @@ const char* ParseIceOptions(std::string_view value, SdpSection& section) {
     const std::string_view tag = TakeToken(value, " ,");
     tags.trickle |= tag == "trickle";
     tags.ice2 |= tag == "ice2";
+    tags.renomination |= tag == "renomination";
   }
   section.ice_options = tags;
+  return kFine;
+}
+
+// RFC 8839 §5.5: 1 to 10 digits of milliseconds. More than a minute would be the end of checks (ATTACKS I9 the other
+// way round), so that is the most.
+const char* ParseIcePacing(std::string_view value, SdpSection& section) {
+  constexpr uint64_t kMost = 60'000;
+  uint64_t milliseconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), milliseconds);
+  const bool is_number = !value.empty() && value.size() <= 10 && value.front() >= '0' && value.front() <= '9';
+  if (!is_number || error != std::errc{} || end != value.data() + value.size()) {
+    return "ice-pacing is not a number of 1 to 10 digits";
+  }
+  if (!section.ice_pacing) section.ice_pacing = std::chrono::milliseconds(std::min(milliseconds, kMost));
   return kFine;
 }
 
@@ -114,7 +129,7 @@ const char* ParseSetup(std::string_view value, SdpSection& section) {
 const char* ParseSctpPort(std::string_view value, SdpSection& section) {
   const auto port = ParseNumber(value, std::numeric_limits<uint16_t>::max());
   if (!port) return "sctp-port is not a number from 0 to 65535";
-  if (!section.sctp_port) section.sctp_port = static_cast<uint16_t>(*port);
+  if (!section.sctp.port) section.sctp.port = static_cast<uint16_t>(*port);
   return kFine;
 }
 
@@ -122,7 +137,7 @@ const char* ParseSctpPort(std::string_view value, SdpSection& section) {
 const char* ParseMaxMessageSize(std::string_view value, SdpSection& section) {
   const auto size = ParseNumber(value, std::numeric_limits<uint64_t>::max());
   if (!size) return "max-message-size is not a number";
-  if (!section.max_message_size) section.max_message_size = *size;
+  if (!section.sctp.max_message_size) section.sctp.max_message_size = *size;
   return kFine;
 }
 
@@ -159,12 +174,13 @@ struct Attribute {
   const char* (*parse)(std::string_view value, SdpSection& section);
 };
 
-constexpr std::array<Attribute, 14> kAttributes{{
+constexpr std::array<Attribute, 15> kAttributes{{
     {"candidate", ParseCandidateAttribute},
     {"end-of-candidates", SetFlag<&SdpSection::end_of_candidates>},
     {"ice-ufrag", ParseUfrag},
     {"ice-pwd", ParsePwd},
     {"ice-options", ParseIceOptions},
+    {"ice-pacing", ParseIcePacing},
     {"ice-lite", SetFlag<&SdpSection::ice_lite>},
     {"ice-mismatch", SetFlag<&SdpSection::ice_mismatch>},
     {"fingerprint", ParseFingerprint},

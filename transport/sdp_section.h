@@ -29,10 +29,10 @@ struct MediaLine {
 // nullopt when it is malformed; a port past 65535 is.
 std::optional<MediaLine> ParseMediaLine(const SdpLine& line);
 
-// RFC 8839 §5.6: the tags that mean something here.
-struct IceOptionTags {
-  bool trickle = false;
-  bool ice2 = false;
+// RFC 8841 §5, §6.
+struct SctpAttributes {
+  std::optional<uint16_t> port;
+  std::optional<uint64_t> max_message_size;
 };
 
 // The attributes of one level of a description, session or media, as they came: absent is not the same as default.
@@ -46,10 +46,10 @@ struct SdpSection {
   std::optional<std::string> ufrag;
   std::optional<std::string> pwd;
   std::optional<IceOptionTags> ice_options;
+  std::optional<Duration> ice_pacing;
   std::vector<dtls::Fingerprint> fingerprints;  // with a known hash function
   std::optional<Setup> setup;
-  std::optional<uint16_t> sctp_port;
-  std::optional<uint64_t> max_message_size;
+  SctpAttributes sctp;
   std::vector<ice::ParsedCandidate> candidates;
   bool end_of_candidates = false;
 };

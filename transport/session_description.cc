@@ -108,10 +108,17 @@ std::optional<SdpError> DescriptionParser::FindFault() const {
   const SdpLine& line = ours.media->line;
   if (ours.media->port == 0 && !ours.bundle_only) return line.Refuse("port 0: the peer rejected the data channels");
   // RFC 8841 §5.1: without the attribute "the associated "m=" line MUST be considered invalid".
-  if (!ours.sctp_port) return line.Refuse("no a=sctp-port in this section");
-  if (*ours.sctp_port == 0) return line.Refuse("a=sctp-port:0: the peer rejected the association");
+  if (!ours.sctp.port) return line.Refuse("no a=sctp-port in this section");
+  if (*ours.sctp.port == 0) return line.Refuse("a=sctp-port:0: the peer rejected the association");
   // RFC 8839 §5.3: ICE must not be used, and we use nothing else.
   if (ours.ice_mismatch) return line.Refuse("a=ice-mismatch: the peer does not use ICE");
+  // RFC 8839 §5.4: "If two data streams have identical ice-ufrags, they MUST have identical ice-pwds."
+  for (const SdpSection& other : sections_) {
+    const bool is_same = ours.ufrag && other.ufrag == ours.ufrag;
+    if (is_same && other.pwd && ours.pwd && *other.pwd != *ours.pwd) {
+      return line.Refuse("another section has the same a=ice-ufrag and another a=ice-pwd");
+    }
+  }
   return std::nullopt;
 }
 
@@ -146,15 +153,15 @@ Expected<SessionDescription, SdpError> DescriptionParser::Assemble() {
   description.ice = {*ufrag, *pwd};
   description.ice_lite = session_.ice_lite || ours.ice_lite;
   const auto options = FirstOf(ours.ice_options, tagged.ice_options, session_.ice_options);
-  description.trickle = options && options->trickle;
-  description.ice2 = options && options->ice2;
+  description.ice_options = options.value_or(IceOptionTags{});
+  description.ice_pacing = session_.ice_pacing;
   // RFC 8122 §5: media level overrides session level.
   description.fingerprints = !ours.fingerprints.empty()     ? ours.fingerprints
                              : !tagged.fingerprints.empty() ? tagged.fingerprints
                                                             : session_.fingerprints;
   description.setup = *setup;
-  description.sctp_port = *ours.sctp_port;
-  description.max_message_size = ours.max_message_size;
+  description.sctp_port = *ours.sctp.port;
+  description.max_message_size = ours.sctp.max_message_size;
   const SdpSection& transport = ours.ufrag || found == nullptr ? ours : tagged;
   description.candidates = transport.candidates;
   description.end_of_candidates = transport.end_of_candidates || session_.end_of_candidates;  // RFC 8840 §8.2

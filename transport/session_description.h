@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "base/time.h"
 #include "dtls/fingerprint.h"
 #include "ice/candidate_sdp.h"
 #include "ice/credentials.h"
@@ -30,6 +31,14 @@ struct Origin {
   uint64_t session_version = 0;
 };
 
+// RFC 8839 §5.6: the tags that mean something here.
+struct IceOptionTags {
+  bool trickle = false;
+  bool ice2 = false;
+  bool renomination = false;  // draft-thatcher-ice-renomination
+  bool operator==(const IceOptionTags&) const = default;
+};
+
 // What a WebRTC data-channel session signals (RFC 9429, 8839, 8841, 8842, 8122), parsed or to be written. One m=
 // section of the kind "application … UDP/DTLS/SCTP webrtc-datachannel".
 struct SessionDescription {
@@ -40,8 +49,8 @@ struct SessionDescription {
   std::vector<RejectedMedia> rejected;
   ice::Credentials ice;
   bool ice_lite = false;
-  bool trickle = true;  // ice-options (RFC 8839 §5.6)
-  bool ice2 = true;
+  IceOptionTags ice_options{.trickle = true, .ice2 = true};
+  std::optional<Duration> ice_pacing;  // RFC 8839 §5.5: the Ta that the sender wants; absent means 50 ms
   std::vector<dtls::Fingerprint> fingerprints;
   Setup setup = Setup::kActpass;
   uint16_t sctp_port = 5000;

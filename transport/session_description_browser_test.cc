@@ -24,8 +24,8 @@ SessionDescription Captured(const std::string& name) {
 void ExpectUsable(const SessionDescription& description) {
   EXPECT_TRUE(description.ice.IsValid());
   EXPECT_TRUE(description.bundle);
-  EXPECT_TRUE(description.trickle);
-  EXPECT_FALSE(description.ice2) << "no browser sends it";
+  EXPECT_TRUE(description.ice_options.trickle);
+  EXPECT_FALSE(description.ice_options.ice2) << "no browser sends it";
   EXPECT_FALSE(description.ice_lite);
   EXPECT_EQ(description.fingerprints.size(), 1u);
   EXPECT_EQ(description.sctp_port, 5000);

@@ -122,8 +122,8 @@ TEST(SessionDescriptionTest, ReadsWhatChromiumOffers) {
   EXPECT_TRUE(offer.rejected.empty());
   EXPECT_EQ(offer.ice.ufrag, "EsAw");
   EXPECT_EQ(offer.ice.pwd, "bP+XJMM09aR8AiX1jdukzR6Y");
-  EXPECT_TRUE(offer.trickle);
-  EXPECT_FALSE(offer.ice2) << "not sent, and no error";
+  EXPECT_TRUE(offer.ice_options.trickle);
+  EXPECT_FALSE(offer.ice_options.ice2) << "not sent, and no error";
   EXPECT_FALSE(offer.ice_lite);
   ASSERT_EQ(offer.fingerprints.size(), 1u);
   EXPECT_EQ(offer.fingerprints[0].ToString(), kFingerprint);
@@ -141,7 +141,7 @@ TEST(SessionDescriptionTest, ReadsWhatFirefoxOffers) {
   const SessionDescription offer = MustParse(FirefoxOffer());
   EXPECT_EQ(offer.ice.ufrag, "8b6c5d4e");
   EXPECT_EQ(offer.fingerprints.size(), 1u) << "inherited from the session level";
-  EXPECT_TRUE(offer.trickle) << "likewise";
+  EXPECT_TRUE(offer.ice_options.trickle) << "likewise";
   EXPECT_EQ(offer.max_message_size, 1073741823u);
   EXPECT_EQ(offer.candidates.size(), 2u);
   EXPECT_TRUE(offer.end_of_candidates);
@@ -164,12 +164,39 @@ TEST(SessionDescriptionTest, PassesOverUnknownLinesAndAttributes) {  // RFC 8866
 TEST(SessionDescriptionTest, ReadsIceOptionsWithCommasAndUnknownTags) {  // RFC 8839 §5.6
   for (const char* tags : {"ice2,trickle", "trickle ice2", "foo trickle rtp+ecn ice2", "trickle, ice2"}) {
     const auto offer = MustParse(Replace(ChromiumOffer(), "ice-options:trickle", std::string("ice-options:") + tags));
-    EXPECT_TRUE(offer.trickle) << tags;
-    EXPECT_TRUE(offer.ice2) << tags;
+    EXPECT_TRUE(offer.ice_options.trickle) << tags;
+    EXPECT_TRUE(offer.ice_options.ice2) << tags;
   }
   const auto without = MustParse(Replace(ChromiumOffer(), "a=ice-options:trickle\r\n", ""));
-  EXPECT_FALSE(without.trickle);
-  EXPECT_FALSE(without.ice2);
+  EXPECT_FALSE(without.ice_options.trickle);
+  EXPECT_FALSE(without.ice_options.ice2);
+}
+
+TEST(SessionDescriptionTest, ReadsAndWritesThePacing) {  // RFC 8839 §5.5
+  const auto with = [](const std::string& value) {
+    return ParseSessionDescription(Replace(ChromiumOffer(), "t=0 0\r\n", "t=0 0\r\na=ice-pacing:" + value + "\r\n"));
+  };
+  EXPECT_FALSE(MustParse(ChromiumOffer()).ice_pacing) << "absent is 50 ms";
+  EXPECT_EQ(with("20")->ice_pacing, std::chrono::milliseconds(20));
+  EXPECT_EQ(with("0000000100")->ice_pacing, std::chrono::milliseconds(100));
+  EXPECT_EQ(with("9999999999")->ice_pacing, std::chrono::minutes(1)) << "no session waits longer for its next check";
+  for (const char* bad : {"", "-1", "5ms", "12345678901", "x"}) EXPECT_FALSE(with(bad)) << bad;
+  SessionDescription ours = MustParse(ChromiumOffer());
+  ours.ice_pacing = std::chrono::milliseconds(20);
+  EXPECT_NE(WriteSessionDescription(ours).find("a=ice-pacing:20\r\n"), std::string::npos);
+  ours.ice_lite = true;  // RFC 8839 §4.3.1: a lite agent paces nothing
+  EXPECT_EQ(WriteSessionDescription(ours).find("a=ice-pacing"), std::string::npos);
+}
+
+TEST(SessionDescriptionTest, OneUfragHasOnePassword) {  // RFC 8839 §5.4
+  const std::string offer = ChromiumOffer();
+  const SessionDescription good = MustParse(offer);
+  const auto second = [&](const std::string& pwd) {
+    return offer + "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:9\r\na=ice-ufrag:" + good.ice.ufrag +
+           "\r\na=ice-pwd:" + pwd + "\r\n";
+  };
+  EXPECT_TRUE(ParseSessionDescription(second(good.ice.pwd)));
+  EXPECT_FALSE(ParseSessionDescription(second("anotherPasswordOfTwentyFour")));
 }
 
 TEST(SessionDescriptionTest, TakesTransportAttributesFromTheSessionLevel) {  // RFC 8839 §5.4
@@ -323,7 +350,7 @@ TEST(SessionDescriptionTest, RoundTripsEverything) {
   SessionDescription ours = Ours();
   ours.mid = "data";
   ours.ice_lite = true;
-  ours.trickle = false;
+  ours.ice_options.trickle = false;
   ours.setup = transport::Setup::kActive;
   ours.sctp_port = 1;
   ours.candidates.push_back(Candidate("192.0.2.1:4000", ice::CandidateType::kHost));
@@ -336,8 +363,8 @@ TEST(SessionDescriptionTest, RoundTripsEverything) {
   EXPECT_EQ(WriteSessionDescription(again), sdp);
   EXPECT_EQ(again.mid, "data");
   EXPECT_TRUE(again.ice_lite);
-  EXPECT_FALSE(again.trickle);
-  EXPECT_TRUE(again.ice2);
+  EXPECT_FALSE(again.ice_options.trickle);
+  EXPECT_TRUE(again.ice_options.ice2);
   EXPECT_EQ(again.setup, transport::Setup::kActive);
   EXPECT_EQ(again.sctp_port, 1);
   EXPECT_EQ(again.candidates.size(), 2u);

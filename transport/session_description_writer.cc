@@ -84,9 +84,11 @@ void AddRejected(const RejectedMedia& rejected, Lines& lines) {
 }
 
 void AddIceOptions(const SessionDescription& description, Lines& lines) {
-  if (!description.trickle && !description.ice2) return;
-  const char* separator = description.trickle && description.ice2 ? " " : "";
-  lines.Add("a=ice-options:", description.trickle ? "trickle" : "", separator, description.ice2 ? "ice2" : "");
+  std::string tags;
+  if (description.ice_options.trickle) tags += " trickle";
+  if (description.ice_options.ice2) tags += " ice2";
+  if (description.ice_options.renomination) tags += " renomination";
+  if (!tags.empty()) lines.Add("a=ice-options:", tags.substr(1));
 }
 
 void AddOurs(const SessionDescription& description, Lines& lines) {
@@ -123,6 +125,11 @@ std::string WriteSessionDescription(const SessionDescription& description) {
   lines.Add("t=0 0");
   if (description.bundle && !description.mid.empty()) lines.Add("a=group:BUNDLE ", description.mid);
   if (description.ice_lite) lines.Add("a=ice-lite");
+  // RFC 8839 §4.3.1: a lite agent, which checks nothing, leaves it out.
+  if (description.ice_pacing && !description.ice_lite) {
+    const auto pacing = std::chrono::duration_cast<std::chrono::milliseconds>(*description.ice_pacing);
+    lines.Add("a=ice-pacing:", std::to_string(pacing.count()));
+  }
   // RFC 9429 §5.3.1: as many m= sections as the offer has, in its order.
   size_t index = 0;
   for (const RejectedMedia& rejected : description.rejected) {

@@ -192,6 +192,8 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                  [](transport::event::RelayConnectionWanted&) {},
                  [](transport::event::RelayConnectionDone&) {},
                  [](transport::event::SelectedPairChanged&) {},
+                 [](transport::event::IceRestarted&) {},
+                 [&](transport::event::IceRestartFailed& e) { error_detail = "ICE restart: " + e.reason; },
                  [&](dc::ChannelOpenedByPeer& e) { HandleOpenedByPeer(e.channel); },
                  [](dc::ChannelOpen&) {},
                  [&](dc::ChannelClosed& e) { HandleClosedChannel(e.channel); },

@@ -130,6 +130,12 @@ transport::PeerStats WebRtcTransport::stats() const {
   return core_->peer ? core_->peer.peer().stats() : transport::PeerStats{};
 }
 
-error_code WebRtcTransport::restart_ice() { return boost::asio::error::operation_not_supported; }
+error_code WebRtcTransport::restart_ice() {
+  if (!core_->RequirePeer()) return TransportErrc::kNotInitialized;
+  const auto begun = core_->peer.Call([](Peer& p, Timestamp now) { return p.RestartIce(now); });
+  if (begun) return {};
+  core_->error_detail = begun.error().message;
+  return make_error_code(boost::system::errc::operation_not_permitted);
+}
 
 }  // namespace jsp

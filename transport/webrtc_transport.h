@@ -108,7 +108,9 @@ class WebRtcTransport {
   std::string state_reason() const;  // which timer or event caused the state
   std::string error_detail() const;  // one line about the last operation that failed
   transport::PeerStats stats() const;
-  // operation_not_supported: a restart needs a new offer and answer; make a new transport (docs/asio.md#refusals).
+  // RFC 8445 §9: new credentials, with the candidates of now; then create_offer and the peer's answer, as at first.
+  // Data goes on meanwhile. kNotInitialized, or operation_not_permitted while another round is incomplete or after the
+  // end.
   boost::system::error_code restart_ice();
 
  private:

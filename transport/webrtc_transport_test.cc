@@ -342,7 +342,36 @@ TEST_F(WebRtcTransportTest, CallsBeforeInitializeAreRefusedWithAReason) {
   EXPECT_FALSE(transport.create_offer());
   EXPECT_EQ(transport.open_channel({}).error(), TransportErrc::kNotInitialized);
   EXPECT_EQ(transport.try_send(Binary(1)), TransportErrc::kNotInitialized);
-  EXPECT_EQ(transport.restart_ice(), asio::error::operation_not_supported);
+  EXPECT_EQ(transport.restart_ice(), TransportErrc::kNotInitialized);
+}
+
+TEST_F(WebRtcTransportTest, RestartsIceWhileMessagesFlow) {  // RFC 8445 §9
+  Connect();
+  size_t received = 0;
+  const std::function<void()> receive = [&] {
+    z_->async_receive([&](error_code error, Message) {
+      if (error) return;
+      ++received;
+      receive();
+    });
+  };
+  receive();
+  for (int round = 0; round < 2; ++round) {
+    const auto before = a_->stats().local_candidates.size();
+    ASSERT_FALSE(a_->try_send(Binary(1000)));
+    ASSERT_FALSE((round == 0 ? *a_ : *z_).restart_ice()) << a_->error_detail() << z_->error_detail();
+    ASSERT_FALSE(a_->try_send(Binary(1000)));
+    round == 0 ? Signal(*a_, *z_) : Signal(*z_, *a_);
+    ASSERT_FALSE(a_->try_send(Binary(1000)));
+    const auto moved = [](const WebRtcTransport& t) { return t.stats().pairs.size() == 1; };
+    ASSERT_TRUE(RunUntil([&] { return moved(*a_) && moved(*z_); }));
+    EXPECT_EQ(a_->stats().local_candidates.size(), before);
+  }
+  EXPECT_TRUE(RunUntil([&] { return received == 6; }));
+  EXPECT_EQ(a_->connection_state(), ConnectionState::kCompleted);
+  ASSERT_TRUE(a_->create_offer());
+  EXPECT_EQ(a_->restart_ice(), boost::system::errc::operation_not_permitted) << "a round is incomplete";
+  EXPECT_NE(a_->error_detail().find("not complete"), std::string::npos);
 }
 
 TEST_F(WebRtcTransportTest, InvalidConfigurationAndUnresolvableRelaysFailAtInitialize) {

@@ -262,6 +262,9 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
       CloseRelay(driven, gone->id);
       continue;
     }
+    if (const auto* restarted = std::get_if<event::IceRestarted>(&*event)) {
+      (void)mux->AddUfrag(&driven, restarted->ufrag);
+    }
     pending.push_back({driven.shared_from_this(), std::move(*event)});
   }
   if (driven.wanted_room && driven.peer.send_buffer_room() >= *driven.wanted_room) {

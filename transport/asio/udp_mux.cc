@@ -70,8 +70,20 @@ std::optional<size_t> UdpMux::FindSocket(const SocketAddress& local) const {
 }
 
 bool UdpMux::AddPeer(Key peer, std::string_view ufrag) {
-  if (!ufrags_.try_emplace(std::string(ufrag), peer).second) return false;
-  peers_[peer].ufrag = ufrag;
+  return peers_.try_emplace(peer).second && AddUfrag(peer, ufrag);
+}
+
+bool UdpMux::AddUfrag(Key peer, std::string_view ufrag) {
+  // One that carries data, one that is being checked, and one that a rolled back offer left behind.
+  constexpr size_t kMaxUfrags = 3;
+  const auto entry = peers_.find(peer);
+  if (entry == peers_.end() || !ufrags_.try_emplace(std::string(ufrag), peer).second) return false;
+  auto& ufrags = entry->second.ufrags;
+  ufrags.emplace_back(ufrag);
+  if (ufrags.size() > kMaxUfrags) {
+    ufrags_.erase(ufrags.front());
+    ufrags.erase(ufrags.begin());
+  }
   return true;
 }
 
@@ -80,7 +92,7 @@ void UdpMux::RemovePeer(Key peer) {
   if (found == peers_.end()) return;
   const PeerEntry entry = std::move(found->second);
   peers_.erase(found);
-  ufrags_.erase(entry.ufrag);
+  for (const auto& ufrag : entry.ufrags) ufrags_.erase(ufrag);
   for (const auto& route : entry.routes) {
     auto& routes = sockets_[route.socket].routes;
     const auto at = routes.find(route.remote);

@@ -58,7 +58,9 @@ class UdpMux {
 
   // False when that ufrag is taken.
   bool AddPeer(Key peer, std::string_view ufrag);
-  // Removes its ufrag and all its routes.
+  // Another ufrag of it, after an ICE restart; the last kMaxUfrags are known. False when it is taken.
+  bool AddUfrag(Key peer, std::string_view ufrag);
+  // Removes its ufrags and all its routes.
   void RemovePeer(Key peer);
 
   // Whose datagram this is: by the ufrag of a request, the address, or the transaction of a response; nullptr:
@@ -89,7 +91,7 @@ class UdpMux {
     SocketAddress remote;
   };
   struct PeerEntry {
-    std::string ufrag;
+    std::vector<std::string> ufrags;  // the latest last
     std::vector<Route> routes;
   };
 

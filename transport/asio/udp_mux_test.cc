@@ -101,6 +101,22 @@ TEST_F(UdpMuxTest, I1_UnknownUfragsAreCountedAndRoutedNowhere) {
   EXPECT_EQ(mux->stats().unknown_ufrag, 5u);
 }
 
+TEST_F(UdpMuxTest, I14_ARestartedPeerIsFoundByItsLastUfragsOnly) {  // RFC 8445 §9
+  const auto mux = Open();
+  EXPECT_FALSE(mux->AddUfrag(Key(p_), "gen0")) << "not a peer";
+  mux->AddPeer(Key(p_), "gen0");
+  mux->AddPeer(Key(q_), "other");
+  EXPECT_FALSE(mux->AddUfrag(Key(p_), "other"));
+  for (int i = 1; i <= 100; ++i) ASSERT_TRUE(mux->AddUfrag(Key(p_), "gen" + std::to_string(i)));
+  const auto finds = [&](int i) {
+    return mux->Find(0, remote_, Binding(0, "gen" + std::to_string(i) + ":zz")).peer == Key(p_);
+  };
+  EXPECT_TRUE(finds(100) && finds(99) && finds(98));
+  EXPECT_FALSE(finds(97) || finds(0));
+  mux->RemovePeer(Key(p_));
+  EXPECT_FALSE(finds(100));
+}
+
 TEST_F(UdpMuxTest, AResponseFindsItsRequestAndOnlyIt) {
   const auto mux = Open();
   mux->AddPeer(Key(p_), "abcd");
