@@ -28,6 +28,8 @@ class StreamFramer {
   std::optional<std::span<const uint8_t>> Next(std::span<const uint8_t>& input);
   // Set for good once the stream is none of ours; Next() takes nothing any more.
   std::optional<FrameError> error() const { return error_; }
+  // Whether the last message that was returned came in pieces: it is a view of what is kept here, not of the input.
+  bool was_partial() const { return partial_done_; }
   // Octets of a message that is not complete yet.
   size_t pending() const { return partial_done_ ? 0 : partial_.size(); }
 

@@ -49,27 +49,24 @@ void TurnDatagrams::ReadListener(Timestamp now, size_t index) {
   for (int i = 0; i < kListenerBatches; ++i) {
     const auto batch = io_.Receive(*listeners_[index]);
     if (batch.empty()) return;
-    for (const auto& received : batch) FeedFromClient(now, index, received);
+    const turn::ListenerId id{static_cast<uint16_t>(index)};
+    for (const auto& [remote, train] : batch) {
+      FeedFromClient(now, {remote, id}, train, [&, &from = remote](std::span<const uint8_t> datagram) {
+        core_.binding.HandleDatagram(now, listeners_[index]->local(), from, datagram);
+        AnswerBindings(now);
+      });
+    }
   }
 }
 
-void TurnDatagrams::FeedFromClient(Timestamp now, size_t index, const TrainIo::Received& received) {
-  const turn::ClientPath path{received.remote, {static_cast<uint16_t>(index)}};
-  turn::Train train = received.train;
-  while (true) {
-    const auto run = core_.server.HandleFromClient(now, path, train, io_.room());
-    if (run.to_peer) {
-      if (const Relay* relay = Find(run.to_peer->relay)) {
-        using enum TrainIo::Fragmenting;
-        io_.Append(*relay->socket, run.to_peer->peer, run.segments, run.to_peer->dont_fragment ? kForbidden : kAllowed);
-      }
-    } else if (run.is_binding) {
-      core_.binding.HandleDatagram(now, listeners_[index]->local(), received.remote, train.octets.first(run.consumed));
-      AnswerBindings(now);
-    }
-    if (run.consumed >= train.octets.size()) return;
-    train.octets = train.octets.subspan(run.consumed);
+turn::Server::FromClient TurnDatagrams::FeedRun(Timestamp now, const turn::ClientPath& path, const turn::Train& train) {
+  const auto run = core_.server.HandleFromClient(now, path, train, io_.room());
+  if (!run.to_peer) return run;
+  if (const Relay* relay = Find(run.to_peer->relay)) {
+    using enum TrainIo::Fragmenting;
+    io_.Append(*relay->socket, run.to_peer->peer, run.segments, run.to_peer->dont_fragment ? kForbidden : kAllowed);
   }
+  return run;
 }
 
 // RFC 5780 §6.1: an answer may leave from another listener than the request came to.
@@ -91,14 +88,19 @@ void TurnDatagrams::FeedFromPeer(Timestamp now, turn::RelayHandle handle, const 
   while (true) {
     const auto room = io_.room();
     const auto run = core_.server.HandleFromPeer(now, handle, received.remote, train, room);
-    if (run.to_client) {
-      TrainSocket* listener = listeners_[run.to_client->listener.value].get();
-      if (listener != nullptr) {
-        io_.Append(*listener, run.to_client->client, run.segments, TrainIo::Fragmenting::kAllowed);
-      }
-    }
+    if (run.to_client) SendSegments(*run.to_client, room.first(run.segments));
     if (run.consumed >= train.octets.size()) return;
     train.octets = train.octets.subspan(run.consumed);
+  }
+}
+
+// `segments` are the first of io_.room().
+void TurnDatagrams::SendSegments(const turn::ClientPath& path, std::span<const turn::Segment> segments) {
+  const size_t index = path.listener.value;
+  if (index < listeners_.size() && listeners_[index]) {
+    io_.Append(*listeners_[index], path.client, segments.size(), TrainIo::Fragmenting::kAllowed);
+  } else if (const auto stream = core_.streams.Find(path)) {
+    stream->SendSegments(segments);
   }
 }
 

@@ -34,6 +34,19 @@ class TurnDatagrams {
   // A UDP relay is wanted: the core hears of the result.
   void OpenRelay(Timestamp now, const turn::Server::OpenRelay& open);
   void CloseRelay(turn::RelayHandle handle);
+  // A train of a client's, over UDP or a stream: data is forwarded, and take_binding(datagram) called for what is
+  // stun::Server's. Returns whether there was anything but data.
+  template <class TakeBinding>
+  bool FeedFromClient(Timestamp now, const turn::ClientPath& path, turn::Train train, TakeBinding&& take_binding) {
+    bool any_message = false;
+    while (true) {
+      const auto run = FeedRun(now, path, train);
+      any_message = any_message || !run.to_peer;
+      if (run.is_binding) take_binding(train.octets.first(run.consumed));
+      if (run.consumed >= train.octets.size()) return any_message;
+      train.octets = train.octets.subspan(run.consumed);
+    }
+  }
   // A message of the server's own.
   void SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message);
 
@@ -49,8 +62,9 @@ class TurnDatagrams {
   void ReadListener(Timestamp now, size_t index);
   void ReadRelay(Timestamp now, const Relay& relay);
   void ReadErrors(Timestamp now, const Relay& relay);
-  void FeedFromClient(Timestamp now, size_t index, const TrainIo::Received& received);
+  turn::Server::FromClient FeedRun(Timestamp now, const turn::ClientPath& path, const turn::Train& train);
   void FeedFromPeer(Timestamp now, turn::RelayHandle handle, const TrainIo::Received& received);
+  void SendSegments(const turn::ClientPath& path, std::span<const turn::Segment> segments);
   void AnswerBindings(Timestamp now);
   Relay* Find(turn::RelayHandle handle);
 

@@ -7,12 +7,12 @@
 
 #include "transport/asio/endpoint.h"
 #include "transport/asio/interface_list.h"
+#include "transport/asio/native_socket.h"
 namespace jsp::transport::io {
 namespace {
 
 namespace ip = boost::asio::ip;
 using boost::system::error_code;
-using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 // One address after the other, each a socket of its own.
 std::vector<SocketAddress> Expand(const SocketAddress& address) {
@@ -98,7 +98,7 @@ class Binder {
     acceptor.open(address.ip.is_v4() ? ip::tcp::v4() : ip::tcp::v6(), error);
     if (!error && address.ip.is_v6()) acceptor.set_option(ip::v6_only(true), error);
     if (!error) acceptor.set_option(ip::tcp::acceptor::reuse_address(true), error);
-    if (!error && options_.share_port) acceptor.set_option(ReusePort(true), error);
+    if (!error && options_.share_port) (void)SetOption(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, 1);
     if (!error) acceptor.bind({ToAsioAddress(address.ip), address.port}, error);
     if (!error) acceptor.listen(ip::tcp::acceptor::max_listen_connections, error);
     if (!error) acceptor.non_blocking(true, error);

@@ -32,7 +32,7 @@ struct TurnRelayMapping {
 
 // Streams that have an allocation, or are the data connection of one, are bounded by the quotas; these are for others.
 struct TurnStreamLimits {
-  size_t total = 65536;              // of all listeners; more are closed at once
+  size_t total = 16384;              // of all listeners; more are closed at once
   size_t strangers_per_source = 64;  // without an allocation, of an IPv4 address or an IPv6 /64
   // A stream without an allocation is closed when no message came for so long, and any stream whose message has been
   // incomplete for so long.

@@ -13,6 +13,9 @@ namespace {
 
 using boost::system::error_code;
 
+// A message of any size in one call, mostly.
+constexpr size_t kReadBuffer = 64 * 1024;
+
 turn::ServerOptions CoreOptions(const TurnServerOptions& options, const BoundListeners& listeners) {
   turn::ServerOptions core = options.core;
   core.listeners.clear();
@@ -37,7 +40,11 @@ TurnServerCore::TurnServerCore(boost::asio::any_io_executor ex, TurnServerOption
       rng(SystemRng()),
       server(CoreOptions(options, listeners), rng),
       binding({.behavior = listeners.behavior}),
+      stream_binding(stun::ServerOptions{}),
+      buffer(kReadBuffer),
       datagrams(*this, std::move(ready)),
+      streams(*this),
+      tcp_relays(*this),
       deadline{boost::asio::steady_timer(executor), Timestamp::Never()} {
   for (const BoundListener& each : listeners.all) listening.push_back(each.listen);
 }
@@ -52,9 +59,10 @@ std::optional<std::string> TurnServerCore::Start(BoundListeners& listeners) {
     if (each.udp && !datagrams.AddListener(id, std::move(each.udp))) {
       return "cannot wait for UDP " + each.listen.address.ToString();
     }
-    if (each.stream) return "TCP and TLS listeners are not supported yet";
+    if (each.stream) streams.AddListener(id, std::move(*each.stream));
   }
   WaitDatagrams();
+  streams.Start();
   return std::nullopt;
 }
 
@@ -77,6 +85,7 @@ void TurnServerCore::WaitDatagrams() {
 // Answers go before what events do: RFC 6062 §5.4 wants the success response in front of the peer's octets.
 void TurnServerCore::Drain(Timestamp now) {
   datagrams.Flush();
+  if (std::exchange(is_draining, true)) return;  // the loop below goes on
   bool any = false;
   std::array<uint8_t, turn::Server::kMaxResponse> out;
   while (true) {
@@ -89,22 +98,41 @@ void TurnServerCore::Drain(Timestamp now) {
     HandleEvent(now, *event);
     any = true;
   }
+  is_draining = false;
   if (!any) return;
   datagrams.Flush();
   ArmTimer();
 }
 
 void TurnServerCore::SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message) {
-  datagrams.SendToClient(path, message);
+  if (!streams.IsOf(path.listener)) return datagrams.SendToClient(path, message);
+  if (const auto stream = streams.Find(path)) stream->SendMessage(message);
+}
+
+// RFC 8489 §12: over TCP, too.
+void TurnServerCore::AnswerBinding(Timestamp now, TurnStream& stream, std::span<const uint8_t> message) {
+  const SocketAddress& local = listening[stream.path().listener.value].address;
+  stream_binding.HandleDatagram(now, local, stream.path().client, message);
+  std::array<uint8_t, turn::Server::kMaxResponse> out;
+  while (const auto answer = stream_binding.PollTransmit(now, out)) {
+    stream.SendMessage(std::span(out).first(answer->size));
+  }
 }
 
 void TurnServerCore::HandleEvent(Timestamp now, const turn::Server::Event& event) {
+  using turn::Server;
   std::visit(Overloaded{
-                 [&](const turn::Server::OpenRelay& open) { datagrams.OpenRelay(now, open); },
-                 [&](const turn::Server::CloseRelay& close) { datagrams.CloseRelay(close.relay); },
-                 [&](const turn::Server::ConnectPeer&) {},
-                 [&](const turn::Server::Splice&) {},
-                 [&](const turn::Server::CloseConnection&) {},
+                 [&](const Server::OpenRelay& open) {
+                   if (open.protocol == turn::RelayProtocol::kUdp) return datagrams.OpenRelay(now, open);
+                   tcp_relays.OpenRelay(now, open);
+                 },
+                 [&](const Server::CloseRelay& close) {
+                   datagrams.CloseRelay(close.relay);
+                   tcp_relays.CloseRelay(close.relay);
+                 },
+                 [&](const Server::ConnectPeer& connect) { tcp_relays.Connect(now, connect); },
+                 [&](const Server::Splice& splice) { tcp_relays.Splice(now, splice); },
+                 [&](const Server::CloseConnection& close) { tcp_relays.CloseConnection(now, close); },
              },
              event);
 }

@@ -11,6 +11,8 @@
 #include "transport/asio/turn_datagrams.h"
 #include "transport/asio/turn_listen.h"
 #include "transport/asio/turn_server.h"
+#include "transport/asio/turn_streams.h"
+#include "transport/asio/turn_tcp_relays.h"
 #include "turn/server/server.h"
 namespace jsp::transport::io {
 
@@ -33,6 +35,8 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
   void Drain(Timestamp now);
   // Where a relay's socket is bound (TurnServerOptions::relay_mappings).
   SocketAddress BoundAddressOf(const SocketAddress& relay) const;
+  // A Binding message of a stream.
+  void AnswerBinding(Timestamp now, TurnStream& stream, std::span<const uint8_t> message);
 
   boost::asio::any_io_executor executor;
   TurnServerOptions options;
@@ -40,10 +44,15 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
   Rng rng;
   turn::Server server;
   stun::Server binding;
+  stun::Server stream_binding;  // RFC 5780 is for datagrams
+  std::vector<uint8_t> buffer;  // what is read of streams, each at its time
   TurnDatagrams datagrams;
+  TurnStreams streams;
+  TurnTcpRelays tcp_relays;
   Deadline deadline;
   TurnServerStats stats;  // but for what `datagrams` counts
   bool stopped = false;
+  bool is_draining = false;
 
  private:
   void WaitDatagrams();

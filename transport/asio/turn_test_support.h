@@ -18,6 +18,7 @@
 #include "transport/asio/endpoint.h"
 #include "transport/asio/loop_test_support.h"
 #include "transport/asio/steady_clock.h"
+#include "transport/asio/system_rng.h"
 #include "transport/asio/turn_server.h"
 #include "transport/asio/udp_socket.h"
 #include "turn/client.h"
@@ -30,7 +31,7 @@ const IpAddress kLocalhost = IpAddress::V4(127, 0, 0, 1);
 // loopback, too.
 inline TurnServerOptions LoopbackServer() {
   TurnServerOptions options;
-  options.listen = {{turn::ControlTransport::kUdp, {kLocalhost, 0}}};
+  options.listen = {{turn::ControlTransport::kUdp, {kLocalhost, 0}}, {turn::ControlTransport::kTcp, {kLocalhost, 0}}};
   options.core.realm = "example.org";
   for (const auto& [user, password] : {std::pair{"user", "pass"}, std::pair{"other", "word"}}) {
     options.core.credentials.AddUser(user, "example.org", stun::LongTermKeys::Of(user, "example.org", password));
@@ -88,11 +89,53 @@ class TestPeerSocket {
   std::unique_ptr<UdpSocket> socket_;
 };
 
+// A TCP connection that keeps what it gets.
+class TestTcp {
+ public:
+  TestTcp(boost::asio::io_context& io, const SocketAddress& server) : socket_(io) {
+    socket_.connect({ToAsioAddress(server.ip), server.port});
+    Read();
+  }
+  explicit TestTcp(boost::asio::ip::tcp::socket socket) : socket_(std::move(socket)) { Read(); }
+  SocketAddress local() const {
+    const auto endpoint = socket_.local_endpoint();
+    return {FromAsioAddress(endpoint.address()), endpoint.port()};
+  }
+  SocketAddress remote() const {
+    const auto endpoint = socket_.remote_endpoint();
+    return {FromAsioAddress(endpoint.address()), endpoint.port()};
+  }
+  // Small things only: it blocks.
+  void Write(const std::vector<uint8_t>& octets) { boost::asio::write(socket_, boost::asio::buffer(octets)); }
+  // In the background; `octets` must outlive it.
+  void WriteAll(const std::vector<uint8_t>& octets) {
+    boost::asio::async_write(socket_, boost::asio::buffer(octets), [](boost::system::error_code, size_t) {});
+  }
+  void EndWriting() { socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send); }
+  void Close() { socket_.close(); }
+
+  std::vector<uint8_t> received;
+  bool is_closed = false;  // by the other side
+
+ private:
+  void Read() {
+    socket_.async_read_some(boost::asio::buffer(input_), [this](boost::system::error_code error, size_t size) {
+      if (error == boost::asio::error::operation_aborted) return;
+      received.insert(received.end(), input_.begin(), input_.begin() + static_cast<ptrdiff_t>(size));
+      is_closed = bool(error);
+      if (!error) Read();
+    });
+  }
+
+  boost::asio::ip::tcp::socket socket_;
+  std::array<uint8_t, 65536> input_;
+};
+
 // Our own client on a real socket: UDP, or TCP once it is connected.
 class TestTurnClient {
  public:
   TestTurnClient(boost::asio::io_context& io, const TurnListen& server, turn::ClientOptions options = {})
-      : server_(server), timer_(io), rng_(Rng::FromNumber(++seed_)) {
+      : server_(server), timer_(io), rng_(SystemRng()) {
     if (options.credentials.username.empty()) {
       options.credentials.username = "user";
       options.credentials.password = "pass";
@@ -152,9 +195,9 @@ class TestTurnClient {
   }
   void Send(const SocketAddress& peer, size_t size) { SendTrain(peer, std::span(&size, 1)); }
   // A stream that is not read: the server's data piles up.
-  void StopReading() { reads_ = false; }
+  void StopReading() { stream_.reads = false; }
   void ReadAgain() {
-    reads_ = true;
+    stream_.reads = true;
     Read();
   }
   void Disconnect() { tcp_->close(); }
@@ -176,10 +219,19 @@ class TestTurnClient {
 
   std::vector<turn::ClientEvent> events;
   std::vector<TestDatagram> received;
+  TestDatagram last_message;  // of the server, of any kind
   size_t sent = 0;
-  bool is_closed = false;  // the server closed the stream
+
+  // The server closed the stream.
+  bool is_closed() const { return stream_.is_closed; }
 
  private:
+  struct Stream {
+    turn::StreamFramer framer;
+    std::vector<std::shared_ptr<std::vector<uint8_t>>> unsent;
+    bool reads = true;
+    bool is_closed = false;
+  };
   void Read() {
     if (udp_) {
       udp_->socket().async_wait(UdpSocket::Native::wait_read, [this](boost::system::error_code error) {
@@ -193,16 +245,17 @@ class TestTurnClient {
       return;
     }
     tcp_->async_read_some(boost::asio::buffer(input_), [this](boost::system::error_code error, size_t size) {
-      is_closed = is_closed || (error && error != boost::asio::error::operation_aborted);
+      stream_.is_closed = stream_.is_closed || (error && error != boost::asio::error::operation_aborted);
       if (error) return;
       std::span<const uint8_t> rest(input_.data(), size);
-      while (const auto message = framer_.Next(rest)) Feed(server_.address, *message);
-      EXPECT_FALSE(framer_.error());
+      while (const auto message = stream_.framer.Next(rest)) Feed(server_.address, *message);
+      EXPECT_FALSE(stream_.framer.error());
       Flush();
-      if (reads_) Read();
+      if (stream_.reads) Read();
     });
   }
   void Feed(const SocketAddress& from, std::span<const uint8_t> message) {
+    last_message = {from, {message.begin(), message.end()}};
     const auto handled = client_->HandleDatagram(Now(), client_->local(), from, message);
     if (handled.data) received.push_back({handled.data->peer, {handled.data->data.begin(), handled.data->data.end()}});
   }
@@ -230,16 +283,16 @@ class TestTurnClient {
   void WriteStream(std::vector<uint8_t> octets) {
     if (octets.empty()) return;
     auto kept = std::make_shared<std::vector<uint8_t>>(std::move(octets));
-    unsent_.push_back(kept);
-    if (unsent_.size() == 1) WriteNext();
+    stream_.unsent.push_back(kept);
+    if (stream_.unsent.size() == 1) WriteNext();
   }
   void WriteNext() {
-    const auto first = unsent_.front();
+    const auto first = stream_.unsent.front();
     boost::asio::async_write(*tcp_, boost::asio::buffer(*first),
                              [this, first](boost::system::error_code error, size_t) {
                                if (error == boost::asio::error::operation_aborted) return;
-                               unsent_.erase(unsent_.begin());
-                               if (!error && !unsent_.empty()) WriteNext();
+                               stream_.unsent.erase(stream_.unsent.begin());
+                               if (!error && !stream_.unsent.empty()) WriteNext();
                              });
   }
 
@@ -247,17 +300,14 @@ class TestTurnClient {
   std::vector<std::vector<uint8_t>> elsewhere;  // for data connections (RFC 6062 §4.3)
 
  private:
-  inline static uint64_t seed_ = 0;
   TurnListen server_;
   boost::asio::steady_timer timer_;
   Rng rng_;
   std::unique_ptr<UdpSocket> udp_;
   std::optional<boost::asio::ip::tcp::socket> tcp_;
   std::optional<turn::Client> client_;
-  turn::StreamFramer framer_;
   std::array<uint8_t, 65536> input_;
-  std::vector<std::shared_ptr<std::vector<uint8_t>>> unsent_;
-  bool reads_ = true;
+  Stream stream_;
 };
 
 }  // namespace jsp::transport::io::testing

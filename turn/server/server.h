@@ -150,6 +150,10 @@ class Server {
   [[nodiscard]] Timestamp NextTimeout() const;
   static constexpr size_t kMaxResponse = 640;
 
+  // Whether that is the client of an allocation, or of a data connection: the owner keeps its stream.
+  bool IsServed(const ClientPath& path) const {
+    return allocations_.Find(path).has_value() || connections_.FindByClient(path).has_value();
+  }
   size_t allocations() const { return allocations_.size(); }
   const ServerMetrics& metrics() const { return metrics_; }
   uint64_t dropped(ServerDrop reason) const { return metrics_.dropped[static_cast<size_t>(reason)]; }
