@@ -25,15 +25,15 @@ using tcp = asio::ip::tcp;
 class HttpConnection;
 
 struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
-  Impl(asio::any_io_executor executor, const ServerOptions& server_options, Resources& owner)
-      : acceptor(executor), options(server_options), resources(&owner) {}
+  Impl(asio::any_io_executor executor, const ServerOptions& server_options, Handler handle)
+      : acceptor(executor), options(server_options), handler(std::move(handle)) {}
   std::string Open();
   void Accept();
   void Close();
 
   tcp::acceptor acceptor;
   ServerOptions options;
-  Resources* resources;  // nullptr once the server is gone
+  Handler handler;  // empty once the server is gone
   ServerStats stats;
   std::string url;
   std::list<std::weak_ptr<HttpConnection>> connections;
@@ -100,7 +100,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   void HandleRequest() {
     const auto server = server_.lock();
-    if (!server || server->resources == nullptr) return;
+    if (!server || !server->handler) return;
     ++server->stats.requests;
     auto& message = parser_->get();
     close_after_ = !message.keep_alive();
@@ -109,7 +109,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
                               message.body()};
     StartReplyTimer(server->options.request_timeout);
     const uint64_t serial = ++serial_;
-    Route(*server->resources, request, [weak = weak_from_this(), serial](RoutedReply reply) {
+    const Handler handler = server->handler;  // it may destroy the server
+    handler(request, [weak = weak_from_this(), serial](RoutedReply reply) {
       if (const auto self = weak.lock()) self->HandleReply(serial, std::move(reply));
     });
   }
@@ -211,7 +212,7 @@ void Server::Impl::Accept() {
 }
 
 void Server::Impl::Close() {
-  resources = nullptr;
+  handler = nullptr;
   error_code ignored;
   acceptor.close(ignored);
   for (const auto& weak : connections) {
@@ -222,7 +223,15 @@ void Server::Impl::Close() {
 
 Expected<std::unique_ptr<Server>, std::string> Server::Listen(asio::any_io_executor executor,
                                                               const ServerOptions& options, Resources& resources) {
-  auto impl = std::make_shared<Impl>(std::move(executor), options, resources);
+  return Listen(std::move(executor), options,
+                [&resources](const RequestView& request, std::function<void(RoutedReply)> done) {
+                  Route(resources, request, std::move(done));
+                });
+}
+
+Expected<std::unique_ptr<Server>, std::string> Server::Listen(asio::any_io_executor executor,
+                                                              const ServerOptions& options, Handler handler) {
+  auto impl = std::make_shared<Impl>(std::move(executor), options, std::move(handler));
   if (std::string error = impl->Open(); !error.empty()) return Unexpected<std::string>(std::move(error));
   impl->Accept();
   return std::make_unique<Server>(std::move(impl));

@@ -33,6 +33,24 @@ class Resources {
   virtual std::string Page() = 0;  // HTML of GET /
 };
 
+// One HTTP request, as far as a handler cares.
+struct RequestView {
+  std::string_view method;
+  std::string_view target;        // origin-form (RFC 9112)
+  std::string_view content_type;  // with parameters
+  std::string_view body;
+};
+
+struct RoutedReply {
+  Reply reply;
+  std::string_view content_type = "text/plain; charset=utf-8";
+  std::string allow = {};  // methods of the resource, of a 405
+};
+
+// Answers a request; `done` is called once, now or later, on the server's executor. The request's views end with the
+// call.
+using Handler = std::function<void(const RequestView& request, std::function<void(RoutedReply)> done)>;
+
 struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  // 0: a free one
@@ -57,6 +75,9 @@ class Server {
  public:
   static Expected<std::unique_ptr<Server>, std::string> Listen(boost::asio::any_io_executor executor,
                                                                const ServerOptions& options, Resources& resources);
+  // Any other resources over the same bounded HTTP: those of the TURN server's metrics, for one.
+  static Expected<std::unique_ptr<Server>, std::string> Listen(boost::asio::any_io_executor executor,
+                                                               const ServerOptions& options, Handler handler);
   ~Server();
   const std::string& url() const;  // "http://127.0.0.1:8080"
   uint16_t port() const;

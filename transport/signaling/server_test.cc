@@ -274,6 +274,26 @@ TEST_F(ServerTest, ClientTimesOutOnASilentServer) {
   EXPECT_NE(message.find("within 50 ms"), std::string::npos) << message;
 }
 
+TEST_F(ServerTest, OtherResourcesStandBehindTheSameBoundedHttpAndMayEndTheServer) {
+  const auto serve = [this](ServerOptions options) {
+    auto server = Server::Listen(
+        io_.get_executor(), options, [this](const RequestView& request, std::function<void(RoutedReply)> done) {
+          if (request.target == "/end") return server_.reset();
+          const std::string body = std::string(request.method) + " " + std::string(request.target);
+          done({.reply = {.status = 503, .body = body}, .content_type = "text/x"});
+        });
+    ASSERT_TRUE(server) << server.error();
+    server_ = std::move(*server);
+  };
+  serve({.max_body = 1});
+  const std::string answer = Ask("GET", "/some?thing");
+  EXPECT_EQ(Status(answer), "503");
+  EXPECT_EQ(Header(answer, "Content-Type"), "text/x");
+  EXPECT_TRUE(answer.ends_with("GET /some?thing")) << answer;
+  EXPECT_EQ(Status(Ask("POST", "/", "text/plain", "two")), "413");
+  EXPECT_EQ(Status(Ask("GET", "/end")), "none") << "the connection went with the server";
+}
+
 TEST_F(ServerTest, R9_DestroyingServerAndHostWhileAConnectionIsOpenIsSafe) {
   Start();
   tcp::socket client(io_);
