@@ -40,5 +40,6 @@ def jsp_dependencies():
     _system_library("boost")
     _system_library("tl_expected")
     _system_library("cli11")
+    _system_library("tomlplusplus")
     _system_library("googletest")
     _system_library("google_benchmark")

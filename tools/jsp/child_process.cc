@@ -55,10 +55,10 @@ ChildProcess::~ChildProcess() {
   ::close(err_);
 }
 
-std::string ChildProcess::ReadLine() {
+std::string ChildProcess::ReadLineOf(int descriptor) {
   std::string line;
   char octet = 0;
-  while (::read(out_, &octet, 1) == 1 && octet != '\n') line += octet;
+  while (::read(descriptor, &octet, 1) == 1 && octet != '\n') line += octet;
   return line;
 }
 

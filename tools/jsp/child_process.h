@@ -24,7 +24,9 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   // The next line of standard output, without its end; empty when there is none any more.
-  std::string ReadLine();
+  std::string ReadLine() { return ReadLineOf(out_); }
+  // The same of standard error.
+  std::string ReadErrorLine() { return ReadLineOf(err_); }
   void Signal(int signal);
   // Octets: the most that the running process had in memory so far.
   size_t MaxRss() const;
@@ -34,6 +36,8 @@ class ChildProcess {
   static Result Run(const std::vector<std::string>& arguments) { return ChildProcess(arguments).Wait(); }
 
  private:
+  static std::string ReadLineOf(int descriptor);
+
   int pid_ = -1;
   int out_ = -1;
   int err_ = -1;

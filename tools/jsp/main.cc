@@ -10,11 +10,12 @@ namespace {
 int Main(int argc, char** argv) {
   // A reader of our output that goes away is an error of that write, not a silent end.
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App program("JetStream WebRTC: ICE, DTLS, SCTP and data channels on the command line", "jsp");
+  CLI::App program("JetStream WebRTC: ICE, TURN, DTLS, SCTP and data channels on the command line", "jsp");
   program.require_subcommand(1);
   int exit_code = kExitDone;
   AddServeCommand(program, exit_code);
   AddConnectCommand(program, exit_code);
+  AddTurnServerCommand(program, exit_code);
   AddStunCommand(program, exit_code);
   AddNatCommand(program, exit_code);
   AddNatlabCommand(program, exit_code);
@@ -22,7 +23,8 @@ int Main(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "-";
   const auto named = program.get_subcommands([&](CLI::App* command) { return command->get_name() == first; });
   if (!first.starts_with("-") && named.empty()) {
-    return Fail("unknown command '" + first + "'; it is one of serve, connect, stun, nat, natlab", kExitUsage);
+    return Fail("unknown command '" + first + "'; it is one of serve, connect, turn-server, stun, nat, natlab",
+                kExitUsage);
   }
   try {
     program.parse(argc, argv);

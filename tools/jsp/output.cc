@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -54,6 +55,23 @@ Expected<void, std::string> WriteDocument(const std::string& path, std::string_v
   const bool flushed = is_stdout ? std::fflush(file) == 0 : std::fclose(file) == 0;
   if (!written || !flushed) return Unexpected<std::string>(Complaint(path));
   return {};
+}
+
+Expected<std::string, std::string> ReadFile(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  std::string content;
+  bool read = file != nullptr;
+  if (read) {
+    std::array<char, 16384> part;
+    for (size_t size = 0; (size = std::fread(part.data(), 1, part.size(), file)) > 0;)
+      content.append(part.data(), size);
+    read = std::ferror(file) == 0;
+  }
+  const int error = errno;
+  if (file != nullptr) std::fclose(file);
+  if (read) return content;
+  return Unexpected<std::string>(path + ": cannot be read: " + std::strerror(error) +
+                                 "; name a file that this user may read");
 }
 
 Expected<void, std::string> CheckWritable(const std::string& path) {

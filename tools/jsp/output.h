@@ -31,7 +31,9 @@ class HumanText {
 
 // Writes all of `content` to the file, or to standard output when `path` is "-"; the error is one line that names it.
 Expected<void, std::string> WriteDocument(const std::string& path, std::string_view content);
-// The same error before the work has begun; leaves an existing file as it is.
+// All of a file; the error is one line that names it.
+Expected<std::string, std::string> ReadFile(const std::string& path);
+// The same error as WriteDocument's, before the work has begun; leaves an existing file as it is.
 Expected<void, std::string> CheckWritable(const std::string& path);
 
 // "done of total" on one line of a terminal that is drawn over; nothing in a pipe.

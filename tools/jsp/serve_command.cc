@@ -1,6 +1,5 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <charconv>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -9,6 +8,7 @@
 
 #include "tools/jsp/channel_service.h"
 #include "tools/jsp/commands.h"
+#include "tools/jsp/host_port.h"
 #include "tools/jsp/ice_arguments.h"
 #include "tools/jsp/output.h"
 #include "tools/jsp/page.h"
@@ -31,26 +31,6 @@ struct ServeArguments {
   size_t max_sessions = 1024;
   size_t max_message_size = kWholeMessages;
 };
-
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-
-std::optional<HostPort> ParseHostPort(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return std::nullopt;
-  HostPort parsed{.host = text.substr(0, colon)};
-  const char* end = text.data() + text.size();
-  const auto [last, error] = std::from_chars(text.data() + colon + 1, end, parsed.port);
-  if (error != std::errc() || last != end) return std::nullopt;
-  if (parsed.host.front() == '[' && parsed.host.back() == ']') {
-    parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
-  } else if (parsed.host.find(':') != std::string::npos) {
-    return std::nullopt;  // an IPv6 address needs brackets
-  }
-  return parsed;
-}
 
 bool IsLoopback(const std::string& host) {
   const auto ip = IpAddress::Parse(host);

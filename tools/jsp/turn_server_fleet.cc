@@ -1,0 +1,173 @@
+#include "tools/jsp/turn_server_fleet.h"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <future>
+#include <thread>
+#include <utility>
+
+namespace jsp::tool {
+namespace {
+
+namespace asio = boost::asio;
+using transport::io::TurnListen;
+using transport::io::TurnServer;
+using transport::io::TurnServerOptions;
+
+turn::Credentials MakeCredentials(const TurnServerConfig& config) {
+  turn::Credentials credentials;
+  for (const auto& user : config.access.users) credentials.AddUser(user.name, config.realm, user.keys);
+  for (const auto& secret : config.access.shared_secrets) credentials.AddSharedSecret(secret);
+  return credentials;
+}
+
+// The part of `all` that worker `index` of `count` has: beginning with an even port, because RFC 8656 §7.2 wants pairs.
+turn::PortRange PartOf(const turn::PortRange& all, size_t index, size_t count) {
+  const auto begin_of = [&](size_t part) {
+    const size_t ports = all.last - all.first + size_t{1};
+    const size_t at = all.first + ports * part / count;
+    return part == 0 || part == count ? at : at & ~size_t{1};
+  };
+  return {static_cast<uint16_t>(begin_of(index)), static_cast<uint16_t>(begin_of(index + 1) - 1)};
+}
+
+// Rounded up, so that a limit stays a limit.
+template <class Count>
+Count Share(Count all, size_t count) {
+  return static_cast<Count>((all + count - 1) / count);
+}
+
+turn::ServerOptions CoreOptions(const TurnServerConfig& config, size_t index) {
+  const size_t workers = config.operation.workers;
+  turn::ServerOptions core;
+  for (const auto& address : config.relaying.addresses) core.relay_addresses.push_back(address.advertised);
+  core.relay_ports = PartOf(config.relaying.ports, index, workers);
+  core.realm = config.realm;
+  core.software = config.software;
+  core.credentials = MakeCredentials(config);
+  for (const auto& prefix : config.relaying.allowed_peers) core.policy.Allow(prefix);
+  for (const auto& prefix : config.relaying.denied_peers) core.policy.Deny(prefix);
+  core.lifetimes = config.lifetimes;
+  core.quotas = config.quotas;
+  core.quotas.total_allocations = Share(config.quotas.total_allocations, workers);
+  core.quotas.total_bandwidth = Share(config.quotas.total_bandwidth, workers);
+  core.limits.max_allocations = config.operation.max_allocations;
+  core.limits.unauthenticated_per_second = config.operation.strangers_per_second;
+  if (config.relaying.tcp) core.relay_protocols.push_back(turn::RelayProtocol::kTcp);
+  if (config.relaying.mobility) core.mobility = turn::Mobility::kAllowed;
+  if (config.relaying.legacy_channels) core.channels = turn::ChannelRange::kLegacy;
+  return core;
+}
+
+TurnServerOptions ServerOptionsOf(const TurnServerConfig& config, const std::optional<TurnCertificate>& certificate,
+                                  size_t index) {
+  TurnServerOptions options;
+  options.core = CoreOptions(config, index);
+  for (const auto& listen : config.listen) options.listen.push_back({listen.transport, listen.address});
+  for (const auto& address : config.relaying.addresses) {
+    if (address.bound != address.advertised) options.relay_mappings.push_back({address.advertised, address.bound});
+  }
+  if (certificate) {
+    options.certificate_pem = certificate->chain_pem;
+    options.key_pem = certificate->key_pem;
+  }
+  options.alternate_address = config.alternate_address;
+  options.share_port = config.operation.workers > 1;
+  return options;
+}
+
+}  // namespace
+
+struct TurnFleet::Worker {
+  // Runs `work` on the loop and waits for what it returns.
+  template <class Work>
+  auto Ask(Work work) {
+    std::packaged_task<decltype(work())()> task(std::move(work));
+    auto answer = task.get_future();
+    asio::post(loop, std::move(task));
+    return answer.get();
+  }
+
+  asio::io_context loop{1};
+  asio::executor_work_guard<asio::io_context::executor_type> guard = asio::make_work_guard(loop);
+  std::unique_ptr<TurnServer> server;
+  std::thread thread;
+};
+
+TurnFleet::TurnFleet(std::vector<std::unique_ptr<Worker>> workers) : workers_(std::move(workers)) {}
+
+Expected<std::unique_ptr<TurnFleet>, std::string> TurnFleet::Open(const TurnServerConfig& config,
+                                                                  const std::optional<TurnCertificate>& certificate) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::vector<TurnListen> bound;
+  for (size_t i = 0; i < config.operation.workers; ++i) {
+    auto worker = std::make_unique<Worker>();
+    auto options = ServerOptionsOf(config, certificate, i);
+    // Ports that the first was given; with an alternate address they are fixed (turn_server_settings_apply.cc).
+    if (i > 0 && !config.alternate_address) options.listen = bound;
+    auto server = TurnServer::Open(worker->loop.get_executor(), std::move(options));
+    if (!server) return Unexpected<std::string>(std::move(server.error()));
+    worker->server = std::move(*server);
+    if (i == 0) bound.assign(worker->server->listening().begin(), worker->server->listening().end());
+    workers.push_back(std::move(worker));
+  }
+  return std::unique_ptr<TurnFleet>(new TurnFleet(std::move(workers)));
+}
+
+TurnFleet::~TurnFleet() {
+  for (const auto& worker : workers_) worker->loop.stop();
+  for (const auto& worker : workers_) {
+    if (worker->thread.joinable()) worker->thread.join();
+  }
+}
+
+void TurnFleet::Start() {
+  for (const auto& worker : workers_) worker->thread = std::thread([loop = &worker->loop] { loop->run(); });
+}
+
+std::vector<TurnListenAddress> TurnFleet::listening() const {
+  std::vector<TurnListenAddress> listening;
+  for (const auto& listen : workers_.front()->server->listening()) {
+    listening.push_back({listen.transport, listen.address});
+  }
+  return listening;
+}
+
+Expected<void, std::string> TurnFleet::Reload(const TurnServerConfig& config,
+                                              const std::optional<TurnCertificate>& certificate) {
+  for (const auto& worker : workers_) {
+    if (!certificate) break;
+    const auto set = worker->Ask([&server = *worker->server, pair = *certificate] {
+      return server.SetCertificate(pair.chain_pem, pair.key_pem);
+    });
+    // What one refuses, all refuse, the first of them first.
+    if (!set) return set;
+  }
+  for (const auto& worker : workers_) {
+    worker->Ask([&server = *worker->server, &config] { server.SetCredentials(MakeCredentials(config)); });
+  }
+  return {};
+}
+
+void TurnFleet::Drain(const std::vector<SocketAddress>& alternates) {
+  for (const auto& worker : workers_) {
+    worker->Ask([&server = *worker->server, &alternates] { server.Drain(alternates); });
+  }
+}
+
+TurnServerTotals TurnFleet::totals() {
+  TurnServerTotals totals;
+  totals.workers = workers_.size();
+  for (const auto& worker : workers_) {
+    worker->Ask([&server = *worker->server, &totals] {
+      totals.allocations += server.allocations();
+      Add(totals.core, server.metrics());
+      Add(totals.sockets, server.stats());
+    });
+  }
+  return totals;
+}
+
+}  // namespace jsp::tool
