@@ -13,6 +13,7 @@ PACKAGES = [
     "examples",
     "ice",
     "netsim",
+    "packaging",
     "sctp",
     "sctp/association",
     "sctp/packet",
