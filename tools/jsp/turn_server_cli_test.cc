@@ -181,6 +181,20 @@ TEST(TurnServerCliTest, OneProcessServesSeveralListenersAndWorkers) {
   EXPECT_NE(metrics.find("\njsp_turn_allocations_created_total 12\n"), std::string::npos) << metrics;
 }
 
+TEST(TurnServerCliTest, AnswersOverTcpToo) {
+  TurnServerProcess server(Options({"--listen", "tcp://127.0.0.1:0"}), 2);
+  ASSERT_TRUE(server.urls()[1].starts_with("tcp://127.0.0.1:")) << server.urls()[1];
+  asio::io_context loop;
+  tcp::socket socket(loop);
+  socket.connect({asio::ip::address_v4::loopback(), server.address(1).port});
+  std::array<uint8_t, 20> request{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};  // a Binding request (RFC 8489 §5)
+  asio::write(socket, asio::buffer(request));
+  std::array<uint8_t, 20> response{};
+  asio::read(socket, asio::buffer(response));
+  EXPECT_EQ(response[0], 1) << "a success response";
+  EXPECT_EQ(response[1], 1);
+}
+
 TEST(TurnServerCliTest, MetricsAndHealthAreServedOverBoundedHttp) {
   TurnServerProcess server(Options({}));
   const std::string metrics = server.Get("/metrics");

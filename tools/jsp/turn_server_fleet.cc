@@ -9,6 +9,32 @@
 #include <utility>
 
 namespace jsp::tool {
+
+std::vector<IpAddress> DefaultRelayAddresses(std::span<const TurnListenAddress> listen,
+                                             std::span<const transport::io::InterfaceAddress> interfaces) {
+  std::vector<IpAddress> relays;
+  const auto add = [&](const IpAddress& ip) {
+    if (std::ranges::count(relays, ip) == 0) relays.push_back(ip);
+  };
+  for (const auto& each : listen) {
+    if (!each.address.ip.IsUnspecified()) {
+      add(each.address.ip);
+      continue;
+    }
+    for (const auto& own : interfaces) {
+      if (own.is_up && own.ip.family() == each.address.ip.family() && !own.ip.IsLinkLocal()) add(own.ip);
+    }
+  }
+  for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) {
+    const bool has_other =
+        std::ranges::any_of(relays, [&](const IpAddress& ip) { return ip.family() == family && !ip.IsLoopback(); });
+    if (has_other) {
+      std::erase_if(relays, [&](const IpAddress& ip) { return ip.family() == family && ip.IsLoopback(); });
+    }
+  }
+  return relays;
+}
+
 namespace {
 
 namespace asio = boost::asio;
@@ -43,6 +69,9 @@ turn::ServerOptions CoreOptions(const TurnServerConfig& config, size_t index) {
   const size_t workers = config.operation.workers;
   turn::ServerOptions core;
   for (const auto& address : config.relaying.addresses) core.relay_addresses.push_back(address.advertised);
+  if (core.relay_addresses.empty()) {
+    core.relay_addresses = DefaultRelayAddresses(config.listen, transport::io::ListInterfaces());
+  }
   core.relay_ports = PartOf(config.relaying.ports, index, workers);
   core.realm = config.realm;
   core.software = config.software;

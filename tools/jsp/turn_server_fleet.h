@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,14 @@
 #include "base/socket_address.h"
 #include "tools/jsp/turn_server_config.h"
 #include "tools/jsp/turn_server_metrics.h"
+#include "transport/asio/interface_list.h"
 #include "transport/asio/turn_server.h"
 namespace jsp::tool {
+
+// Where relays are opened when nothing is said: on the addresses that are listened on, those of `interfaces` for an
+// unspecified one; of each family without loopback, unless there is nothing else.
+std::vector<IpAddress> DefaultRelayAddresses(std::span<const TurnListenAddress> listen,
+                                             std::span<const transport::io::InterfaceAddress> interfaces);
 
 // A certificate chain and its key, as files have them.
 struct TurnCertificate {
