@@ -36,6 +36,7 @@ void HandleMark(Context& context, Tcb& tcb, const PacketView& packet) {
   // The sender need not wait for a delayed SACK.
   if (!tcb.ecn.echo) tcb.tracker.RequestSack();
   tcb.ecn.echo = tcb.ecn.echo ? std::max(*tcb.ecn.echo, *lowest) : *lowest;
+  ++tcb.ecn.marked_packets;
 }
 
 Flow HandleCwr(Context& context, Tcb& tcb, const ChunkView& chunk) {
@@ -45,13 +46,16 @@ Flow HandleCwr(Context& context, Tcb& tcb, const ChunkView& chunk) {
     return Flow::kContinue;
   }
   // RFC 3168 §6.1.3: echoes end. A CWR for an earlier mark leaves a later one unanswered.
-  if (tcb.ecn.echo && tcb.tracker.Unwrap(cwr->lowest_tsn) >= *tcb.ecn.echo) tcb.ecn.echo.reset();
+  if (tcb.ecn.echo && tcb.tracker.Unwrap(cwr->lowest_tsn) >= *tcb.ecn.echo) {
+    tcb.ecn.echo.reset();
+    tcb.ecn.marked_packets = 0;
+  }
   return Flow::kContinue;
 }
 
 void WriteEcne(Tcb& tcb, PacketBuilder& builder) {
   // RFC 3168 §6.1.3: in every acknowledgement, as any of them may be lost.
-  if (tcb.ecn.echo) builder.Add(EcneChunk{tcb.ecn.echo->Wrap()});
+  if (tcb.ecn.echo) builder.Add(EcneChunk{tcb.ecn.echo->Wrap(), tcb.ecn.marked_packets});
 }
 
 Flow HandleEcne(Context& context, Tcb& tcb, const ChunkView& chunk) {

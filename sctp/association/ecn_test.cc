@@ -82,6 +82,21 @@ TEST(EcnTest, EchoesAMarkWithEverySackUntilTheAnswer) {  // RFC 3168 §6.1.3
   EXPECT_TRUE(peer.Echoes(after).empty());
 }
 
+TEST(EcnTest, TellsHowManyPacketsWereMarkedSinceTheLastAnswer) {
+  EcnPeer peer;
+  const auto count = [&](const std::vector<SentPacket>& sent) {
+    const auto echoes = ChunksOf<EcneChunk>(sent);
+    return echoes.size() == 1 ? echoes[0].marked_packets : 0;
+  };
+  const DataChunk first = peer.Next();
+  EXPECT_EQ(count(peer.DeliverMarked(first)), 1u);
+  const DataChunk second = peer.Next();
+  (void)peer.DeliverMarked(second);
+  EXPECT_EQ(count(peer.DeliverMarked(second)), 2u) << "a duplicate says nothing";
+  EXPECT_EQ(count(peer.Deliver(CwrChunk{second.tsn}, peer.Next())), 0u);
+  EXPECT_EQ(count(peer.DeliverMarked(peer.Next())), 1u);
+}
+
 TEST(EcnTest, AnAnswerToAnEarlierMarkLeavesALaterOneOpen) {  // RFC 3168 §6.1.3
   EcnPeer peer;
   const DataChunk first = peer.Next();

@@ -47,6 +47,7 @@ struct Heartbeat {
 struct EcnState {
   // The lowest TSN of the packet marked last: with every SACK, until CWR says that the peer knows.
   std::optional<UnwrappedTsn> echo;
+  uint32_t marked_packets = 0;  // since then
   std::optional<Tsn> cwr_due;
 };
 

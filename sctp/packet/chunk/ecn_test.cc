@@ -8,17 +8,19 @@ namespace jsp::sctp {
 namespace {
 
 TEST(EcneChunkTest, RoundTrips) {  // RFC 9260 §3.2
-  const auto octets = Hex("0c000008 fffffffe");
+  const auto octets = Hex("0c00000c fffffffe 00000003");
   const auto ecne = ParseOctets<EcneChunk, ChunkView>(octets);
   ASSERT_TRUE(ecne);
   EXPECT_EQ(ecne->lowest_tsn, Tsn(0xfffffffe));
+  EXPECT_EQ(ecne->marked_packets, 3u);
   EXPECT_EQ(Written(*ecne), octets);
 }
 
-TEST(EcneChunkTest, TakesTheOneWithACountOfMarkedPackets) {
-  const auto ecne = ParseOctets<EcneChunk, ChunkView>(Hex("0c00000c 00000010 00000003"));
+TEST(EcneChunkTest, TakesTheOneWithoutACountOfMarkedPackets) {
+  const auto ecne = ParseOctets<EcneChunk, ChunkView>(Hex("0c000008 00000010"));
   ASSERT_TRUE(ecne);
   EXPECT_EQ(ecne->lowest_tsn, Tsn(0x10));
+  EXPECT_EQ(ecne->marked_packets, 1u);
 }
 
 TEST(EcneChunkTest, RejectsEveryTruncation) {
