@@ -42,9 +42,10 @@ class HostDriver {
     const Timestamp next = Drain(
         core_, world_.now(), scratch,
         [&](const typename Core::Transmit& t, std::span<const uint8_t> bytes) {
-          IpFragmentation fragmentation = IpFragmentation::kForbidden;
-          if constexpr (requires { t.fragmentation; }) fragmentation = t.fragmentation;
-          world_.Send(id_, t.local, t.remote, bytes.first(t.size), fragmentation);
+          IpFields fields;
+          if constexpr (requires { t.fragmentation; }) fields.fragmentation = t.fragmentation;
+          if constexpr (requires { t.ecn; }) fields.ecn = t.ecn;
+          world_.Send(id_, t.local, t.remote, bytes.first(t.size), fields);
         },
         on_event_);
     world_.SetTimer(id_, next);
@@ -52,9 +53,13 @@ class HostDriver {
 
  private:
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> datagram) {
+                             std::span<const uint8_t> datagram, EcnMark mark) {
     auto& driver = *static_cast<HostDriver*>(self);
-    driver.core_.HandleDatagram(driver.world_.now(), local, remote, datagram);
+    if constexpr (requires { driver.core_.HandleDatagram(driver.world_.now(), local, remote, datagram, mark); }) {
+      driver.core_.HandleDatagram(driver.world_.now(), local, remote, datagram, mark);
+    } else {
+      driver.core_.HandleDatagram(driver.world_.now(), local, remote, datagram);
+    }
     driver.Kick();
   }
   static void HandleTimeout(void* self) {

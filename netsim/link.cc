@@ -22,27 +22,36 @@ void Link::SetOptions(const LinkOptions& options) {
   queue_ = DropTailQueue(options.bytes_per_second, options.queue_bytes);
 }
 
-Link::Fate Link::Transmit(Timestamp now, std::vector<uint8_t>& bytes, size_t header_octets,
-                          IpFragmentation fragmentation) {
+Link::Fate Link::Transmit(Timestamp now, std::vector<uint8_t>& bytes, size_t header_octets, const IpFields& fields) {
   ++stats_.entered;
   Fate fate;
   const size_t packet = bytes.size() + header_octets;
   if (options_.mtu != 0 && packet > options_.mtu) {
-    if (fragmentation == IpFragmentation::kForbidden) {
+    if (fields.fragmentation == IpFragmentation::kForbidden) {
       ++stats_.too_big;
       if (options_.too_big == TooBig::kReport) fate.mtu_to_report = options_.mtu;
       return fate;
     }
     ++stats_.fragmented;
   }
+  fate.ecn = options_.ecn == EcnTreatment::kClear ? EcnMark::kNotEct : fields.ecn;
+  if (options_.ecn == EcnTreatment::kDrop && fields.ecn != EcnMark::kNotEct) {
+    ++stats_.markable_dropped;
+    return fate;
+  }
   if (loss_.IsLost(rng_)) {
     ++stats_.lost;
     return fate;
   }
+  const bool is_congested = options_.mark_above_bytes != 0 && queue_.Waiting(now) > options_.mark_above_bytes;
   const auto departure = queue_.Enter(now, packet);
   if (!departure) {
     ++stats_.overflowed;
     return fate;
+  }
+  if (is_congested && fate.ecn != EcnMark::kNotEct) {
+    fate.ecn = EcnMark::kCe;
+    ++stats_.marked;
   }
   if (!bytes.empty() && Strikes(rng_, options_.corruption)) {
     ++stats_.corrupted;

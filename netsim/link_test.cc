@@ -107,10 +107,48 @@ TEST(LinkTest, DropsWhatIsLargerThanItsMtuUnlessIpMayCutIt) {
     const auto fate = link.Transmit(kStart, larger);
     EXPECT_EQ(fate.copies, 0u);
     EXPECT_EQ(fate.mtu_to_report, too_big == TooBig::kReport ? 1280u : 0u);
-    EXPECT_EQ(link.Transmit(kStart, larger, Link::kIpv4UdpOctets, IpFragmentation::kAllowed).copies, 1u);
+    EXPECT_EQ(link.Transmit(kStart, larger, Link::kIpv4UdpOctets, {IpFragmentation::kAllowed}).copies, 1u);
     EXPECT_EQ(link.stats().too_big, 2u);
     EXPECT_EQ(link.stats().fragmented, 1u);
   }
+}
+
+TEST(LinkTest, MarksWhatMayBeMarkedBeforeItsQueueOverflows) {  // RFC 3168 §5
+  LinkOptions options;
+  options.bytes_per_second = 1'000'000;
+  options.queue_bytes = 10'000;
+  options.mark_above_bytes = 3000;
+  Link link = Make(options);
+  std::vector<uint8_t> bytes(1000 - Link::kIpv4UdpOctets);
+  const auto send = [&](EcnMark mark) { return link.Transmit(kStart, bytes, Link::kIpv4UdpOctets, {.ecn = mark}); };
+  // 0, 1000, 2000 and 3000 octets wait before them.
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(send(EcnMark::kEct0).ecn, EcnMark::kEct0) << i;
+  EXPECT_EQ(send(EcnMark::kEct0).ecn, EcnMark::kCe);
+  EXPECT_EQ(send(EcnMark::kEct1).ecn, EcnMark::kCe);
+  EXPECT_EQ(send(EcnMark::kCe).ecn, EcnMark::kCe);
+  EXPECT_EQ(send(EcnMark::kNotEct).ecn, EcnMark::kNotEct);
+  EXPECT_EQ(link.stats().marked, 3u);
+  EXPECT_EQ(send(EcnMark::kEct0).copies, 1u);
+  EXPECT_EQ(send(EcnMark::kEct0).copies, 1u);
+  EXPECT_EQ(send(EcnMark::kEct0).copies, 0u) << "a full queue drops all the same";
+  EXPECT_EQ(link.stats().overflowed, 1u);
+}
+
+TEST(LinkTest, ClearsTheEcnFieldOrDropsWhatHasOne) {  // RFC 3168 §19.1, RFC 3168 §6.1.1.1
+  std::vector<uint8_t> bytes(100);
+  LinkOptions options;
+  options.ecn = EcnTreatment::kClear;
+  Link clearing = Make(options);
+  options.ecn = EcnTreatment::kDrop;
+  Link dropping = Make(options);
+  for (const EcnMark mark : {EcnMark::kNotEct, EcnMark::kEct0, EcnMark::kCe}) {
+    const auto cleared = clearing.Transmit(kStart, bytes, Link::kIpv4UdpOctets, {.ecn = mark});
+    EXPECT_EQ(cleared.copies, 1u);
+    EXPECT_EQ(cleared.ecn, EcnMark::kNotEct);
+    const auto dropped = dropping.Transmit(kStart, bytes, Link::kIpv4UdpOctets, {.ecn = mark});
+    EXPECT_EQ(dropped.copies, mark == EcnMark::kNotEct ? 1u : 0u);
+  }
+  EXPECT_EQ(dropping.stats().markable_dropped, 2u);
 }
 
 TEST(LinkTest, TheSameSeedGivesTheSameFate) {

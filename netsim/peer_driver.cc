@@ -107,11 +107,11 @@ void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> o
     if (stream != streams_.end()) return stream->second->stream->Write(octets);
     if (!udp_.contains(transmit.relay->value)) return;  // closed since
   }
-  world_.Send(endpoint_, transmit.local, transmit.remote, octets, transmit.fragmentation);
+  world_.Send(endpoint_, transmit.local, transmit.remote, octets, {.fragmentation = transmit.fragmentation});
 }
 
 void PeerDriver::HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                                std::span<const uint8_t> datagram) {
+                                std::span<const uint8_t> datagram, EcnMark) {
   auto& driver = *static_cast<PeerDriver*>(self);
   driver.peer_.HandleDatagram(driver.world_.now(), local, remote, datagram);
   driver.Kick();

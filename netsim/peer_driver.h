@@ -49,7 +49,7 @@ class PeerDriver {
   struct Gate;
 
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> datagram);
+                             std::span<const uint8_t> datagram, EcnMark mark);
   static void HandleTimeout(void* self);
   static void HandlePacketTooBig(void* self, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
   static void HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote);

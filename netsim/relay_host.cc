@@ -67,7 +67,7 @@ RelayHost::RelayHost(World& world, NodeId host, TcpHost& tcp, Options options)
 RelayHost::~RelayHost() { world_.Detach(endpoint_); }
 
 void RelayHost::HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                               std::span<const uint8_t> datagram) {
+                               std::span<const uint8_t> datagram, EcnMark) {
   auto& host = *static_cast<RelayHost*>(self);
   if (local == host.address()) {
     host.HandleFromClient({remote, kUdp}, datagram);
@@ -140,7 +140,7 @@ void RelayHost::HandleFromClient(const turn::ClientPath& path, std::span<const u
   std::vector<uint8_t> octets;
   for (const turn::Segment& segment : std::span(segments).first(run.segments)) {
     Gather(segment, octets);
-    world_.Send(endpoint_, relay->second, run.to_peer->peer, octets, fragmentation);
+    world_.Send(endpoint_, relay->second, run.to_peer->peer, octets, {.fragmentation = fragmentation});
   }
 }
 
@@ -171,7 +171,7 @@ void RelayHost::HandleBinding(const turn::ClientPath& path, std::span<const uint
 
 void RelayHost::SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message) {
   if (path.listener == kUdp) {
-    world_.Send(endpoint_, address(), path.client, message, IpFragmentation::kAllowed);
+    world_.Send(endpoint_, address(), path.client, message, {.fragmentation = IpFragmentation::kAllowed});
     return;
   }
   if (Connection* connection = Find(path)) connection->stream->Write(message);

@@ -61,7 +61,7 @@ class RelayHost {
 
   static turn::ServerOptions Complete(const Options& options);
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> datagram);
+                             std::span<const uint8_t> datagram, EcnMark mark);
   static void HandleUnreachable(void* self, const SocketAddress& local, const SocketAddress& remote);
   static void HandleTimeout(void* self);
   static TcpObserver Accept(void* self, TcpSocketId id, const SocketAddress& local, const SocketAddress& remote);

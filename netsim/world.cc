@@ -86,8 +86,8 @@ SocketAddress World::Bind(EndpointId endpoint, const SocketAddress& address) {
 }
 
 void World::Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
-                 std::span<const uint8_t> datagram, IpFragmentation fragmentation) {
-  Packet packet{.from = local, .to = remote, .bytes = {}, .fragmentation = fragmentation};
+                 std::span<const uint8_t> datagram, const IpFields& fields) {
+  Packet packet{.from = local, .to = remote, .bytes = {}, .fields = fields};
   Launch(endpoint, std::move(packet), datagram);
 }
 
@@ -209,7 +209,8 @@ void World::Forward(Packet packet, NodeId from, NodeId to) {
   Link& link = upwards ? *nodes_[from.value].up : *nodes_[to.value].down;
   const size_t udp = packet.to.ip.is_v4() ? Link::kIpv4UdpOctets : Link::kIpv6UdpOctets;
   const size_t header = packet.tcp ? udp + Link::kTcpBeyondUdp : udp;
-  const Link::Fate fate = link.Transmit(now_, packet.bytes, header, packet.fragmentation);
+  const Link::Fate fate = link.Transmit(now_, packet.bytes, header, packet.fields);
+  packet.fields.ecn = fate.ecn;
   if (fate.mtu_to_report != 0) {
     // The report takes as long back as a packet takes across this link, wherever on the way that is.
     const uint32_t sender = packet.sender.value;
@@ -279,7 +280,7 @@ void World::Deliver(NodeId host, Packet packet) {
   if (packet.tcp) {
     called.handle_segment(called.self, packet.to, packet.from, *packet.tcp, packet.bytes);
   } else {
-    called.handle_datagram(called.self, packet.to, packet.from, packet.bytes);
+    called.handle_datagram(called.self, packet.to, packet.from, packet.bytes, packet.fields.ecn);
   }
   // The buffer goes back to a free slot, so that a steady state allocates nothing.
   if (!free_slots_.empty()) packets_[free_slots_.back()].bytes.swap(packet.bytes);

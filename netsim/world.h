@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/ip_fragmentation.h"
 #include "base/rng.h"
 #include "base/socket_address.h"
 #include "base/strong_types.h"
@@ -26,7 +25,7 @@ using EndpointId = StrongId<struct EndpointIdTag, uint32_t>;
 struct Endpoint {
   void* self = nullptr;
   void (*handle_datagram)(void* self, const SocketAddress& local, const SocketAddress& remote,
-                          std::span<const uint8_t> datagram) = nullptr;
+                          std::span<const uint8_t> datagram, EcnMark mark) = nullptr;
   void (*handle_timeout)(void* self) = nullptr;
   // A datagram of this endpoint was larger than a link of `mtu` octets that reports. Optional.
   void (*handle_packet_too_big)(void* self, const SocketAddress& local, const SocketAddress& remote,
@@ -81,7 +80,7 @@ class World {
   void Unbind(EndpointId endpoint, const SocketAddress& address);
   // Sends now. `local` must be bound.
   void Send(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
-            std::span<const uint8_t> datagram, IpFragmentation fragmentation = IpFragmentation::kForbidden);
+            std::span<const uint8_t> datagram, const IpFields& fields = {});
   // A TCP segment, which is never cut. `local.ip` must be one of the host's.
   void SendSegment(EndpointId endpoint, const SocketAddress& local, const SocketAddress& remote,
                    const TcpHeader& header, std::span<const uint8_t> payload);
@@ -125,7 +124,7 @@ class World {
     EndpointId sender{};
     SocketAddress local{};
     SocketAddress remote{};
-    IpFragmentation fragmentation = IpFragmentation::kForbidden;
+    IpFields fields{};
     size_t reported_mtu = 0;
     std::optional<TcpHeader> tcp{};  // of a segment; else it is a UDP datagram
   };

@@ -32,10 +32,11 @@ struct Recorder {
     recorder.reports.push_back({local, remote, mtu});
   }
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> datagram) {
+                             std::span<const uint8_t> datagram, EcnMark mark) {
     auto& recorder = *static_cast<Recorder*>(self);
     ++recorder.received;
     recorder.last_from = remote;
+    recorder.last_mark = mark;
     recorder.arrived = recorder.world.now();
     if (recorder.echo) recorder.world.Send(recorder.id, local, remote, datagram);
   }
@@ -55,6 +56,7 @@ struct Recorder {
   int received = 0;
   int timeouts = 0;
   SocketAddress last_from;
+  EcnMark last_mark = EcnMark::kNotEct;
   Timestamp arrived;
 };
 
@@ -278,6 +280,26 @@ TEST(WorldTest, ANatThatRejectsTellsTheSender) {  // RFC 4787 §9 REQ-12
   }
 }
 
+TEST(WorldTest, TellsTheReceiverWhatTheLinksMadeOfTheMark) {  // RFC 3168 §5
+  World world(1);
+  TwoSidesOptions options;
+  options.a = NatType::kPort;
+  options.z_access.bytes_per_second = 100'000;
+  options.z_access.mark_above_bytes = 1000;
+  const TwoSides sides = TwoSides::Build(world, options);
+  Recorder a(world, sides.a_host);
+  Recorder z(world, sides.z_host);
+  const SocketAddress from = world.Bind(a.id, {sides.a_address, 0});
+  const SocketAddress to = world.Bind(z.id, {sides.z_address, 0});
+  world.Send(a.id, from, to, std::vector<uint8_t>(1400), {.ecn = EcnMark::kEct0});
+  world.RunFor(seconds(1));
+  EXPECT_EQ(z.last_mark, EcnMark::kEct0);
+  for (int i = 0; i < 3; ++i) world.Send(a.id, from, to, std::vector<uint8_t>(1400), {.ecn = EcnMark::kEct0});
+  world.RunFor(seconds(1));
+  EXPECT_EQ(z.received, 4);
+  EXPECT_EQ(z.last_mark, EcnMark::kCe);
+}
+
 TEST(WorldTest, TellsTheSenderOfWhatWasTooBigInItsOwnAddresses) {  // RFC 8201 §3
   World world(1);
   TwoSidesOptions options;
@@ -290,7 +312,7 @@ TEST(WorldTest, TellsTheSenderOfWhatWasTooBigInItsOwnAddresses) {  // RFC 8201 �
   const SocketAddress from = world.Bind(a.id, {sides.a_address, 0});
   const SocketAddress to = world.Bind(z.id, {sides.z_address, 0});
   world.Send(a.id, from, to, std::vector<uint8_t>(1400));
-  world.Send(a.id, from, to, std::vector<uint8_t>(1400), IpFragmentation::kAllowed);
+  world.Send(a.id, from, to, std::vector<uint8_t>(1400), {IpFragmentation::kAllowed});
   world.Send(a.id, from, to, std::vector<uint8_t>(1000));
   world.RunFor(seconds(1));
   ASSERT_EQ(a.reports.size(), 1u);
