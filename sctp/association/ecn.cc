@@ -11,6 +11,10 @@
 namespace jsp::sctp {
 namespace {
 
+// A path on which nothing that may be marked arrives has to repeat as many chunks as it carries. Fewer repetitions than
+// these are no evidence.
+constexpr uint64_t kRepetitionsOfBadPath = 4;
+
 std::optional<Tsn> TsnOf(const ChunkView& chunk) {
   if (const auto data = DataChunk::Parse(chunk)) return data->tsn;
   if (const auto data = IDataChunk::Parse(chunk)) return data->data.tsn;
@@ -56,6 +60,26 @@ Flow HandleCwr(Context& context, Tcb& tcb, const ChunkView& chunk) {
 void WriteEcne(Tcb& tcb, PacketBuilder& builder) {
   // RFC 3168 §6.1.3: in every acknowledgement, as any of them may be lost.
   if (tcb.ecn.echo) builder.Add(EcneChunk{tcb.ecn.echo->Wrap(), tcb.ecn.marked_packets});
+}
+
+bool IsPathTrusted(const Context& context, Tcb& tcb) {
+  using enum EcnState::Path;
+  EcnState& ecn = tcb.ecn;
+  const UnwrappedTsn unacknowledged = tcb.sender.outstanding().first_tsn();
+  if (ecn.path == kUntried) {
+    ecn.path = kTrying;
+    ecn.tried_from = tcb.sender.outstanding().next_tsn();
+    ecn.repeated_before = context.metrics.retransmitted_chunks;
+  }
+  if (ecn.path != kTrying || unacknowledged < ecn.tried_from) return ecn.path != kBad;
+  const auto acknowledged = static_cast<uint64_t>(unacknowledged.DistanceFrom(ecn.tried_from));
+  const uint64_t repeated = context.metrics.retransmitted_chunks - ecn.repeated_before;
+  if (acknowledged > repeated) {
+    ecn.path = kGood;
+  } else if (repeated >= kRepetitionsOfBadPath) {
+    ecn.path = kBad;  // as after ECN-setup SYNs that got no answer (RFC 3168 §6.1.1.1)
+  }
+  return ecn.path != kBad;
 }
 
 Flow HandleEcne(Context& context, Tcb& tcb, const ChunkView& chunk) {

@@ -14,7 +14,9 @@ Flow HandleCwr(Context& context, Tcb& tcb, const ChunkView& chunk);
 // Before each SACK.
 void WriteEcne(Tcb& tcb, PacketBuilder& builder);
 
-// The sender's half.
+// The sender's half. Whether a packet that was just written with new DATA, and could be marked, may be: until something
+// that left so was acknowledged without a repetition, it is watched whether all of it is lost.
+bool IsPathTrusted(const Context& context, Tcb& tcb);
 Flow HandleEcne(Context& context, Tcb& tcb, const ChunkView& chunk);
 void WriteCwr(Tcb& tcb, PacketBuilder& builder);
 

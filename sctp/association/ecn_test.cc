@@ -179,6 +179,51 @@ TEST(EcnTest, AcknowledgementsAreNotMarkable) {  // RFC 3168 §6.1.4
   EXPECT_EQ(sent[0].ecn, EcnMark::kNotEct);
 }
 
+// What may be marked is lost, and only that: some middleboxes do so (RFC 3168 §6.1.1.1).
+TEST(EcnTest, GivesUpOnAPathThatLosesAllThatMayBeMarked) {
+  EcnPeer peer;
+  Tsn acknowledged = Plus(peer.core_initial_tsn, 0xffffffff);
+  size_t markable = 0;
+  const auto lose_markable = [&](const std::vector<SentPacket>& sent) {
+    for (const SentPacket& packet : sent) {
+      if (packet.ecn == EcnMark::kEct0) {
+        ++markable;
+        continue;
+      }
+      for (const DataChunk& data : ChunksOf<DataChunk>({packet})) {
+        if (data.tsn == Plus(acknowledged, 1)) acknowledged = data.tsn;
+      }
+    }
+  };
+  for (int i = 0; i < 20; ++i) {
+    lose_markable(peer.Sends(100));
+    for (int wait = 0; wait < 4; ++wait) lose_markable(peer.Wait(300ms));
+    lose_markable(peer.Deliver(peer.SackUpTo(acknowledged)));
+  }
+  EXPECT_EQ(acknowledged, Plus(peer.core_initial_tsn, 19)) << "all was delivered";
+  EXPECT_GE(markable, 4u);
+  EXPECT_LE(markable, 6u);
+  // Another path is tried anew (RFC 8261 §6.1).
+  peer.core.HandlePathChanged(peer.now, {});
+  EXPECT_EQ(peer.Sends(100).at(0).ecn, EcnMark::kEct0);
+}
+
+TEST(EcnTest, LossesOfSomePacketsAreNoReasonToGiveUp) {
+  EcnPeer peer;
+  Tsn acknowledged = Plus(peer.core_initial_tsn, 0xffffffff);
+  for (int i = 0; i < 40; ++i) {
+    auto sent = peer.Sends(100);
+    while (sent.empty()) sent = peer.Wait(10ms);
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(sent[0].ecn, EcnMark::kEct0) << i;
+    const uint64_t repeated = peer.core.metrics().retransmitted_chunks;
+    while (i % 3 == 1 && peer.core.metrics().retransmitted_chunks == repeated) (void)peer.Wait(20ms);  // lost
+    acknowledged = Plus(acknowledged, 1);
+    (void)peer.Deliver(peer.SackUpTo(acknowledged));
+  }
+  EXPECT_GE(peer.core.metrics().retransmitted_chunks, 10u);
+}
+
 TEST(EcnTest, AnEchoOfWhatWasNeverSentChangesNothing) {
   EcnPeer peer;
   const auto flight = ChunksOf<DataChunk>(peer.Sends(3000));

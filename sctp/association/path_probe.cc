@@ -118,6 +118,7 @@ void HandlePathChange(Context& context, const PathProperties& path) {
   if (tcb == nullptr || !IsHeartbeatState(context.state)) return;
   StartPathMtu(context, *tcb);
   tcb->sender.ResetCongestion();
+  tcb->ecn.path = EcnState::Path::kUntried;
 }
 
 }  // namespace jsp::sctp

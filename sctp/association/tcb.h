@@ -49,6 +49,11 @@ struct EcnState {
   std::optional<UnwrappedTsn> echo;
   uint32_t marked_packets = 0;  // since then
   std::optional<Tsn> cwr_due;
+  // Whether the path lets through what may be marked.
+  enum class Path : uint8_t { kUntried, kTrying, kGood, kBad };
+  Path path = Path::kUntried;
+  UnwrappedTsn tried_from{0};    // kTrying: the first TSN that counts
+  uint64_t repeated_before = 0;  // Metrics::retransmitted_chunks when it began
 };
 
 inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {

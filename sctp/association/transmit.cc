@@ -117,7 +117,8 @@ WrittenPacket WriteEstablished(Context& context, Tcb& tcb, std::span<uint8_t> ou
   if (has_data) WriteData(context, tcb, builder);
   // RFC 9653 §5.2. INIT, COOKIE ECHO and answers out of the blue are composed elsewhere, with their CRC.
   const size_t size = builder.Finish(ChecksumKind(tcb));
-  const bool is_markable = tcb.agreement.capabilities.ecn && has_data && tcb.sender.is_packet_markable();
+  const bool is_markable =
+      tcb.agreement.capabilities.ecn && has_data && tcb.sender.is_packet_markable() && IsPathTrusted(context, tcb);
   return {size, FragmentationOf(context, tcb, size), is_markable ? EcnMark::kEct0 : EcnMark::kNotEct};
 }
 
