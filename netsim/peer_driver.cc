@@ -107,13 +107,13 @@ void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> o
     if (stream != streams_.end()) return stream->second->stream->Write(octets);
     if (!udp_.contains(transmit.relay->value)) return;  // closed since
   }
-  world_.Send(endpoint_, transmit.local, transmit.remote, octets, {.fragmentation = transmit.fragmentation});
+  world_.Send(endpoint_, transmit.local, transmit.remote, octets, {transmit.fragmentation, transmit.ecn});
 }
 
 void PeerDriver::HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                                std::span<const uint8_t> datagram, EcnMark) {
+                                std::span<const uint8_t> datagram, EcnMark mark) {
   auto& driver = *static_cast<PeerDriver*>(self);
-  driver.peer_.HandleDatagram(driver.world_.now(), local, remote, datagram);
+  driver.peer_.HandleDatagram(driver.world_.now(), local, remote, datagram, mark);
   driver.Kick();
 }
 

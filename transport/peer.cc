@@ -173,7 +173,7 @@ datachannel::ChannelState Peer::channel_state(datachannel::ChannelId channel) co
 void Peer::Close(Timestamp now) { impl_->TearDown(now, impl_->progress.HandleClosed("closed locally")); }
 
 void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
-                          std::span<const uint8_t> datagram) {
+                          std::span<const uint8_t> datagram, EcnMark mark) {
   Impl& impl = *impl_;
   if (const auto relay = impl.gathering.relays.FindUdp(local)) return HandleRelayMessage(now, *relay, remote, datagram);
   ++impl.demux.datagrams_received;
@@ -183,7 +183,7 @@ void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const Socke
     ++impl.demux.dropped_not_relayed;
     return;
   }
-  impl.HandlePeerDatagram(now, local, remote, datagram);
+  impl.HandlePeerDatagram(now, local, remote, datagram, mark);
 }
 
 void Peer::HandleTimeout(Timestamp now) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/buffer_pool.h"
+#include "base/ecn_mark.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/payload.h"
@@ -35,6 +36,8 @@ class Peer {
     SocketAddress remote;
     // Forbidden: to be sent with DF, and never cut by the own host (RFC 8899 §3 item 2).
     IpFragmentation fragmentation = IpFragmentation::kForbidden;
+    // kEct0: routers may mark it (RFC 3168 §5). Data alone, and not over relays; docs/transport.md#ecn.
+    EcnMark ecn = EcnMark::kNotEct;
     // Set: not from a socket of AddLocalAddress, but over this connection to a TURN server. A stream takes it whole.
     std::optional<RelayId> relay{};
   };
@@ -93,9 +96,9 @@ class Peer {
   // SCTP abort, DTLS close_notify, then kClosed; what they send is still to be polled.
   void Close(Timestamp now);
 
-  // Inputs.
+  // Inputs. `mark`: the ECN field of the IP packet that carried the datagram.
   void HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
-                      std::span<const uint8_t> datagram);
+                      std::span<const uint8_t> datagram, EcnMark mark = EcnMark::kNotEct);
   void HandleTimeout(Timestamp now);
   // What the network says about a datagram from `local` to `remote`, by ICMP or by the own host: a link carries IP
   // packets of `mtu` octets only (RFC 8899 §4.6.1); or nothing arrives there (RFC 8489 §6.3.4: of our requests to that

@@ -66,7 +66,7 @@ struct Peer::Impl {
 
   // peer_relay.cc: datagrams of either kind of path, and relayed ones on their way.
   void HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
-                          std::span<const uint8_t> datagram);
+                          std::span<const uint8_t> datagram, EcnMark mark);
   std::optional<Transmit> PollDatagram(Timestamp now, std::span<uint8_t> out);
   std::optional<Transmit> Wrap(Timestamp now, const Transmit& transmit, std::span<uint8_t> out);
   std::optional<Transmit> PollRelayRequest(Timestamp now, std::span<uint8_t> out);
@@ -76,7 +76,7 @@ struct Peer::Impl {
 
   void HandleIceEvent(Timestamp now, const ice::Event& event);
   void HandleSctpEvent(Timestamp now, sctp::Event event);
-  void HandleRecords(Timestamp now, std::span<const uint8_t> datagram);
+  void HandleRecords(Timestamp now, std::span<const uint8_t> datagram, EcnMark mark);
   void Secure(Timestamp now);
   void MaybeStartDtls(Timestamp now);
   void FollowPath(Timestamp now, size_t record_overhead);

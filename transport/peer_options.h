@@ -34,6 +34,9 @@ struct PeerOptions : IceServers {
   size_t max_datagram = 1200;  // of a DTLS handshake flight
   // RFC 8899; replaces the flag of the same name in `sctp`. Needs a driver that obeys Transmit::fragmentation.
   bool path_mtu_discovery = true;
+  // Explicit Congestion Notification with peers that offer it too; replaces the flag of the same name in `sctp`. Needs
+  // a driver that tells HandleDatagram the marks and sends with Transmit::ecn.
+  bool ecn = true;
   Duration dtls_handshake_timeout = std::chrono::seconds(30);
   // Names ("….local") of the peer that may be under resolution at once, and remote candidates that may wait for the
   // remote description.

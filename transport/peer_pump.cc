@@ -32,6 +32,7 @@ sctp::Options ToSctpOptions(const PeerOptions& options) {
   sctp::Options sctp = options.sctp;
   sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxBasePacket);
   sctp.path_mtu_discovery = options.path_mtu_discovery;
+  sctp.ecn = options.ecn;
   sctp.delivery = sctp::Delivery::kWhole;  // DCEP needs it; channels ask for pieces on their own
   return sctp;
 }
@@ -96,7 +97,7 @@ void Peer::Impl::PumpAgent(Timestamp now) {
   while (auto polled = agent.PollEvent()) HandleIceEvent(now, *polled);
   if (!early.empty()) {
     early.Release([&](const auto& local, const auto& remote) { return agent.IsValidated(local, remote); },
-                  [&](std::span<const uint8_t> datagram) { HandleRecords(now, datagram); });
+                  [&](std::span<const uint8_t> datagram) { HandleRecords(now, datagram, EcnMark::kNotEct); });
   }
 }
 
@@ -162,12 +163,12 @@ void Peer::Impl::Secure(Timestamp now) {
   MaybeStartDtls(now);
 }
 
-void Peer::Impl::HandleRecords(Timestamp now, std::span<const uint8_t> datagram) {
+void Peer::Impl::HandleRecords(Timestamp now, std::span<const uint8_t> datagram, EcnMark mark) {
   if (!secured) return;
   secured->dtls.HandleDatagram(now, datagram);
   std::array<uint8_t, kMaxRecordPlaintext> plaintext;  // not initialised: written before it is read
   while (auto size = secured->dtls.PollPlaintext(now, plaintext)) {
-    secured->sctp.HandlePacket(now, std::span(plaintext).first(*size));
+    secured->sctp.HandlePacket(now, std::span(plaintext).first(*size), mark);
   }
 }
 
@@ -407,7 +408,12 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   const auto sealed = secured->dtls.Seal(now, std::span(plain).first(packet->size), out);
   if (!sealed) return std::nullopt;
   agent.HandleDataSent(now);
-  const Transmit transmit{*sealed, pair.local.base, pair.remote.address, packet->fragmentation};
+  // Relays need not carry the ECN field of what they relay (RFC 8656 §14, RFC 8656 §16), and a mark that is
+  // lost is a congestion that nobody answers.
+  const bool is_relayed =
+      pair.local.type == ice::CandidateType::kRelayed || pair.remote.type == ice::CandidateType::kRelayed;
+  const EcnMark ecn = is_relayed ? EcnMark::kNotEct : packet->ecn;
+  const Transmit transmit{*sealed, pair.local.base, pair.remote.address, packet->fragmentation, ecn};
   // The first record tells what the cipher adds; it does not change.
   if (const size_t overhead = *sealed - packet->size; overhead != secured->path.record_overhead) {
     FollowPath(now, overhead);

@@ -47,14 +47,14 @@ void Peer::HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& re
   if (impl.progress.is_final()) return;
   const auto received = impl.gathering.relays.HandleMessage(now, id, remote, message);
   if (received) {
-    impl.HandlePeerDatagram(now, received->relayed, received->peer, received->data);
+    impl.HandlePeerDatagram(now, received->relayed, received->peer, received->data, EcnMark::kNotEct);
   } else {
     impl.Pump(now);
   }
 }
 
 void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
-                                    std::span<const uint8_t> datagram) {
+                                    std::span<const uint8_t> datagram, EcnMark mark) {
   switch (ClassifyPacket(datagram)) {
     case PacketKind::kStun:
       if (!agent.HandleDatagram(now, local, remote, datagram) &&
@@ -65,7 +65,7 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
       break;
     case PacketKind::kDtls:
       if (agent.IsValidated(local, remote)) {
-        HandleRecords(now, datagram);
+        HandleRecords(now, datagram, mark);
       } else if (!agent.IsAuthenticated(local, remote) || !early.Keep(local, remote, datagram)) {
         ++demux.dropped_not_validated;
         return;
@@ -132,13 +132,21 @@ std::optional<Peer::Transmit> Peer::Impl::Wrap(Timestamp now, const Transmit& tr
   const auto wrapped =
       gathering.relays.Send(now, transmit.local, transmit.remote, std::span(datagram).first(transmit.size), out);
   if (!wrapped) return std::nullopt;
-  return Transmit{wrapped->size, wrapped->local, wrapped->remote, transmit.fragmentation, wrapped->relay};
+  return Transmit{.size = wrapped->size,
+                  .local = wrapped->local,
+                  .remote = wrapped->remote,
+                  .fragmentation = transmit.fragmentation,
+                  .relay = wrapped->relay};
 }
 
 std::optional<Peer::Transmit> Peer::Impl::PollRelayRequest(Timestamp now, std::span<uint8_t> out) {
   const auto request = gathering.relays.PollTransmit(now, out);
   if (!request) return std::nullopt;
-  return Transmit{request->size, request->local, request->remote, IpFragmentation::kAllowed, request->relay};
+  return Transmit{.size = request->size,
+                  .local = request->local,
+                  .remote = request->remote,
+                  .fragmentation = IpFragmentation::kAllowed,
+                  .relay = request->relay};
 }
 
 // Wrapped now where it is relayed: when it is polled, the allocation is being deleted.
@@ -153,8 +161,12 @@ void Peer::Impl::SayGoodbye(Timestamp now, const Transmit& transmit, std::span<c
   const auto sent = gathering.relays.Send(now, transmit.local, transmit.remote, datagram, wrapped);
   if (!sent) return;
   wrapped.resize(sent->size);
-  farewell->datagrams.emplace_back(
-      Transmit{sent->size, sent->local, sent->remote, IpFragmentation::kAllowed, sent->relay}, std::move(wrapped));
+  const Transmit last{.size = sent->size,
+                      .local = sent->local,
+                      .remote = sent->remote,
+                      .fragmentation = IpFragmentation::kAllowed,
+                      .relay = sent->relay};
+  farewell->datagrams.emplace_back(last, std::move(wrapped));
 }
 
 }  // namespace jsp::transport

@@ -62,9 +62,71 @@ TEST(PeerTest, TellsWhatSctpNegotiated) {
   const auto negotiated = pair.a.peer->stats().sctp.negotiated;
   ASSERT_TRUE(negotiated);
   EXPECT_TRUE(negotiated->partial_reliability && negotiated->stream_reset && negotiated->interleaving &&
-              negotiated->zero_checksum);
+              negotiated->zero_checksum && negotiated->ecn);
   EXPECT_EQ(negotiated->incoming_streams, 65535);
   EXPECT_EQ(negotiated->outgoing_streams, 65535);
+}
+
+// What is on the wire of `pair` from a, by the first octet of the datagram (RFC 7983 §7).
+std::vector<std::pair<uint8_t, EcnMark>> SentByA(const PeerPair& pair) {
+  std::vector<std::pair<uint8_t, EcnMark>> sent;
+  for (const auto& packet : pair.wire) {
+    if (packet.to_z) sent.emplace_back(packet.bytes[0], packet.ecn);
+  }
+  return sent;
+}
+
+TEST(PeerTest, NewDataAloneMayBeMarked) {  // RFC 3168 §6.1.1
+  constexpr uint8_t kApplicationData = 23;
+  PeerPair pair;
+  const auto channel = pair.a.peer->OpenChannel(pair.now, {.label = "marked"});
+  ASSERT_TRUE(channel && pair.Signal());
+  const auto up = [&] {
+    for (const auto& [first, ecn] : SentByA(pair)) {
+      EXPECT_TRUE(first == kApplicationData || ecn == EcnMark::kNotEct) << int{first};
+    }
+    return pair.a.peer->channel_state(*channel) == datachannel::ChannelState::kOpen;
+  };
+  ASSERT_TRUE(pair.RunUntil(up));
+  ASSERT_TRUE(pair.a.peer->Send(pair.now, *channel, MessageKind::kBinary, Bytes(std::string(3000, 'a'))));
+  pair.wire.clear();
+  pair.Settle();
+  const auto sent = SentByA(pair);
+  ASSERT_GE(sent.size(), 3u);
+  for (const auto& [first, ecn] : sent) EXPECT_EQ(ecn, EcnMark::kEct0);
+  // The mark on one of them comes back as a smaller window.
+  pair.wire[1].ecn = EcnMark::kCe;
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.a.peer->stats().sctp.ecn_reductions == 1; }, seconds(1)));
+  EXPECT_EQ(pair.z.peer->stats().sctp.ce_received, 1u);
+  EXPECT_EQ(pair.a.peer->stats().sctp.retransmitted_chunks, 0u);
+}
+
+TEST(PeerTest, NothingIsMarkableForAPeerThatDoesNotOfferIt) {  // RFC 3168 §6.1.1
+  PeerOptions without;
+  without.ecn = false;
+  PeerPair pair(1, {}, without);
+  const auto channel = pair.a.peer->OpenChannel(pair.now, {.label = "unmarked"});
+  ASSERT_TRUE(channel && pair.Connect());
+  ASSERT_TRUE(pair.a.peer->Send(pair.now, *channel, MessageKind::kBinary, Bytes(std::string(3000, 'a'))));
+  pair.wire.clear();
+  pair.Settle();
+  ASSERT_GE(SentByA(pair).size(), 3u);
+  for (const auto& [first, ecn] : SentByA(pair)) EXPECT_EQ(ecn, EcnMark::kNotEct);
+}
+
+TEST(PeerTest, NothingIsMarkableOnItsWayToARelay) {  // RFC 8656 §14: a relay may lose the mark
+  PeerPair pair;
+  const auto channel = pair.a.peer->OpenChannel(pair.now, {.label = "relayed"});
+  pair.Signal([](bool is_offer, std::string sdp) {
+    const size_t type = sdp.find("typ host");
+    return is_offer ? sdp : sdp.replace(type, 8, "typ relay raddr 0.0.0.0 rport 0");
+  });
+  ASSERT_TRUE(pair.RunUntil([&] { return PeerPair::Count<datachannel::event::ChannelOpen>(pair.a) == 1; }));
+  ASSERT_TRUE(pair.a.peer->Send(pair.now, *channel, MessageKind::kBinary, Bytes(std::string(3000, 'a'))));
+  pair.wire.clear();
+  pair.Settle();
+  ASSERT_GE(SentByA(pair).size(), 3u);
+  for (const auto& [first, ecn] : SentByA(pair)) EXPECT_EQ(ecn, EcnMark::kNotEct);
 }
 
 TEST(PeerTest, ConnectsInAFewRoundTrips) {

@@ -26,6 +26,7 @@ class WholePeers {
     netsim::TwoSidesOptions layout{};
     transport::PeerOptions options{};
     bool use_stun = true;
+    bool z_offers_ecn = true;
   };
   struct Side {
     struct Note {
@@ -47,6 +48,7 @@ class WholePeers {
     const SocketAddress stun = server_driver_->Bind({sides_.server_address, 3478});
     if (setup.use_stun) setup.options.stun_servers = {stun};
     Open(a, sides_.a_host, sides_.a_address, setup.options);
+    setup.options.ecn = setup.options.ecn && setup.z_offers_ecn;
     Open(z, sides_.z_host, sides_.z_address, setup.options);
   }
 
@@ -74,6 +76,9 @@ class WholePeers {
     world.SetLink(sides_.a_host, access);
     world.SetLink(sides_.z_host, access);
   }
+  // Of the way from a to z: the links of the hosts, which are not the access links behind NATs.
+  const netsim::LinkStats& uplink() const { return world.uplink_stats(sides_.a_host); }
+  const netsim::LinkStats& downlink() const { return world.downlink_stats(sides_.z_host); }
   static bool IsUp(const Side& side) { return side.peer->state() == transport::ConnectionState::kCompleted; }
 
   // Takes what has arrived.

@@ -31,6 +31,7 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
     // RFC 8261 §5: without DF a probe would say nothing.
     if (!core_->mux->socket(i).controls_fragmentation()) own.path_mtu_discovery = false;
+    if (!core_->mux->socket(i).carries_ecn()) own.ecn = false;
   }
   auto driven = std::make_shared<DrivenPeer>(own, core_->rng, now, observer);
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.

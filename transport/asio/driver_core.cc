@@ -29,8 +29,8 @@ void SendBatch::Append(UdpSocket& socket, const Peer::Transmit& transmit) {
     datagrams_.clear();
   }
   socket_ = &socket;
-  datagrams_.push_back(
-      {transmit.remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(transmit.size), transmit.fragmentation});
+  datagrams_.push_back({transmit.remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(transmit.size),
+                        transmit.fragmentation, transmit.ecn});
   used_ += transmit.size;
   if (buffer_.size() - used_ < kMaxDatagram) Send();
 }
@@ -71,8 +71,10 @@ void DriverCore::HandleReadable(size_t socket) {
   phase.in_turn = true;
   size_t received = 0;
   while (received < options.receive_budget) {
-    const size_t batch_size = mux->socket(socket).Receive(
-        [&](const SocketAddress& remote, std::span<const uint8_t> datagram) { Feed(now, socket, remote, datagram); });
+    const size_t batch_size =
+        mux->socket(socket).Receive([&](const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark) {
+          Feed(now, socket, remote, datagram, mark);
+        });
     if (batch_size == 0) break;
     received += batch_size;
   }
@@ -82,11 +84,12 @@ void DriverCore::HandleReadable(size_t socket) {
   WaitReadable(socket);
 }
 
-void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram) {
+void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram,
+                      EcnMark mark) {
   const UdpMux::Match match = mux->Find(socket, remote, datagram);
   if (match.peer == nullptr) return;
   auto& driven = *static_cast<DrivenPeer*>(match.peer);
-  driven.peer.HandleDatagram(now, mux->local_addresses()[socket].address, remote, datagram);
+  driven.peer.HandleDatagram(now, mux->local_addresses()[socket].address, remote, datagram, mark);
   if (match.is_new) MaybeAddRoute(driven, match, socket, remote);
   Touch(driven);
 }

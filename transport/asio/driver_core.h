@@ -78,7 +78,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void WaitWritable(size_t socket);
   void HandleReadable(size_t socket);
   void HandleWritable(size_t socket);
-  void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark);
   void FeedError(Timestamp now, size_t socket, const NetworkError& error);
   void MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket, const SocketAddress& remote);
   void ArmTimer();

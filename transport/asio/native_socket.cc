@@ -64,5 +64,29 @@ void SetGsoSegmentSize(msghdr& header, uint16_t size) {
   std::memcpy(CMSG_DATA(control), &size, sizeof(size));
 }
 
+// RFC 3168 §5, figure 1: the two lowest bits of TOS or traffic class. IPv4 tells one octet, IPv6 an int.
+EcnMark EcnOf(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) return static_cast<EcnMark>(*CMSG_DATA(c) & 3);
+    if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_TCLASS) continue;
+    int traffic_class = 0;
+    std::memcpy(&traffic_class, CMSG_DATA(c), sizeof(traffic_class));
+    return static_cast<EcnMark>(traffic_class & 3);
+  }
+  return EcnMark::kNotEct;
+}
+
+void AddEcn(msghdr& header, const SocketAddress& remote, EcnMark ecn) {
+  if (ecn == EcnMark::kNotEct) return;
+  const int field = static_cast<int>(ecn);
+  auto* control = reinterpret_cast<cmsghdr*>(static_cast<char*>(header.msg_control) + header.msg_controllen);
+  std::memset(control, 0, CMSG_SPACE(sizeof(field)));
+  control->cmsg_level = remote.ip.is_v4() ? IPPROTO_IP : IPPROTO_IPV6;
+  control->cmsg_type = remote.ip.is_v4() ? IP_TOS : IPV6_TCLASS;
+  control->cmsg_len = CMSG_LEN(sizeof(field));
+  std::memcpy(CMSG_DATA(control), &field, sizeof(field));
+  header.msg_controllen += CMSG_SPACE(sizeof(field));
+}
+
 }  // namespace jsp::transport::io
 #endif

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/ecn_mark.h"
 #include "base/socket_address.h"
 namespace jsp::transport::io {
 
@@ -31,6 +32,12 @@ size_t GroSegmentSize(msghdr& header);
 constexpr size_t kSegmentControlSize = CMSG_SPACE(sizeof(int));
 // A segmented send (UDP_SEGMENT). `header`'s control buffer has kSegmentControlSize octets.
 void SetGsoSegmentSize(msghdr& header, uint16_t size);
+// The ECN field of what was received (RFC 3168 §5), once IP_RECVTOS or IPV6_RECVTCLASS is set.
+EcnMark EcnOf(msghdr& header);
+// Room for it.
+constexpr size_t kEcnControlSize = CMSG_SPACE(sizeof(int));
+// What is sent to `remote` carries it. `header`'s control buffer has kEcnControlSize octets behind what it holds.
+void AddEcn(msghdr& header, const SocketAddress& remote, EcnMark ecn);
 
 }  // namespace jsp::transport::io
 #endif

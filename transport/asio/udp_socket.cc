@@ -59,6 +59,7 @@ void UdpSocket::Configure() {
   if (options_.use_gro) (void)::setsockopt(socket_.native_handle(), SOL_UDP, UDP_GRO, &on, sizeof(on));
 #endif
   ConfigureFragmentation();
+  ConfigureEcn();
   Native::receive_buffer_size receive_size;
   Native::send_buffer_size send_size;
   if (!socket_.get_option(receive_size, ignored)) stats_.receive_buffer = receive_size.value();
@@ -78,21 +79,22 @@ void UdpSocket::Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDa
       continue;
     }
     const auto bytes = buffer.subspan(datagram.offset, datagram.size);
-    backlog_.push_back({datagram.remote, {bytes.begin(), bytes.end()}, datagram.fragmentation});
+    backlog_.push_back({datagram.remote, {bytes.begin(), bytes.end()}, datagram.fragmentation, datagram.ecn});
   }
 }
 
 void UdpSocket::Flush() {
   while (!backlog_.empty()) {
     const Waiting& first = backlog_.front();
-    const OutgoingDatagram one{first.remote, 0, static_cast<uint32_t>(first.bytes.size()), first.fragmentation};
+    const OutgoingDatagram one{first.remote, 0, static_cast<uint32_t>(first.bytes.size()), first.fragmentation,
+                               first.ecn};
     if (SendSome(first.bytes, std::span(&one, 1)) == 0) return;
     backlog_.pop_front();
   }
 }
 
 // Datagrams from the first on that may leave as one segmented send: one address, equal sizes, the last may be shorter,
-// none that IP may cut.
+// none that IP may cut, and one ECN field.
 size_t UdpSocket::RunLength(std::span<const OutgoingDatagram> datagrams) const {
   const OutgoingDatagram& first = datagrams.front();
   if (!options_.use_gso || no_gso_.size() >= kMaxNoGso || first.size == 0 || no_gso_.contains(first.remote)) return 1;
@@ -102,7 +104,7 @@ size_t UdpSocket::RunLength(std::span<const OutgoingDatagram> datagrams) const {
   while (length < limit) {
     const OutgoingDatagram& next = datagrams[length];
     const bool adjacent = next.offset == datagrams[length - 1].offset + datagrams[length - 1].size;
-    if (next.fragmentation != first.fragmentation) break;
+    if (next.fragmentation != first.fragmentation || next.ecn != first.ecn) break;
     if (next.remote != first.remote || next.size > first.size || next.size == 0 || !adjacent) break;
     ++length;
     if (next.size < first.size) break;
@@ -146,7 +148,8 @@ namespace {
 struct MessageSlot {
   NativeAddress address;
   iovec vector;
-  alignas(cmsghdr) std::array<char, kSegmentControlSize> control;
+  // Segmentation, and the ECN field.
+  alignas(cmsghdr) std::array<char, kSegmentControlSize + kEcnControlSize> control;
 };
 
 }  // namespace
@@ -163,6 +166,14 @@ void UdpSocket::ConfigureFragmentation() {
     controls_fragmentation_ = SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
     (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_RECVERR, 1);
   }
+}
+
+void UdpSocket::ConfigureEcn() {
+  const int descriptor = socket_.native_handle();
+  error_code ignored;
+  carries_ecn_ = socket_.local_endpoint(ignored).address().is_v4()
+                     ? SetOption(descriptor, IPPROTO_IP, IP_RECVTOS, 1)
+                     : SetOption(descriptor, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 
 // Rare: handshakes, and chunks that were cut before the path MTU shrank (RFC 9260 §6.9). Linux has no such flag for one
@@ -263,7 +274,7 @@ size_t UdpSocket::ReceiveBatch() {
     const size_t size = headers[i].msg_len;
     const size_t segment = GroSegmentSize(headers[i].msg_hdr);
     received_[i] = {FromNative(slots[i].address), slab_.get() + i * kMessageSize, size,
-                    segment > 0 ? segment : std::max<size_t>(size, 1)};
+                    segment > 0 ? segment : std::max<size_t>(size, 1), EcnOf(headers[i].msg_hdr)};
   }
   return static_cast<size_t>(count);
 }
@@ -272,7 +283,6 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   const size_t octets = run.back().offset + run.back().size - run.front().offset;
   MessageSlot slot;
   slot.vector = {const_cast<uint8_t*>(buffer.data() + run.front().offset), octets};
-  slot.control.fill(0);
   msghdr header{};
   header.msg_namelen = ToNative(run.front().remote, slot.address);
   header.msg_name = &slot.address;
@@ -280,6 +290,7 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   header.msg_iovlen = 1;
   header.msg_control = slot.control.data();
   SetGsoSegmentSize(header, static_cast<uint16_t>(run.front().size));
+  AddEcn(header, run.front().remote, run.front().ecn);
   ++stats_.send_calls;
   ssize_t sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
   if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
@@ -312,6 +323,8 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
     headers[i].msg_hdr.msg_name = &slots[i].address;
     headers[i].msg_hdr.msg_iov = &slots[i].vector;
     headers[i].msg_hdr.msg_iovlen = 1;
+    headers[i].msg_hdr.msg_control = slots[i].control.data();
+    AddEcn(headers[i].msg_hdr, datagrams[i].remote, datagrams[i].ecn);
   }
   size_t done = 0;
   bool is_retry = false;
@@ -345,6 +358,7 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
 
 // Without control over DF there is no path MTU discovery: Driver::AddPeer switches it off (RFC 8261 §5).
 void UdpSocket::ConfigureFragmentation() {}
+void UdpSocket::ConfigureEcn() {}  // likewise
 std::optional<NetworkError> UdpSocket::ReceiveError() { return std::nullopt; }
 size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram) {
   return SendPlain(buffer, std::span(&datagram, 1));

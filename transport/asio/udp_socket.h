@@ -10,9 +10,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <unordered_set>
 #include <vector>
 
+#include "base/ecn_mark.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/socket_address.h"
@@ -47,6 +49,7 @@ struct OutgoingDatagram {
   uint32_t offset = 0;
   uint32_t size = 0;
   IpFragmentation fragmentation = IpFragmentation::kForbidden;
+  EcnMark ecn = EcnMark::kNotEct;
 };
 
 // What the network, or the own host, says about a datagram that was sent to `remote`.
@@ -73,8 +76,8 @@ class UdpSocket {
   const SocketAddress& local() const { return local_; }
   const UdpSocketStats& stats() const { return stats_; }
 
-  // Reads one batch and calls take(remote, datagram) for each datagram. Returns how many there were; 0 means that the
-  // socket is drained.
+  // Reads one batch and calls take(remote, datagram), or take(remote, datagram, mark), for each datagram. Returns how
+  // many there were; 0 means that the socket is drained.
   template <class Take>
   size_t Receive(Take&& take) {
     const size_t messages = ReceiveBatch();
@@ -83,7 +86,12 @@ class UdpSocket {
       const Received& received = received_[i];
       for (size_t at = 0; at < received.size || (at == 0 && received.size == 0); at += received.segment) {
         const size_t size = std::min<size_t>(received.segment, received.size - at);
-        take(received.remote, std::span<const uint8_t>(received.data + at, size));
+        const std::span<const uint8_t> datagram(received.data + at, size);
+        if constexpr (std::is_invocable_v<Take, const SocketAddress&, std::span<const uint8_t>, EcnMark>) {
+          take(received.remote, datagram, received.mark);
+        } else {
+          take(received.remote, datagram);
+        }
         ++datagrams;
         if (received.size == 0) break;
       }
@@ -103,6 +111,8 @@ class UdpSocket {
   }
   // Datagrams leave with DF and the kernel's own path MTU is not looked at (RFC 8899 §4.5), unless they say otherwise.
   bool controls_fragmentation() const { return controls_fragmentation_; }
+  // Marks of datagrams that arrive are told (RFC 3168 §5), and OutgoingDatagram::ecn is obeyed.
+  bool carries_ecn() const { return carries_ecn_; }
   // Sends the datagrams in order; what the kernel has no room for is kept and sent by Flush().
   void Send(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   // True while datagrams wait for the socket to become writable.
@@ -118,16 +128,19 @@ class UdpSocket {
     const uint8_t* data = nullptr;
     size_t size = 0;
     size_t segment = 1;
+    EcnMark mark = EcnMark::kNotEct;  // of all segments: the kernel joins only equal ones
   };
   struct Waiting {
     SocketAddress remote;
     std::vector<uint8_t> bytes;
     IpFragmentation fragmentation;
+    EcnMark ecn;
   };
 
   UdpSocket(Native socket, const UdpSocketOptions& options);
   void Configure();
   void ConfigureFragmentation();
+  void ConfigureEcn();
   size_t ReceiveBatch();
   std::optional<NetworkError> ReceiveError();
   // Returns how many of `datagrams` were consumed; fewer than all only when the kernel is full.
@@ -147,6 +160,7 @@ class UdpSocket {
   std::deque<Waiting> backlog_;
   std::unordered_set<SocketAddress> no_gso_;  // bounded by kMaxNoGso
   bool controls_fragmentation_ = false;
+  bool carries_ecn_ = false;
   SocketAddress refused_as_too_large_;  // by the own host, last; IPv4's report of it does not name the port
   std::vector<uint8_t> quoted_;         // what the last NetworkError views
 };

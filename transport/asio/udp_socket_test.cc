@@ -21,8 +21,8 @@ const SocketAddress kLoopback{IpAddress::V4(127, 0, 0, 1), 0};
 
 class UdpSocketTest : public ::testing::Test {
  protected:
-  std::unique_ptr<UdpSocket> Open(UdpSocketOptions options = {}) {
-    auto opened = UdpSocket::Open(io_.get_executor(), kLoopback, options);
+  std::unique_ptr<UdpSocket> Open(UdpSocketOptions options = {}, const SocketAddress& at = kLoopback) {
+    auto opened = UdpSocket::Open(io_.get_executor(), at, options);
     EXPECT_TRUE(opened) << opened.error().message();
     return std::move(*opened);
   }
@@ -32,8 +32,9 @@ class UdpSocketTest : public ::testing::Test {
     std::function<void()> wait = [&] {
       socket.socket().async_wait(UdpSocket::Native::wait_read, [&](boost::system::error_code error) {
         if (error) return;
-        while (socket.Receive([&](const SocketAddress& from, std::span<const uint8_t> datagram) {
+        while (socket.Receive([&](const SocketAddress& from, std::span<const uint8_t> datagram, EcnMark mark) {
           last_from_ = from;
+          marks_.push_back(mark);
           all.emplace_back(datagram.begin(), datagram.end());
         }) > 0) {
         }
@@ -63,6 +64,7 @@ class UdpSocketTest : public ::testing::Test {
 
   boost::asio::io_context io_;
   SocketAddress last_from_;
+  std::vector<EcnMark> marks_;
 };
 
 TEST_F(UdpSocketTest, SendsARunOfEqualSizesInOneCallAndKeepsItsBoundaries) {
@@ -151,6 +153,33 @@ TEST_F(UdpSocketTest, SendsWithDfExceptWhatIpMayCut) {  // RFC 8899 §3 item 2, 
   EXPECT_EQ(Collect(*z, 4).size(), 4u);
   EXPECT_EQ(a->stats().fragmentable, 1u);
   EXPECT_EQ(OptionOf(*a, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_PROBE);
+}
+
+// RFC 3168 §5: of datagrams alone and of segments of a run, which breaks where the field changes.
+TEST_F(UdpSocketTest, CarriesTheEcnFieldOfEachDatagram) {
+  using enum EcnMark;
+  const std::vector<EcnMark> marks{kEct0, kEct0, kEct0, kCe, kCe, kNotEct, kNotEct, kEct1, kNotEct, kEct0};
+  UdpSocketOptions plain;
+  plain.use_gso = plain.use_gro = false;
+  for (const UdpSocketOptions& options : {UdpSocketOptions{}, plain}) {
+    for (const IpAddress& ip : {IpAddress::V4(127, 0, 0, 1), *IpAddress::Parse("::1")}) {
+      auto a = Open(options, {ip, 0});
+      auto z = Open(options, {ip, 0});
+      ASSERT_TRUE(a->carries_ecn());
+      const std::vector<uint8_t> buffer(marks.size() * 1000);
+      std::vector<OutgoingDatagram> datagrams;
+      for (const EcnMark mark : marks) {
+        datagrams.push_back(
+            {z->local(), static_cast<uint32_t>(datagrams.size()) * 1000, 1000, IpFragmentation::kForbidden, mark});
+      }
+      datagrams[8].fragmentation = IpFragmentation::kAllowed;
+      marks_.clear();
+      a->Send(buffer, datagrams);
+      EXPECT_EQ(Collect(*z, marks.size()).size(), marks.size());
+      EXPECT_EQ(marks_, marks);
+      EXPECT_EQ(a->stats().send_errors, 0u);
+    }
+  }
 }
 
 TEST_F(UdpSocketTest, TellsWhichDatagramMetNobodyAndLosesNoOther) {

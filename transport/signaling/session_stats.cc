@@ -78,6 +78,7 @@ json::value Negotiated(const std::optional<sctp::event::Connected>& negotiated) 
   if (!negotiated) return nullptr;
   return json::object{{"interleaving", negotiated->interleaving},
                       {"zero_checksum", negotiated->zero_checksum},
+                      {"ecn", negotiated->ecn},
                       {"partial_reliability", negotiated->partial_reliability},
                       {"stream_reset", negotiated->stream_reset},
                       {"incoming_streams", negotiated->incoming_streams},
@@ -110,6 +111,8 @@ json::object Layers(const PeerStats& s) {
                                 {"packet_size", s.sctp.packet_size},
                                 {"path_mtu_state", sctp::ToString(s.sctp.path_mtu_state)},
                                 {"path_stalled", s.sctp.path_stalled},
+                                {"ce_received", s.sctp.ce_received},
+                                {"ecn_reductions", s.sctp.ecn_reductions},
                                 {"srtt_us", s.sctp.srtt_us},
                                 {"negotiated", Negotiated(s.sctp.negotiated)},
                                 {"dropped", Sum(s.sctp.dropped)}}}};

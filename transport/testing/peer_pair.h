@@ -31,6 +31,7 @@ class PeerPair {
     SocketAddress from;
     SocketAddress to;
     std::vector<uint8_t> bytes;
+    EcnMark ecn = EcnMark::kNotEct;
   };
 
   explicit PeerPair(uint64_t seed = 1, PeerOptions a_options = {}, PeerOptions z_options = {})
@@ -110,7 +111,7 @@ class PeerPair {
     while (!wire.empty() && wire.front().due <= now) {
       const Packet packet = std::move(wire.front());
       wire.pop_front();
-      (packet.to_z ? z : a).peer->HandleDatagram(now, packet.to, packet.from, packet.bytes);
+      (packet.to_z ? z : a).peer->HandleDatagram(now, packet.to, packet.from, packet.bytes, packet.ecn);
     }
     if (a.peer->NextTimeout() <= now) a.peer->HandleTimeout(now);
     if (z.peer->NextTimeout() <= now) z.peer->HandleTimeout(now);
@@ -122,7 +123,7 @@ class PeerPair {
         *side.peer, now, buffer,
         [&](const Peer::Transmit& t, std::span<const uint8_t> bytes) {
           const auto sent = bytes.first(t.size);
-          if (!cut) wire.push_back({now + delay, to_z, t.local, t.remote, {sent.begin(), sent.end()}});
+          if (!cut) wire.push_back({now + delay, to_z, t.local, t.remote, {sent.begin(), sent.end()}, t.ecn});
         },
         [&](Peer::Event event) { side.events.push_back(std::move(event)); });
     while (side.read) {
