@@ -1,0 +1,143 @@
+// What two whole peers allocate for messages in steady state: nothing. What OpenSSL takes inside of a record it takes
+// from malloc, not from operator new; that is its own.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/circular_buffer.hpp>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "test/support/allocations.h"
+#include "transport/testing/peer_pair.h"
+
+namespace jsp::transport {
+namespace {
+
+using datachannel::ChannelId;
+using datachannel::MessageKind;
+using testing::PeerPair;
+
+constexpr size_t kEmpty = 100;           // octets as which an empty message counts
+constexpr size_t kUnderWay = 96 * 1024;  // octets of messages between Send and acknowledgement, at least two
+
+// A connected pair, driven from then on by a wire that does not allocate.
+class SteadyPeers {
+ public:
+  bool Open(datachannel::ChannelOptions options) {
+    room_ = pair_.a.peer->send_buffer_room();
+    const auto opened = pair_.a.peer->OpenChannel(pair_.now, std::move(options));
+    if (!opened || !pair_.Connect()) return false;
+    channel_ = *opened;
+    pair_.wire.clear();
+    return true;
+  }
+  // As many messages as are ever under way lie there, unread: the pools of both ends then have blocks for all of them.
+  void PileUp(MessageKind kind, size_t octets) {
+    Send(kind, octets);
+    reads_ = false;
+    for (const Timestamp end = pair_.now + std::chrono::milliseconds(100); pair_.now < end;) Step();
+    reads_ = true;
+  }
+  // Sends messages of `octets` until `total` octets were received; empty ones count as kEmpty.
+  void Transfer(MessageKind kind, size_t octets, size_t total) {
+    for (const size_t end = received_ + total; received_ < end; Step()) Send(kind, octets);
+  }
+
+ private:
+  struct Packet {
+    Timestamp at;
+    Peer::Transmit transmit;
+    std::array<uint8_t, 1500> octets;
+  };
+  using Wire = boost::circular_buffer<Packet>;
+
+  void Send(MessageKind kind, size_t octets) {
+    Peer& a = *pair_.a.peer;
+    // RFC 8831 §6.6: an empty message is one octet.
+    const size_t limit = octets == 0 ? kUnderWay / kEmpty : std::max(kUnderWay, 2 * octets);
+    while (room_ - a.send_buffer_room() + std::max<size_t>(octets, 1) <= limit) {
+      Payload payload = octets == 0 ? Payload() : Payload(a.pool());
+      payload.assign(octets, 'a');
+      if (!a.Send(pair_.now, channel_, kind, std::move(payload))) return;
+    }
+  }
+  void Step() {
+    Collect(*pair_.a.peer, to_z_);
+    Collect(*pair_.z.peer, to_a_);
+    Timestamp next = std::min(pair_.a.peer->NextTimeout(), pair_.z.peer->NextTimeout());
+    if (!to_a_.empty()) next = std::min(next, to_a_.front().at);
+    if (!to_z_.empty()) next = std::min(next, to_z_.front().at);
+    pair_.now = std::max(pair_.now, next);
+    Deliver(*pair_.a.peer, to_a_);
+    Deliver(*pair_.z.peer, to_z_);
+    if (pair_.a.peer->NextTimeout() <= pair_.now) pair_.a.peer->HandleTimeout(pair_.now);
+    if (pair_.z.peer->NextTimeout() <= pair_.now) pair_.z.peer->HandleTimeout(pair_.now);
+    while (reads_) {
+      const auto message = pair_.z.peer->PollAnyMessage(pair_.now);
+      if (!message) break;
+      received_ += std::max<size_t>(message->payload.size(), kEmpty);
+    }
+  }
+  void Collect(Peer& from, Wire& wire) {
+    Packet packet;
+    while (const auto transmit = from.PollTransmit(pair_.now, packet.octets)) {
+      if (wire.full()) continue;
+      packet.at = pair_.now + std::chrono::milliseconds(1);
+      packet.transmit = *transmit;
+      wire.push_back(packet);
+    }
+    while (from.PollEvent()) continue;
+  }
+  void Deliver(Peer& to, Wire& wire) {
+    for (; !wire.empty() && wire.front().at <= pair_.now; wire.pop_front()) {
+      const Packet& packet = wire.front();
+      to.HandleDatagram(pair_.now, packet.transmit.remote, packet.transmit.local,
+                        std::span<const uint8_t>(packet.octets).first(packet.transmit.size));
+    }
+  }
+
+  PeerPair pair_;
+  Wire to_a_{1024};
+  Wire to_z_{1024};
+  ChannelId channel_;
+  size_t room_ = 0;
+  size_t received_ = 0;
+  bool reads_ = true;
+};
+
+struct Case {
+  MessageKind kind;
+  size_t octets;
+  bool ordered;
+};
+
+void ExpectNoAllocations(const Case& is) {
+  SteadyPeers peers;
+  ASSERT_TRUE(peers.Open({.label = "steady", .ordered = is.ordered}));
+  const size_t total = is.octets > 10000 ? size_t{8} << 20 : size_t{1} << 20;
+  peers.Transfer(is.kind, is.octets, 4 * total);  // until the windows have their size
+  peers.PileUp(is.kind, is.octets);
+  peers.Transfer(is.kind, is.octets, total);
+  const uint64_t before = CountAllocations().count;
+  peers.Transfer(is.kind, is.octets, total / 2);
+  EXPECT_EQ(CountAllocations().count - before, 0u) << is.octets << (is.ordered ? " ordered" : " unordered");
+}
+
+TEST(PeerAllocationTest, BinaryMessagesAllocateNothing) {
+  for (const size_t octets : {100u, 1024u, 65536u}) {
+    for (const bool ordered : {true, false}) ExpectNoAllocations({MessageKind::kBinary, octets, ordered});
+  }
+}
+
+TEST(PeerAllocationTest, TextAllocatesNothing) { ExpectNoAllocations({MessageKind::kString, 500, true}); }
+
+// RFC 8831 §6.6: their placeholder octet is our own.
+TEST(PeerAllocationTest, EmptyMessagesAllocateNothing) {
+  ExpectNoAllocations({MessageKind::kString, 0, true});
+  ExpectNoAllocations({MessageKind::kBinary, 0, false});
+}
+
+}  // namespace
+}  // namespace jsp::transport
