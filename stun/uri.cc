@@ -95,6 +95,7 @@ class UriParser {
       const bool whole = end == digits.data() + digits.size();
       if (error != std::errc{} || !whole || port == 0) return Fail(UriErrc::kBadPort, at_ + 1);
       uri_.port = port;
+      uri_.has_port = true;
     }
     at_ += 1 + digits.size();
     return true;
@@ -132,6 +133,15 @@ class UriParser {
 }  // namespace
 
 Expected<Uri, UriError> ParseUri(std::string_view text) { return UriParser(text).Parse(); }
+
+std::optional<std::string> Uri::ServiceName() const {
+  const std::string_view domain = host;
+  if (ip || has_port || domain.find('.') == domain.npos) return std::nullopt;
+  std::string name = "_";
+  name.append(Name(scheme)).append("._").append(Name(transport)).append(".").append(domain);
+  if (name.back() == '.') name.pop_back();
+  return name;
+}
 
 std::string Uri::ToString() const {
   std::string out(Name(scheme));

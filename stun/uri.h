@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "base/expected.h"
 #include "base/socket_address.h"
@@ -22,13 +23,23 @@ struct Uri {
   std::string host;             // a DNS name as written, or an IP address without brackets
   std::optional<IpAddress> ip;  // when the host is one
   uint16_t port = kDefaultPort;
+  // Whether it was written; where it was not, and the host is a name, SRV records say more (RFC 8489 §8.1, RFC 5928
+  // §3).
+  bool has_port = false;
   UriTransport transport = UriTransport::kUdp;  // defaults: udp, and tcp (that is, TLS) for stuns and turns
 
   bool IsSecure() const { return scheme == UriScheme::kStuns || scheme == UriScheme::kTurns; }
   bool IsTurn() const { return scheme == UriScheme::kTurn || scheme == UriScheme::kTurns; }
   // Canonical: the port always, the transport for TURN.
   std::string ToString() const;
-  bool operator==(const Uri&) const = default;
+  // Of servers: where the port comes from does not matter.
+  bool operator==(const Uri& other) const {
+    return std::tie(scheme, host, ip, port, transport) ==
+           std::tie(other.scheme, other.host, other.ip, other.port, other.transport);
+  }
+  // RFC 8489 §8.1, RFC 5928 §3: the name whose SRV records tell where the service is, "_turns._tcp.example.org";
+  // nullopt when the URI says so itself.
+  std::optional<std::string> ServiceName() const;
 };
 
 enum class UriErrc : uint8_t {

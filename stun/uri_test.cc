@@ -58,6 +58,25 @@ TEST(UriTest, TellsItsParts) {
   EXPECT_FALSE(ParseUri("turn:example.org")->IsSecure());
 }
 
+TEST(UriTest, TellsTheServiceNameWhereTheUriSaysNoPort) {  // RFC 8489 §8.1, RFC 5928 §3
+  EXPECT_EQ(ParseUri("stun:example.org")->ServiceName(), "_stun._udp.example.org");
+  EXPECT_EQ(ParseUri("stuns:example.org.")->ServiceName(), "_stuns._tcp.example.org");
+  EXPECT_EQ(ParseUri("turn:example.org")->ServiceName(), "_turn._udp.example.org");
+  EXPECT_EQ(ParseUri("turn:example.org?transport=tcp")->ServiceName(), "_turn._tcp.example.org");
+  EXPECT_EQ(ParseUri("turns:example.org")->ServiceName(), "_turns._tcp.example.org");
+  for (const char* direct : {"turn:example.org:3478", "turn:192.0.2.1", "turn:[::1]", "stun:localhost"}) {
+    EXPECT_FALSE(ParseUri(direct)->ServiceName()) << direct;
+  }
+}
+
+TEST(UriTest, AWrittenDefaultPortNamesTheSameServerButNoService) {
+  const auto written = ParseUri("turns:example.org:5349");
+  const auto implied = ParseUri("turns:example.org");
+  EXPECT_EQ(written, implied);
+  EXPECT_TRUE(written->has_port);
+  EXPECT_FALSE(implied->has_port);
+}
+
 struct Bad {
   std::string text;
   UriErrc code;

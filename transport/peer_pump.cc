@@ -57,7 +57,7 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       channels(ToChannelOptions(peer_options)),
       progress(now),
       early(peer_options.max_early_datagrams) {
-  gathering.relays.Start();
+  gathering.relays.Start(now);
 }
 
 void Peer::Impl::Pump(Timestamp now) {

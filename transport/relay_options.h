@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/socket_address.h"
 #include "base/strong_types.h"
@@ -12,6 +13,7 @@ namespace jsp::transport {
 // One TURN server, over one transport. The name is resolved already; the certificate of TLS must have it.
 struct RelayServer {
   SocketAddress address{};
+  std::vector<SocketAddress> alternatives{};  // more of the same server's, in the order to try them (RFC 8305 §4)
   turn::ControlTransport transport = turn::ControlTransport::kUdp;
   std::string host{};
   std::string username{};  // prepared (stun/opaque_string.h), like the password

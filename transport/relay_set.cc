@@ -64,18 +64,46 @@ turn::ClientOptions ToClientOptions(const RelayServer& server, const SocketAddre
 }  // namespace
 
 RelaySet::RelaySet(const RelaySetOptions& options, Rng& rng) : options_(options), rng_(&rng) {
-  const size_t count = std::min(options.servers.size(), kMaxRelays);
-  relays_.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    relays_.push_back({.id = RelayId(0), .server = options.servers[i]});
+  const size_t servers = std::min(options.servers.size(), kMaxRelays);
+  for (size_t i = 0; i < servers; ++i) {
+    RelayServer server = options.servers[i];
+    std::vector<SocketAddress> addresses = std::exchange(server.alternatives, {});
+    addresses.insert(addresses.begin(), server.address);
+    if (addresses.size() > kMaxAddresses) addresses.resize(kMaxAddresses);
+    groups_.push_back({.race = ConnectionRace(addresses.size()), .first = relays_.size()});
+    for (const SocketAddress& address : addresses) {
+      server.address = address;
+      relays_.push_back({.id = RelayId(0), .group = i, .server = server});
+    }
   }
 }
 
-void RelaySet::Start() {
+void RelaySet::Start(Timestamp now) {
   if (started_) return;
   started_ = true;
-  for (Relay& relay : relays_) Want(relay);
+  for (Group& group : groups_) group.race.Start(now);
+  AdvanceRaces(now);
   MaybeSettle();
+}
+
+void RelaySet::AdvanceRaces(Timestamp now) {
+  for (Group& group : groups_) {
+    while (const auto attempt = group.race.PollAttempt(now)) {
+      Relay& relay = relays_[group.first + *attempt];
+      if (relay.state == Relay::State::kWaiting) Want(relay);
+    }
+  }
+}
+
+// RFC 8305 §5: "all other connections attempts that have not yet succeeded SHOULD be canceled".
+void RelaySet::HandleReached(const Relay& reached) {
+  groups_[reached.group].race.HandleWon();
+  for (Relay& relay : relays_) {
+    const bool is_under_way = relay.state == Relay::State::kConnecting || relay.state == Relay::State::kAllocating;
+    if (&relay == &reached || relay.group != reached.group || !is_under_way) continue;
+    relay.state = Relay::State::kEnded;
+    events_.Push(relay_event::ConnectionDone{relay.id});
+  }
 }
 
 void RelaySet::Want(Relay& relay) {
@@ -86,7 +114,8 @@ void RelaySet::Want(Relay& relay) {
 
 RelaySet::Relay* RelaySet::Find(RelayId id) {
   const auto found = std::ranges::find(relays_, id, &Relay::id);
-  return found == relays_.end() || found->state == Relay::State::kEnded ? nullptr : &*found;
+  const bool is_live = found != relays_.end() && found->state != Relay::State::kEnded;
+  return is_live && found->state != Relay::State::kWaiting ? &*found : nullptr;
 }
 
 const RelaySet::Relay* RelaySet::FindByRelayed(const SocketAddress& address) const {
@@ -118,28 +147,31 @@ void RelaySet::HandleConnected(Timestamp now, RelayId id, const SocketAddress& l
   if (relay == nullptr || relay->state != Relay::State::kConnecting) return;
   relay->local = local;
   relay->state = Relay::State::kAllocating;
+  if (turn::IsStream(relay->server.transport)) HandleReached(*relay);
   if (!relay->client) {
     relay->client.emplace(ToClientOptions(relay->server, local, options_.retransmit), *rng_);
     relay->client->Start(now);
   } else {
     relay->client->Restart(now, local);
   }
-  TakeEvents(*relay);
+  TakeEvents(now, *relay);
 }
 
 void RelaySet::HandleConnectionFailed(Timestamp now, RelayId id, std::string reason) {
   Relay* relay = Find(id);
   if (relay == nullptr) return;
   if (relay->client) relay->client->HandleTransportFailed(now);
-  End(*relay, std::move(reason));
+  End(now, *relay, std::move(reason));
 }
 
 void RelaySet::GiveUpUnsettled(Timestamp now) {
+  for (Group& group : groups_) group.race.HandleWon();
   for (Relay& relay : relays_) {
     if (relay.state != Relay::State::kConnecting && relay.state != Relay::State::kAllocating) continue;
     if (relay.client) relay.client->Close(now);
-    End(relay, "it did not answer in time");
+    GiveUp(relay, "it did not answer in time");
   }
+  MaybeSettle();
 }
 
 void RelaySet::Close(Timestamp now) {
@@ -148,10 +180,20 @@ void RelaySet::Close(Timestamp now) {
   }
 }
 
-void RelaySet::End(Relay& relay, std::string reason) {
+void RelaySet::GiveUp(Relay& relay, std::string reason) {
   relay.state = Relay::State::kEnded;
   failures_.push_back({relay.server.address, std::move(reason)});
   events_.Push(relay_event::ConnectionDone{relay.id});
+}
+
+// RFC 8489 §8.1: then "the client SHOULD retry the request to the next server".
+void RelaySet::End(Timestamp now, Relay& relay, std::string reason) {
+  const bool had_allocation = relay.state == Relay::State::kAllocated;
+  GiveUp(relay, std::move(reason));
+  if (!had_allocation) {
+    groups_[relay.group].race.HandleFailed(now);
+    AdvanceRaces(now);
+  }
   MaybeSettle();
 }
 
@@ -163,7 +205,8 @@ std::optional<RelaySet::Received> RelaySet::HandleMessage(Timestamp now, RelayId
     return std::nullopt;
   }
   const auto handled = relay->client->HandleDatagram(now, relay->local, remote, message);
-  TakeEvents(*relay);
+  if (handled.mine && relay->state == Relay::State::kAllocating) HandleReached(*relay);
+  TakeEvents(now, *relay);
   const auto& allocation = relay->client->allocation();
   if (!handled.data || !allocation) return std::nullopt;
   const auto& relayed = handled.data->peer.ip.is_v4() ? allocation->relayed_v4() : allocation->relayed_v6();
@@ -174,10 +217,11 @@ std::optional<RelaySet::Received> RelaySet::HandleMessage(Timestamp now, RelayId
 }
 
 void RelaySet::HandleTimeout(Timestamp now) {
+  AdvanceRaces(now);
   for (Relay& relay : relays_) {
     if (relay.state == Relay::State::kEnded || !relay.client) continue;
     relay.client->HandleTimeout(now);
-    TakeEvents(relay);
+    TakeEvents(now, relay);
   }
 }
 
@@ -198,7 +242,8 @@ std::optional<RelaySet::Transmit> RelaySet::Send(Timestamp now, const SocketAddr
 
 std::optional<RelaySet::Transmit> RelaySet::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   for (Relay& relay : relays_) {
-    if (relay.state == Relay::State::kEnded || relay.state == Relay::State::kConnecting) continue;
+    const bool has_client = relay.state == Relay::State::kAllocating || relay.state == Relay::State::kAllocated;
+    if (!has_client) continue;
     if (const auto transmit = relay.client->PollTransmit(now, out)) {
       return Transmit{transmit->size, relay.id, transmit->local, transmit->remote};
     }
@@ -208,17 +253,18 @@ std::optional<RelaySet::Transmit> RelaySet::PollTransmit(Timestamp now, std::spa
 
 Timestamp RelaySet::NextTimeout() const {
   Timestamp next;
+  for (const Group& group : groups_) next = std::min(next, group.race.NextTimeout());
   for (const Relay& relay : relays_) {
     if (relay.state != Relay::State::kEnded && relay.client) next = std::min(next, relay.client->NextTimeout());
   }
   return next;
 }
 
-void RelaySet::TakeEvents(Relay& relay) {
-  while (const auto event = relay.client->PollEvent()) HandleEvent(relay, *event);
+void RelaySet::TakeEvents(Timestamp now, Relay& relay) {
+  while (const auto event = relay.client->PollEvent()) HandleEvent(now, relay, *event);
 }
 
-void RelaySet::HandleEvent(Relay& relay, const turn::ClientEvent& event) {
+void RelaySet::HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent& event) {
   std::visit(Overloaded{
                  [&](const turn::event::Allocated& e) {
                    relay.state = Relay::State::kAllocated;
@@ -234,7 +280,7 @@ void RelaySet::HandleEvent(Relay& relay, const turn::ClientEvent& event) {
                    }
                    std::string reason = Describe(e.reason);
                    if (e.error_code != 0) reason += " (" + std::to_string(e.error_code) + ")";
-                   End(relay, std::move(reason));
+                   End(now, relay, std::move(reason));
                  },
                  // The server takes our port for somebody else's (437), or sends us to another server: a new
                  // connection.
@@ -249,8 +295,8 @@ void RelaySet::HandleEvent(Relay& relay, const turn::ClientEvent& event) {
                    events_.Push(relay_event::ConnectionDone{relay.id});
                    Want(relay);
                  },
-                 [&](const turn::event::AllocationLost&) { End(relay, "the allocation is gone"); },
-                 [&](const turn::event::Closed&) { End(relay, "closed"); },
+                 [&](const turn::event::AllocationLost&) { End(now, relay, "the allocation is gone"); },
+                 [&](const turn::event::Closed&) { End(now, relay, "closed"); },
                  // A refused peer is one pair that fails; ICE finds out by itself.
                  [](const auto&) {},
              },
@@ -271,8 +317,8 @@ void RelaySet::AddCandidate(const Relay& relay, const std::optional<SocketAddres
 }
 
 bool RelaySet::is_settled() const {
-  return std::ranges::all_of(relays_, [](const Relay& relay) {
-    return relay.state == Relay::State::kAllocated || relay.state == Relay::State::kEnded;
+  return std::ranges::none_of(relays_, [](const Relay& relay) {
+    return relay.state == Relay::State::kConnecting || relay.state == Relay::State::kAllocating;
   });
 }
 

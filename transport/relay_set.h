@@ -13,6 +13,7 @@
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "ice/candidate.h"
+#include "transport/connection_race.h"
 #include "transport/relay_options.h"
 #include "turn/client.h"
 namespace jsp::transport {
@@ -58,6 +59,7 @@ struct RelayFailure {
 class RelaySet {
  public:
   static constexpr size_t kMaxRelays = 8;
+  static constexpr size_t kMaxAddresses = 4;  // of one server: all tried within the first second
 
   struct Transmit {
     size_t size;
@@ -85,8 +87,8 @@ class RelaySet {
   // `rng` must outlive the set.
   RelaySet(const RelaySetOptions& options, Rng& rng);
 
-  // Asks for the connections; Settled follows at once where there is no server.
-  void Start();
+  // Asks for the first connections; Settled follows at once where there is no server.
+  void Start(Timestamp now);
   // `local`: the connection's address, which comes back in Transmit.
   void HandleConnected(Timestamp now, RelayId id, const SocketAddress& local);
   // It could not be opened, or is gone.
@@ -121,12 +123,18 @@ class RelaySet {
 
  private:
   struct Relay {
-    enum class State : uint8_t { kConnecting, kAllocating, kAllocated, kEnded };
+    enum class State : uint8_t { kWaiting, kConnecting, kAllocating, kAllocated, kEnded };
     RelayId id;
+    size_t group;
     RelayServer server;
     std::optional<turn::Client> client{};  // from the first connection on
     SocketAddress local{};
-    State state = State::kConnecting;
+    State state = State::kWaiting;
+  };
+  // The addresses of one server, of which one relay is wanted.
+  struct Group {
+    ConnectionRace race;
+    size_t first;  // of its relays
   };
 
   Relay* Find(RelayId id);
@@ -135,15 +143,20 @@ class RelaySet {
     return const_cast<Relay*>(std::as_const(*this).FindByRelayed(address));
   }
   void Want(Relay& relay);
-  void End(Relay& relay, std::string reason);
-  void TakeEvents(Relay& relay);
-  void HandleEvent(Relay& relay, const turn::ClientEvent& event);
+  void AdvanceRaces(Timestamp now);
+  // The server answers at this address: no other is tried.
+  void HandleReached(const Relay& relay);
+  void GiveUp(Relay& relay, std::string reason);
+  void End(Timestamp now, Relay& relay, std::string reason);
+  void TakeEvents(Timestamp now, Relay& relay);
+  void HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent& event);
   void AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped);
   void MaybeSettle();
 
   RelaySetOptions options_;
   Rng* rng_;
-  std::vector<Relay> relays_;
+  std::vector<Relay> relays_;  // all that there will ever be, those of a group together
+  std::vector<Group> groups_;
   std::vector<RelayFailure> failures_;
   EventQueue<Event> events_;
   Metrics metrics_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "stun/credentials.h"
 #include "stun/error_code.h"
 #include "stun/message_builder.h"
 #include "turn/channel_data.h"
@@ -30,7 +31,7 @@ class RelaySetTest : public ::testing::Test {
  protected:
   void Make(std::vector<RelayServer> servers, bool hide_mapped = false) {
     relays_.emplace(RelaySetOptions{.servers = std::move(servers), .hide_mapped = hide_mapped}, rng_);
-    relays_->Start();
+    relays_->Start(now_);
   }
   template <class E>
   std::optional<E> Next() {
@@ -222,6 +223,165 @@ TEST_F(RelaySetTest, APortThatTheServerHoldsAllocatedIsReplaced) {  // RFC 8656 
   EXPECT_EQ(request->transmit.relay, again->id);
   Answer(*request);
   EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+}
+
+// ALTERNATE-SERVER (RFC 8489 §10) over each transport: followed once, and only when the server proves who it is.
+
+class RedirectTest : public RelaySetTest, public ::testing::WithParamInterface<ControlTransport> {
+ protected:
+  void Answer401(const Sent& request) {
+    std::array<uint8_t, 512> out;
+    stun::MessageBuilder b(out, {Method::kAllocate, MessageClass::kErrorResponse}, request.view().transaction_id());
+    b.AddError(stun::error_code::kUnauthenticated, "");
+    b.AddText(AttributeType::kRealm, "r").AddText(AttributeType::kNonce, "n");
+    (void)relays_->HandleMessage(now_, request.transmit.relay, request.transmit.remote, b.Finish());
+  }
+  enum class Proof : uint8_t { kNone, kPassword };
+  void Redirect(const Sent& request, Proof proof) {
+    std::array<uint8_t, 512> out;
+    stun::MessageBuilder b(out, {Method::kAllocate, MessageClass::kErrorResponse}, request.view().transaction_id());
+    b.AddError(stun::error_code::kTryAlternate, "");
+    b.AddAddress(AttributeType::kAlternateServer, kSecondServer);
+    b.AddText(AttributeType::kAlternateDomain, "second.example");
+    if (proof == Proof::kPassword) b.AddIntegrity(crypto::HmacSha1Key(stun::LongTermKeyMd5("u", "r", "p")));
+    (void)relays_->HandleMessage(now_, request.transmit.relay, request.transmit.remote, b.Finish());
+  }
+  // Up to the request with credentials.
+  std::optional<Sent> Authenticate(const SocketAddress& local) {
+    const auto wanted = Next<relay_event::ConnectionWanted>();
+    if (!wanted) return std::nullopt;
+    server_ = wanted->server;
+    relays_->HandleConnected(now_, wanted->id, local);
+    const auto first = Poll();
+    if (!first) return std::nullopt;
+    Answer401(*first);
+    return Poll();
+  }
+  RelayServer server_;
+};
+
+TEST_P(RedirectTest, IsFollowedOnceWithTheSameCredentialsAndTheNewName) {
+  Make({{.address = kServer, .transport = GetParam(), .host = "first.example", .username = "u", .password = "p"}});
+  const auto request = Authenticate(kLocal);
+  ASSERT_TRUE(request);
+  Redirect(*request, Proof::kPassword);
+  std::optional<Sent> second;
+  if (turn::IsStream(GetParam())) {
+    EXPECT_EQ(Next<relay_event::ConnectionDone>()->id, request->transmit.relay);
+    const auto wanted = Next<relay_event::ConnectionWanted>();
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->server.address, kSecondServer);
+    EXPECT_EQ(wanted->server.host, "second.example");  // whose certificate TLS asks for
+    relays_->HandleConnected(now_, wanted->id, kLocal2);
+  }
+  second = Poll();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->transmit.remote, kSecondServer);
+  if (!second->view().FindText(AttributeType::kUsername)) {
+    Answer401(*second);
+    second = Poll();
+    ASSERT_TRUE(second);
+  }
+  EXPECT_EQ(second->view().FindText(AttributeType::kUsername), "u");
+  Redirect(*second, Proof::kPassword);  // to a server that redirects
+  while (relays_->PollEvent()) {
+  }
+  ASSERT_EQ(relays_->failures().size(), 1u);
+  EXPECT_EQ(relays_->failures()[0].reason, "it redirects to a server that redirects (300)");
+}
+
+TEST_P(RedirectTest, T11_IsNotFollowedWithoutProof) {  // RFC 8489 §14.8
+  Make({{.address = kServer, .transport = GetParam(), .username = "u", .password = "p"}});
+  const auto request = Authenticate(kLocal);
+  ASSERT_TRUE(request);
+  Redirect(*request, Proof::kNone);
+  while (const auto event = relays_->PollEvent()) {
+    EXPECT_FALSE(std::holds_alternative<relay_event::ConnectionWanted>(*event));
+  }
+  while (const auto sent = Poll()) EXPECT_EQ(sent->transmit.remote, kServer);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryTransport, RedirectTest,
+                         ::testing::Values(ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls));
+
+// Happy Eyeballs (RFC 8305 §5), over every transport.
+
+TEST_F(RelaySetTest, ASilentAddressCostsAQuarterOfASecond) {
+  Make({{.address = kServer, .alternatives = {kSecondServer}}});
+  const auto silent = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(silent);
+  relays_->HandleConnected(now_, silent->id, kLocal);
+  ASSERT_TRUE(Poll());  // and nobody answers
+  EXPECT_FALSE(relays_->PollEvent());
+  now_ = relays_->NextTimeout();
+  EXPECT_EQ(now_ - Timestamp::FromEpoch(seconds(1)), ConnectionRace::kAttemptDelay);
+  relays_->HandleTimeout(now_);
+  const auto second = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->server.address, kSecondServer);
+  relays_->HandleConnected(now_, second->id, kLocal2);
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->transmit.remote, kSecondServer);
+  Answer(*request);
+  EXPECT_EQ(Next<relay_event::ConnectionDone>()->id, silent->id);  // given up
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  EXPECT_TRUE(relays_->failures().empty());
+}
+
+TEST_F(RelaySetTest, AnAddressThatAnswersIsTheOnlyOneTried) {
+  Make({{.address = kServer, .alternatives = {kSecondServer}}});
+  relays_->HandleConnected(now_, Next<relay_event::ConnectionWanted>()->id, kLocal);
+  Answer(*Poll());
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  now_ = now_ + seconds(60);
+  relays_->HandleTimeout(now_);
+  EXPECT_FALSE(relays_->PollEvent());
+}
+
+TEST_F(RelaySetTest, AConnectionThatIsThereFirstEndsTheOtherAttempts) {
+  Make({{.address = kServer, .alternatives = {kSecondServer}, .transport = ControlTransport::kTcp}});
+  const auto slow = Next<relay_event::ConnectionWanted>();
+  now_ = now_ + ConnectionRace::kAttemptDelay;
+  relays_->HandleTimeout(now_);
+  const auto fast = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(slow && fast);
+  relays_->HandleConnected(now_, fast->id, kLocal2);
+  EXPECT_EQ(Next<relay_event::ConnectionDone>()->id, slow->id);
+  relays_->HandleConnected(now_, slow->id, kLocal);  // too late
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->transmit.local, kLocal2);
+  EXPECT_FALSE(Poll());
+}
+
+TEST_F(RelaySetTest, AnAddressThatFailsIsFollowedByTheNextAtOnce) {  // RFC 8489 §8.1
+  Make({{.address = kServer, .alternatives = {kSecondServer}, .transport = ControlTransport::kTls}});
+  relays_->HandleConnectionFailed(now_, Next<relay_event::ConnectionWanted>()->id, "nothing listens there");
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  const auto second = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(second);
+  relays_->HandleConnected(now_, second->id, kLocal2);
+  Answer(*Poll(), stun::error_code::kInsufficientCapacity);
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  ASSERT_EQ(relays_->failures().size(), 2u);
+  EXPECT_EQ(relays_->failures()[0].server, kServer);
+  EXPECT_EQ(relays_->failures()[1].server, kSecondServer);
+}
+
+TEST_F(RelaySetTest, NoServerHasMoreAddressesThanItsShare) {
+  std::vector<SocketAddress> many(100, kSecondServer);
+  Make({{.address = kServer, .alternatives = many}});
+  size_t tried = 0;
+  while (const auto wanted = Next<relay_event::ConnectionWanted>()) {
+    ++tried;
+    relays_->HandleConnectionFailed(now_, wanted->id, "no");
+    (void)Next<relay_event::ConnectionDone>();
+  }
+  EXPECT_EQ(tried, RelaySet::kMaxAddresses);
 }
 
 TEST_F(RelaySetTest, ClosingDeletesTheAllocation) {  // RFC 8656 §8

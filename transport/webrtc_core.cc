@@ -80,21 +80,32 @@ void TransportCore::OpenDriver() {
   }
   std::vector<stun::Uri> servers;
   for (const auto& text : config.stun_servers) servers.push_back(*stun::ParseUri(text));
-  const Duration deadline = config.peer_options.gathering_timeout;
-  transport::io::ResolveServers(executor, servers, deadline,
-                                [weak = weak_from_this()](std::vector<SocketAddress> addresses) {
-                                  const auto core = weak.lock();
-                                  if (!core || core->phase != Phase::kInitializing) return;
-                                  core->config.peer_options.stun_servers = std::move(addresses);
-                                  core->ResolveRelays();
-                                });
+  ResolveAll(servers);
 }
 
-void TransportCore::ResolveRelays() {
-  ResolveTurnServers(executor, config.turn_servers, config.peer_options.gathering_timeout,
-                     [weak = weak_from_this()](std::vector<transport::RelayServer> servers) {
-                       const auto core = weak.lock();
-                       if (core && core->phase == Phase::kInitializing) core->AddPeer(std::move(servers));
+// Both kinds of servers at the same time, so that names that do not resolve cost one deadline and not two.
+void TransportCore::ResolveAll(const std::vector<stun::Uri>& stun_servers) {
+  struct Resolved {
+    std::optional<std::vector<SocketAddress>> stun;
+    std::optional<std::vector<transport::RelayServer>> turn;
+  };
+  const auto resolved = std::make_shared<Resolved>();
+  const auto proceed = [weak = weak_from_this(), resolved] {
+    const auto core = weak.lock();
+    if (!core || core->phase != Phase::kInitializing || !resolved->stun || !resolved->turn) return;
+    core->config.peer_options.stun_servers = std::move(*resolved->stun);
+    core->AddPeer(std::move(*resolved->turn));
+  };
+  const Duration deadline = config.peer_options.gathering_timeout;
+  transport::io::ResolveServers(executor, stun_servers, {.deadline = deadline},
+                                [resolved, proceed](std::vector<SocketAddress> addresses) {
+                                  resolved->stun = std::move(addresses);
+                                  proceed();
+                                });
+  ResolveTurnServers(executor, config.turn_servers, deadline,
+                     [resolved, proceed](std::vector<transport::RelayServer> servers) {
+                       resolved->turn = std::move(servers);
+                       proceed();
                      });
 }
 

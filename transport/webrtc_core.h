@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "stun/uri.h"
 #include "transport/asio/driver.h"
 #include "transport/webrtc_transport.h"
 namespace jsp {
@@ -57,7 +58,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   // webrtc_core.cc: life.
   void Initialize(Completion<error_code> done);
   void OpenDriver();
-  void ResolveRelays();
+  void ResolveAll(const std::vector<stun::Uri>& stun_servers);
   void AddPeer(std::vector<transport::RelayServer> turn_servers);
   void Connect(Completion<error_code> done);
   void Close(Completion<error_code> done);

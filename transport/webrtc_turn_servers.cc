@@ -33,13 +33,14 @@ void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std:
                         .tls = server.tls});
     }
   }
-  transport::io::ResolveEach(executor, uris, deadline,
+  transport::io::ResolveEach(executor, uris, {.deadline = deadline},
                              [relays = std::move(relays),
                               done = std::move(done)](const std::vector<std::vector<SocketAddress>>& found) mutable {
                                std::vector<transport::RelayServer> resolved;
                                for (size_t i = 0; i < found.size(); ++i) {
                                  if (found[i].empty()) continue;
                                  relays[i].address = found[i].front();
+                                 relays[i].alternatives.assign(found[i].begin() + 1, found[i].end());
                                  resolved.push_back(std::move(relays[i]));
                                }
                                done(std::move(resolved));

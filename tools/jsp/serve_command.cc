@@ -73,7 +73,7 @@ std::vector<SocketAddress> Resolve(boost::asio::io_context& loop, const std::vec
     if (const auto uri = stun::ParseUri(text)) uris.push_back(*uri);
   }
   std::optional<std::vector<SocketAddress>> found;
-  transport::io::ResolveServers(loop.get_executor(), uris, kResolveDeadline,
+  transport::io::ResolveServers(loop.get_executor(), uris, {.deadline = kResolveDeadline},
                                 [&](std::vector<SocketAddress> servers) { found = std::move(servers); });
   while (!found && loop.run_one() > 0) {
   }

@@ -22,9 +22,17 @@ Expected<stun::Uri, std::string> ParseStunUri(const std::string& text) {
   return *uri;
 }
 
-Expected<SocketAddress, std::string> ResolveStunServer(boost::asio::io_context& loop, const stun::Uri& uri) {
+Expected<stun::Uri, std::string> ParseBindingUri(const std::string& text) {
+  const auto uri = stun::ParseUri(text);
+  if (!uri) return Unexpected<std::string>(text + ": " + std::string(stun::Describe(uri.error().code)));
+  if (uri->IsTurn()) return Unexpected<std::string>(text + ": a Binding goes to a stun: or stuns: URI");
+  return *uri;
+}
+
+Expected<std::vector<SocketAddress>, std::string> ResolveStunServers(boost::asio::io_context& loop,
+                                                                     const stun::Uri& uri) {
   std::optional<std::vector<SocketAddress>> servers;
-  transport::io::ResolveServers(loop.get_executor(), {uri}, kResolveDeadline,
+  transport::io::ResolveServers(loop.get_executor(), {uri}, {.deadline = kResolveDeadline},
                                 [&](std::vector<SocketAddress> found) { servers = std::move(found); });
   while (!servers && loop.run_one() > 0) {
   }
@@ -32,6 +40,12 @@ Expected<SocketAddress, std::string> ResolveStunServer(boost::asio::io_context& 
   if (!servers || servers->empty()) {
     return Unexpected<std::string>(uri.host + " does not resolve; check the name and the name server");
   }
+  return *servers;
+}
+
+Expected<SocketAddress, std::string> ResolveStunServer(boost::asio::io_context& loop, const stun::Uri& uri) {
+  const auto servers = ResolveStunServers(loop, uri);
+  if (!servers) return Unexpected<std::string>(servers.error());
   return servers->front();
 }
 

@@ -7,7 +7,6 @@
 #include <boost/asio/io_context.hpp>
 
 #include "transport/asio/loop_test_support.h"
-#include "transport/asio/resolver.h"
 
 namespace jsp::transport::io {
 namespace {
@@ -166,27 +165,6 @@ TEST_F(UdpMuxTest, ShortAndBrokenDatagramsAreRoutedNowhere) {
   for (size_t size = 0; size < whole.size(); ++size) {
     EXPECT_EQ(mux->Find(0, remote_, std::span(whole).first(size)).peer, nullptr) << size;
   }
-}
-
-TEST(ResolverTest, LiteralAddressesNeedNoLookUpAndKeepTheirOrder) {
-  boost::asio::io_context io;
-  std::vector<SocketAddress> found;
-  ResolveServers(io.get_executor(), {*stun::ParseUri("stun:192.0.2.1:7"), *stun::ParseUri("stun:[2001:db8::1]")},
-                 std::chrono::seconds(1), [&](std::vector<SocketAddress> addresses) { found = std::move(addresses); });
-  ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[0].ToString(), "192.0.2.1:7");
-  EXPECT_EQ(found[1].ToString(), "[2001:db8::1]:3478");
-}
-
-TEST(ResolverTest, NamesResolveAndThoseThatDoNotArePassedOver) {
-  boost::asio::io_context io;
-  std::optional<std::vector<SocketAddress>> found;
-  ResolveServers(io.get_executor(), {*stun::ParseUri("stun:localhost:9"), *stun::ParseUri("stun:nobody.invalid")},
-                 std::chrono::seconds(5), [&](std::vector<SocketAddress> addresses) { found = std::move(addresses); });
-  EXPECT_FALSE(found);
-  ASSERT_TRUE(testing::RunUntil(io, [&] { return found.has_value(); }));
-  ASSERT_FALSE(found->empty());
-  EXPECT_TRUE(std::ranges::all_of(*found, [](const auto& a) { return a.ip.IsLoopback() && a.port == 9; }));
 }
 
 }  // namespace
