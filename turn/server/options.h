@@ -42,6 +42,9 @@ struct Lifetimes {
 struct Quotas {  // 0: unlimited
   size_t total_allocations = 0;
   size_t allocations_per_user = 0;
+  // Of a client's IPv4 address or IPv6 /64, whoever its users are: many names are cheap to have, addresses are not
+  // (T6).
+  size_t allocations_per_source = 0;
   // Octets per second of payload, both directions together, of all allocations of a user and of all users; one second's
   // worth may come at once.
   uint64_t bandwidth_per_user = 0;
@@ -56,6 +59,7 @@ struct ServerLimits {
   size_t connections = 32;         // RFC 6062, of one allocation
   size_t queued_responses = 4096;  // not polled yet; more requests are dropped
   size_t port_tries = 16;          // ports that the owner could not open, before 508
+  size_t reservations = 256;       // ports that are held for somebody who may never come (T7); then 508
   // Answers to one source (an IPv4 address or an IPv6 /64) without valid credentials, in a second; 0: unlimited. Ten
   // seconds' worth may come at once. Keeps a forged source from being hit by more (S8, T6).
   uint32_t unauthenticated_per_second = 100;

@@ -33,22 +33,27 @@ class TokenBucket {
   Timestamp filled_ = Timestamp::FromEpoch(Duration::zero());
 };
 
-// Names a user of the Quota table while it has allocations.
+// Names a user of the Quota table while it has allocations, and the source that one of them is counted at.
 struct UserIndex {
   uint32_t value = 0;
+  uint64_t source = 0;
   bool operator==(const UserIndex&) const = default;
 };
 
-// Allocations and bandwidth, of each user and in all (RFC 8656 §5, §7.2). Keyed by the user's name, never by an
-// address. A user is known while it has allocations, so that the table is as large as the allocations are many.
+// Where a client is, as far as it can choose no other: its IPv4 address or IPv6 /64.
+uint64_t QuotaSourceOf(const IpAddress& client);
+
+// Allocations and bandwidth, of each user and in all (RFC 8656 §5, §7.2). Keyed by the user's name; the address is only
+// a limit beside it. A user or a source is known while it has allocations, so that the tables are as large as the
+// allocations are many.
 class Quota {
  public:
   explicit Quota(const Quotas& quotas);
 
-  enum class Refusal : uint8_t { kUser, kTotal };
+  enum class Refusal : uint8_t { kUser, kSource, kTotal };
   // nullopt: there is room.
-  std::optional<Refusal> Judge(std::string_view user) const;
-  UserIndex Enter(std::string_view user);
+  std::optional<Refusal> Judge(std::string_view user, uint64_t source = 0) const;
+  UserIndex Enter(std::string_view user, uint64_t source = 0);
   void Leave(UserIndex user);
   // False: these octets are beyond the bandwidth, and "it should discard application data traffic that exceeds the
   // bandwidth quota" (RFC 8656 §5).
@@ -74,6 +79,7 @@ class Quota {
   std::vector<User> users_;
   std::vector<uint32_t> free_;
   boost::unordered_flat_map<std::string, uint32_t, Hash, std::equal_to<>> index_by_name_;
+  boost::unordered_flat_map<uint64_t, size_t> allocations_by_source_;
 };
 
 // How many answers strangers get (S8, T6): a bucket for each source, an IPv4 address or an IPv6 /64, in a table of

@@ -14,8 +14,6 @@ namespace error_code = stun::error_code;
 
 // An owner that never says whether it could open a socket costs one record for as long.
 constexpr Duration kOpeningTimeout = std::chrono::seconds(10);
-// T7: ports that are held for somebody who may never come.
-constexpr size_t kMaxReservations = 256;
 
 template <class T>
 bool IsMalformed(const stun::MessageView& message) {
@@ -79,9 +77,10 @@ std::optional<uint16_t> Server::CheckAllocate(const Request& request) const {
   }
   // T10: an allocation whose client is a relay of ours could be made to send to itself.
   if (relays_.FindByAddress(request.path.client, RelayProtocol::kUdp) != nullptr) return error_code::kForbidden;
-  if (reserves && reservations_.size() >= kMaxReservations) return error_code::kInsufficientCapacity;
-  if (const auto refusal = quota_.Judge(options_.credentials.QuotaName(request.username))) {
-    return *refusal == Quota::Refusal::kUser ? error_code::kAllocationQuotaReached : error_code::kInsufficientCapacity;
+  if (reserves && reservations_.size() >= options_.limits.reservations) return error_code::kInsufficientCapacity;
+  const uint64_t source = QuotaSourceOf(request.path.client.ip);
+  if (const auto refusal = quota_.Judge(options_.credentials.QuotaName(request.username), source)) {
+    return *refusal == Quota::Refusal::kTotal ? error_code::kInsufficientCapacity : error_code::kAllocationQuotaReached;
   }
   return std::nullopt;
 }
@@ -108,7 +107,7 @@ void Server::HandleAllocate(const Request& request) {
   if (!index) return Refuse(request, error_code::kInsufficientCapacity);
   ServerAllocation& record = allocations_.at(*index);
   record.keys = request.keys;
-  record.user = quota_.Enter(options_.credentials.QuotaName(request.username));
+  record.user = quota_.Enter(options_.credentials.QuotaName(request.username), QuotaSourceOf(request.path.client.ip));
   record.protocol = Find<RequestedTransport>(message)->protocol;
   const bool modern = request.key.kind() == stun::IntegrityKind::kSha256;
   record.channels = modern ? ChannelRange::kRfc8656 : options_.channels;

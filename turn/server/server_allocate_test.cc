@@ -293,6 +293,34 @@ TEST_F(ServerAllocateTest, QuotasAreOfUsers) {  // RFC 8656 §7.2
   EXPECT_EQ(allocate("203.0.113.5:1", "user", "pass"), 0);
 }
 
+TEST_F(ServerAllocateTest, T6_AllocationsOfASourceAreBounded) {
+  options_.quotas.allocations_per_source = 2;
+  TestServer s(options_);
+  const auto allocate = [&](std::string_view address, std::string_view user, std::string_view password) {
+    TestClient client(s, address, TestServer::kUdp, user, password);
+    return client.Allocate().code();
+  };
+  EXPECT_EQ(allocate("203.0.113.1:1", "user", "pass"), 0);
+  EXPECT_EQ(allocate("203.0.113.1:2", "other", "word"), 0);
+  EXPECT_EQ(allocate("203.0.113.1:3", "other", "word"), 486);  // whoever it is
+  EXPECT_EQ(allocate("203.0.113.2:1", "other", "word"), 0);
+  // A /64 is one source.
+  EXPECT_EQ(allocate("[2001:db8::1]:1", "user", "pass"), 0);
+  EXPECT_EQ(allocate("[2001:db8::ffff:1]:1", "user", "pass"), 0);
+  EXPECT_EQ(allocate("[2001:db8::2]:1", "user", "pass"), 486);
+  EXPECT_EQ(allocate("[2001:db8:0:1::2]:1", "user", "pass"), 0);
+  s.Advance(601s);
+  EXPECT_EQ(allocate("203.0.113.1:3", "user", "pass"), 0);
+}
+
+TEST_F(ServerAllocateTest, ReservationsCanBeForbidden) {  // docs/turn.md: workers that share a port
+  options_.limits.reservations = 0;
+  TestServer s(options_);
+  TestClient client(s, "203.0.113.1:1");
+  EXPECT_EQ(client.Allocate([](MessageBuilder& b) { Add(b, EvenPort{true}); }).code(), 508);
+  EXPECT_EQ(client.Allocate([](MessageBuilder& b) { Add(b, EvenPort{false}); }).code(), 0);
+}
+
 TEST_F(ServerAllocateTest, ExpiresWithoutARefresh) {  // RFC 8656 §6
   client_.Allocate();
   s_.Advance(599s);
@@ -306,6 +334,7 @@ TEST_F(ServerAllocateTest, ExpiresWithoutARefresh) {  // RFC 8656 §6
 
 TEST_F(ServerAllocateTest, ADrainSendsClientsElsewhere) {  // RFC 8489 §10
   s_.server.StopAllocating({*SocketAddress::Parse("192.0.2.99:3478")});
+  EXPECT_EQ(client_.Exchange(client_.Build(Method::kAllocate))->code(), 401);  // RFC 8489 §14.8
   const auto response = client_.Allocate();
   EXPECT_EQ(response.code(), 300);
   EXPECT_EQ(response.view().FindAddress(AttributeType::kAlternateServer)->ToString(), "192.0.2.99:3478");
