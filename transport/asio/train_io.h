@@ -23,13 +23,14 @@ namespace jsp::transport::io {
 class TrainIo {
  public:
   static constexpr size_t kMaxSegments = 64;  // UDP_MAX_SEGMENTS of the kernel
+  static constexpr size_t kMinReceive = 16;   // fewer slots than that: the slab begins anew
   TrainIo();
 
   struct Received {
     SocketAddress remote;
     turn::Train train;
   };
-  // What has come to the socket, at most kMessages trains; empty: nothing. Every train of the call before was handled.
+  // What has come to the socket; fewer than kMinReceive trains: all of it. Every train of the call before was handled.
   std::span<const Received> Receive(TrainSocket& socket);
 
   // Room for the next call of Append(): kMaxSegments.
@@ -47,7 +48,6 @@ class TrainIo {
 
  private:
   static constexpr size_t kMessages = 64;
-  static constexpr size_t kMinReceive = 16;  // fewer slots than that: the slab begins anew
   static constexpr size_t kSlotSize = 65536;
   static constexpr size_t kSlotStride = kSlotSize + 33 * 64;  // slots 64 KiB apart share a few lines of the caches
   static constexpr size_t kMaxQueued = 64;

@@ -1,5 +1,7 @@
 #include "transport/asio/turn_connection.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
 #include <utility>
@@ -8,6 +10,12 @@
 namespace jsp::transport::io {
 
 using boost::system::error_code;
+
+namespace {
+
+constexpr size_t kMaxRecord = 16 * 1024;  // RFC 8446 §5.1: 2^14 octets of plaintext
+
+}  // namespace
 
 TurnConnection::TurnConnection(Socket socket, std::span<uint8_t> buffer) : socket_(std::move(socket)), buffer_(buffer) {
   error_code ignored;
@@ -39,7 +47,9 @@ void TurnConnection::HandleReadable() {
     if (state_ == State::kFinishing) Abort();
     return;
   }
-  if (size > 0 && is_open()) HandleOctets(Now(), buffer_.first(size));
+  if (size > 0 && is_open()) {
+    tls_ ? HandleTlsRecords(Now(), buffer_.first(size)) : HandleOctets(Now(), buffer_.first(size));
+  }
   if (reads_) WaitReadable();
 }
 
@@ -50,6 +60,25 @@ void TurnConnection::Write(std::span<const uint8_t> octets) {
 
 void TurnConnection::Write(std::span<const iovec> pieces) {
   if (!is_open() || is_broken_) return;
+  if (!tls_) return WriteToSocket(pieces);
+  // Gathered into whole records.
+  std::array<uint8_t, kMaxRecord> record;
+  size_t used = 0;
+  const Timestamp now = Now();
+  for (const iovec& piece : pieces) {
+    for (std::span rest(static_cast<const uint8_t*>(piece.iov_base), piece.iov_len); !rest.empty();) {
+      const size_t taken = std::min(rest.size(), record.size() - used);
+      std::copy_n(rest.begin(), taken, record.begin() + static_cast<ptrdiff_t>(used));
+      rest = rest.subspan(taken);
+      used += taken;
+      if (used == record.size()) SendTls(now, std::span(record).first(std::exchange(used, 0)));
+    }
+  }
+  if (used > 0) SendTls(now, std::span(record).first(used));
+}
+
+void TurnConnection::WriteToSocket(std::span<const iovec> pieces) {
+  if (is_broken_) return;
   size_t written = 0;
   if (unsent() == 0) {
     msghdr header{};
@@ -66,6 +95,42 @@ void TurnConnection::Write(std::span<const iovec> pieces) {
     unsent_.insert(unsent_.end(), octets.begin() + static_cast<ptrdiff_t>(skip), octets.end());
   }
   if (unsent() > 0) WaitWritable();
+}
+
+void TurnConnection::StartTls(std::shared_ptr<const dtls::StreamContext> context) {
+  tls_.emplace(dtls::StreamOptions{.context = std::move(context)}, Now());
+}
+
+void TurnConnection::HandleTlsRecords(Timestamp now, std::span<const uint8_t> records) {
+  std::array<uint8_t, kMaxRecord> plaintext;
+  do {
+    records = records.subspan(tls_->HandleReceived(now, records));
+    while (is_open()) {
+      const auto size = tls_->PollPlaintext(now, plaintext);
+      if (!size) break;
+      HandleOctets(now, std::span(plaintext).first(*size));
+    }
+    if (!is_over()) FlushTls(now);
+  } while (!records.empty() && is_open());
+  // Failed or closed: either way it is the end of what the other side says.
+  if (is_open() && tls_->is_ended()) HandleEnd(now);
+}
+
+void TurnConnection::SendTls(Timestamp now, std::span<const uint8_t> plaintext) {
+  while (!plaintext.empty()) {
+    const auto taken = tls_->Send(now, plaintext);
+    if (!taken) return;
+    plaintext = plaintext.subspan(*taken);
+    FlushTls(now);
+  }
+}
+
+void TurnConnection::FlushTls(Timestamp now) {
+  std::array<uint8_t, dtls::StreamSession::kBuffer> records;
+  while (const auto transmit = tls_->PollTransmit(now, records)) {
+    const iovec piece{records.data(), transmit->size};
+    WriteToSocket(std::span(&piece, 1));
+  }
 }
 
 void TurnConnection::WaitWritable() {
@@ -109,6 +174,10 @@ void TurnConnection::HandleBroken() {
 
 void TurnConnection::Finish() {
   if (!is_open()) return;
+  if (tls_) {
+    tls_->Close(Now());
+    FlushTls(Now());
+  }
   state_ = State::kFinishing;
   if (is_broken_) return Abort();
   MaybeSendFin();

@@ -4,16 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/time.h"
+#include "dtls/stream_session.h"
 #include "transport/asio/native_socket.h"
 namespace jsp::transport::io {
 
-// A TCP connection of a TURN server, of a client or with a peer (RFC 6062). Never waits for a reader: what the kernel
-// does not take is kept, and whoever writes looks at unsent(). Reads into a buffer that all connections share, so that
-// an idle one costs little. Owned by a table of the server; operations in the background hold it weakly.
+// A TCP connection of a TURN server, of a client, maybe with TLS, or with a peer (RFC 6062). Never waits for a reader:
+// what the kernel does not take is kept, and whoever writes looks at unsent(). Reads into a buffer that all connections
+// share, so that an idle one costs little. Owned by a table of the server; operations in the background hold it weakly.
 class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
  public:
   using Socket = boost::asio::ip::tcp::socket;
@@ -24,6 +26,8 @@ class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
   TurnConnection& operator=(const TurnConnection&) = delete;
 
   Socket& socket() { return socket_; }
+  // Before anything is read or written: what passes is the plaintext of a TLS session, as the server of it.
+  void StartTls(std::shared_ptr<const dtls::StreamContext> context);
   // Reads from now on, until Pause().
   void Resume();
   void Pause() { reads_ = false; }
@@ -49,6 +53,10 @@ class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
   enum class State : uint8_t { kOpen, kFinishing, kOver };
   void WaitReadable();
   void WaitWritable();
+  void WriteToSocket(std::span<const iovec> pieces);
+  void HandleTlsRecords(Timestamp now, std::span<const uint8_t> records);
+  void SendTls(Timestamp now, std::span<const uint8_t> plaintext);
+  void FlushTls(Timestamp now);
   void HandleReadable();
   void HandleWritable();
   void HandleBroken();
@@ -56,6 +64,7 @@ class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
 
   Socket socket_;
   std::span<uint8_t> buffer_;
+  std::optional<dtls::StreamSession> tls_;
   std::vector<uint8_t> unsent_;
   size_t sent_ = 0;  // octets of `unsent_` that are gone
   State state_ = State::kOpen;

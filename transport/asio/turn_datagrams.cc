@@ -48,7 +48,6 @@ void TurnDatagrams::Read(Timestamp now) {
 void TurnDatagrams::ReadListener(Timestamp now, size_t index) {
   for (int i = 0; i < kListenerBatches; ++i) {
     const auto batch = io_.Receive(*listeners_[index]);
-    if (batch.empty()) return;
     const turn::ListenerId id{static_cast<uint16_t>(index)};
     for (const auto& [remote, train] : batch) {
       FeedFromClient(now, {remote, id}, train, [&, &from = remote](std::span<const uint8_t> datagram) {
@@ -56,6 +55,7 @@ void TurnDatagrams::ReadListener(Timestamp now, size_t index) {
         AnswerBindings(now);
       });
     }
+    if (batch.size() < TrainIo::kMinReceive) return;  // there is no more
   }
 }
 

@@ -1,5 +1,6 @@
 #include "transport/asio/turn_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "transport/asio/turn_server_core.h"
@@ -8,11 +9,19 @@ namespace jsp::transport::io {
 Expected<std::unique_ptr<TurnServer>, std::string> TurnServer::Open(boost::asio::any_io_executor executor,
                                                                     TurnServerOptions options) {
   using Error = Unexpected<std::string>;
+  std::shared_ptr<const dtls::StreamContext> certificate;
+  if (std::ranges::find(options.listen, turn::ControlTransport::kTls, &TurnListen::transport) != options.listen.end()) {
+    if (!options.certificate_pem || !options.key_pem) return Error("a TLS listener needs a certificate and its key");
+    auto context = dtls::StreamContext::ForServer(*options.certificate_pem, *options.key_pem);
+    if (!context) return Error(std::move(context.error()));
+    certificate = std::move(*context);
+  }
   auto bound = BindListeners(executor, options);
   if (!bound) return Error(std::move(bound.error()));
   auto ready = ReadySet::Open(executor);
   if (!ready) return Error("no epoll: " + ready.error().message());
   auto core = std::make_shared<TurnServerCore>(std::move(executor), std::move(options), *bound, std::move(*ready));
+  core->certificate = std::move(certificate);
   if (auto error = core->Start(*bound)) return Error(std::move(*error));
   return std::make_unique<TurnServer>(std::move(core));
 }
@@ -23,8 +32,11 @@ std::span<const TurnListen> TurnServer::listening() const { return core_->listen
 
 void TurnServer::SetCredentials(turn::Credentials credentials) { core_->server.SetCredentials(std::move(credentials)); }
 
-Expected<void, std::string> TurnServer::SetCertificate(std::string, std::string) {
-  return Unexpected<std::string>("there is no TLS listener");
+Expected<void, std::string> TurnServer::SetCertificate(std::string chain_pem, std::string key_pem) {
+  auto context = dtls::StreamContext::ForServer(chain_pem, key_pem);
+  if (!context) return Unexpected<std::string>(std::move(context.error()));
+  core_->certificate = std::move(*context);
+  return {};
 }
 
 void TurnServer::Drain(std::vector<SocketAddress> alternates) { core_->server.StopAllocating(std::move(alternates)); }

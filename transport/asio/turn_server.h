@@ -49,7 +49,9 @@ struct TurnServerOptions {
   // RFC 5780: each UDP listener of that family also listens on its next port, or any if its port is picked, and on both
   // ports of this address.
   std::optional<IpAddress> alternate_address;
-  bool share_port = false;              // SO_REUSEPORT: one of several workers
+  // SO_REUSEPORT: one of several workers, each with relay ports and a part of the quotas of its own. Mobility, port
+  // reservations and TCP relays are refused then (docs/turn.md).
+  bool share_port = false;
   bool segmentation = true;             // UDP_SEGMENT and UDP_GRO, where the kernel has them
   int socket_buffer = 4 * 1024 * 1024;  // octets asked of SO_RCVBUF and SO_SNDBUF of UDP sockets
   TurnStreamLimits streams;

@@ -28,6 +28,13 @@ turn::ServerOptions CoreOptions(const TurnServerOptions& options, const BoundLis
       relays.push_back(each.listen.address.ip);
     }
   }
+  if (options.share_port) {
+    // Which worker a new 5-tuple reaches is the kernel's choice: what names something of another worker is refused
+    // where it would be handed out.
+    core.mobility = turn::Mobility::kForbidden;
+    core.limits.reservations = 0;
+    std::erase(core.relay_protocols, turn::RelayProtocol::kTcp);
+  }
   return core;
 }
 
