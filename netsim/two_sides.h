@@ -12,6 +12,8 @@ struct TwoSidesOptions {
   LinkOptions a_access{};  // of the NAT, or of the host when it is public
   LinkOptions z_access{};
   LinkOptions server_access{};
+  // IPv6: the same behaviours, between a unique local and a global address where they translate (RFC 4193, RFC 3849).
+  IpAddress::Family family = IpAddress::Family::kV4;
 };
 
 struct TwoSides {

@@ -55,6 +55,9 @@ turn::ClientOptions ToClientOptions(const RelayServer& server, const SocketAddre
   options.local = local;
   options.server = server.address;
   options.transport = server.transport;
+  // Whoever reaches a server over IPv6 has IPv6, and a relay of either family may be the one that the peer can use
+  // (RFC 8656 §7.1: ADDITIONAL-ADDRESS-FAMILY). Of the two one may be missing.
+  if (server.address.ip.is_v6()) options.families = turn::RelayFamilies::kBoth;
   options.credentials.username = server.username;
   options.credentials.password = server.password;
   options.retransmit = retransmit;

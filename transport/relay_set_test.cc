@@ -384,6 +384,16 @@ TEST_F(RelaySetTest, NoServerHasMoreAddressesThanItsShare) {
   EXPECT_EQ(tried, RelaySet::kMaxAddresses);
 }
 
+TEST_F(RelaySetTest, AsksForBothFamiliesOverIpv6Only) {  // RFC 8656 §7.1
+  for (const char* server : {"192.0.2.1:3478", "[2001:db8::1]:3478"}) {
+    Make({{.address = *SocketAddress::Parse(server)}});
+    relays_->HandleConnected(now_, Next<relay_event::ConnectionWanted>()->id, kLocal);
+    const auto request = Poll();
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->view().Has(AttributeType::kAdditionalAddressFamily), server[0] == '[') << server;
+  }
+}
+
 TEST_F(RelaySetTest, ClosingDeletesTheAllocation) {  // RFC 8656 §8
   Allocate();
   relays_->Close(now_);

@@ -49,6 +49,7 @@ RunResult RunCell(const CellOptions& options) {
   LabOptions lab_options;
   lab_options.layout.a = options.a;
   lab_options.layout.z = options.b;
+  lab_options.layout.family = options.family;
   lab_options.seed = options.seed;
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =

@@ -12,6 +12,7 @@ struct CellOptions {
   netsim::NatType a = netsim::NatType::kPublic;
   netsim::NatType b = netsim::NatType::kPublic;
   RelayService relay = RelayService::kPresent;
+  IpAddress::Family family = IpAddress::Family::kV4;
   uint64_t seed = 1;
 };
 

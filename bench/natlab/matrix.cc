@@ -10,8 +10,9 @@ namespace jsp::natlab {
 namespace {
 
 // Cells and runs get seeds of their own, so that one more cell does not change the others.
-uint64_t SeedFor(uint64_t seed, netsim::NatType a, netsim::NatType b, size_t run) {
-  const uint64_t cell = static_cast<uint64_t>(a) * 256 + static_cast<uint64_t>(b);
+uint64_t SeedFor(uint64_t seed, const CellPlan& plan, size_t run) {
+  const uint64_t family = plan.family == IpAddress::Family::kV4 ? 0 : 1;
+  const uint64_t cell = family * 65536 + static_cast<uint64_t>(plan.a) * 256 + static_cast<uint64_t>(plan.b);
   return seed * 1'000'003 + cell * 10'007 + run;
 }
 
@@ -35,33 +36,42 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
   if (cell.why.empty()) cell.why = run.why;
 }
 
-CellReport RunOneCell(const MatrixOptions& options, netsim::NatType a, netsim::NatType b) {
+}  // namespace
+
+std::vector<CellPlan> PlanMatrix(const MatrixOptions& options) {
+  std::vector<CellPlan> plans;
+  for (const auto family : options.families) {
+    for (const auto a : options.types) {
+      for (const auto b : options.types) plans.push_back({a, b, family});
+    }
+  }
+  return plans;
+}
+
+CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   CellReport cell;
-  cell.a = a;
-  cell.b = b;
+  cell.a = plan.a;
+  cell.b = plan.b;
+  cell.family = plan.family;
   cell.relay = options.relay == RelayService::kPresent;
-  cell.expected = ExpectedOutcome(a, b, options.relay);
+  cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay);
   for (size_t run = 0; run < options.runs; ++run) {
-    const uint64_t seed = SeedFor(options.seed, a, b, run);
-    Count(cell, RunCell({a, b, options.relay, seed}), seed);
+    const uint64_t seed = SeedFor(options.seed, plan, run);
+    Count(cell, RunCell({plan.a, plan.b, options.relay, plan.family, seed}), seed);
   }
   return cell;
 }
-
-}  // namespace
 
 Report RunMatrix(const MatrixOptions& options, const Progress& progress) {
   Report report;
   report.seed = options.seed;
   report.runs = options.runs;
   report.types = options.types;
-  const size_t total = options.types.size() * options.types.size();
-  for (const auto a : options.types) {
-    for (const auto b : options.types) {
-      report.cells.push_back(RunOneCell(options, a, b));
-      if (progress.cell_done != nullptr) {
-        progress.cell_done(progress.context, report.cells.back(), report.cells.size(), total);
-      }
+  const auto plans = PlanMatrix(options);
+  for (const CellPlan& plan : plans) {
+    report.cells.push_back(RunPlan(options, plan));
+    if (progress.cell_done != nullptr) {
+      progress.cell_done(progress.context, report.cells.back(), report.cells.size(), plans.size());
     }
   }
   return report;

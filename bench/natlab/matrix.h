@@ -12,7 +12,17 @@ struct MatrixOptions {
   size_t runs = 1;                     // of each cell, with different seeds
   uint64_t seed = 1;
   RelayService relay = RelayService::kPresent;
+  std::vector<IpAddress::Family> families{IpAddress::Family::kV4};  // a matrix of each
 };
+
+// A cell that is to be run.
+struct CellPlan {
+  netsim::NatType a;
+  netsim::NatType b;
+  IpAddress::Family family;
+};
+std::vector<CellPlan> PlanMatrix(const MatrixOptions& options);
+CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan);
 
 // Told after each cell; a plain function, so that a tool may draw progress.
 struct Progress {

@@ -4,8 +4,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/expected.h"
+#include "base/socket_address.h"
 #include "bench/natlab/oracle.h"
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
@@ -23,6 +26,7 @@ struct Distribution {
 struct CellReport {
   netsim::NatType a = netsim::NatType::kPublic;
   netsim::NatType b = netsim::NatType::kPublic;
+  IpAddress::Family family = IpAddress::Family::kV4;
   bool relay = false;  // a relay was available
   Outcome expected = Outcome::kNone;
   size_t direct = 0;
@@ -56,6 +60,10 @@ struct Report {
   size_t mismatches() const;
 };
 
+const char* FamilyName(IpAddress::Family family);  // "ipv4", "ipv6"
+// One cell of that document on one line, and back: what a process that ran it says. The error is one line.
+std::string ToJson(const CellReport& cell);
+Expected<CellReport, std::string> ParseCell(std::string_view text);
 // The document of `jsp natlab --json`, ending with a newline.
 std::string ToJson(const Report& report);
 // One self-contained page: coloured matrix, time chart, paths. No network needed to view it.

@@ -1,5 +1,6 @@
 #include <boost/json.hpp>
 #include <cmath>
+#include <stdexcept>
 
 #include "bench/natlab/report.h"
 
@@ -20,10 +21,17 @@ json::object ToObject(const std::map<std::string, size_t>& counts) {
   return object;
 }
 
+json::array ToArray(const std::vector<double>& sample) {
+  json::array array;
+  for (const double value : sample) array.emplace_back(Rounded(value));
+  return array;
+}
+
 json::object ToObject(const CellReport& cell) {
   json::object object;
   object["a"] = netsim::ToString(cell.a);
   object["b"] = netsim::ToString(cell.b);
+  object["family"] = FamilyName(cell.family);
   object["relay"] = cell.relay;
   object["expected"] = ToString(cell.expected);
   object["observed"] = {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}};
@@ -34,6 +42,10 @@ json::object ToObject(const CellReport& cell) {
   upgrades["count"] = cell.upgrades_ms.size();
   object["upgrade_to_direct_ms"] = std::move(upgrades);
   object["checks_sent"] = {{"p50", Distribution::Of(cell.checks_sent).p50}};
+  object["mismatches"] = cell.mismatches;
+  object["samples"] = {{"time_to_first_message_ms", ToArray(cell.times_ms)},
+                       {"upgrade_to_direct_ms", ToArray(cell.upgrades_ms)},
+                       {"checks_sent", ToArray(cell.checks_sent)}};
   object["why"] = cell.why.empty() ? json::value(nullptr) : json::value(cell.why);
   return object;
 }
@@ -46,7 +58,61 @@ json::object ToObject(const PathReport& path) {
           {"loaded_rtt_ms", ToObject(path.loaded_rtt_ms)}};
 }
 
+std::vector<double> ToSample(const json::value& array) {
+  std::vector<double> sample;
+  for (const auto& value : array.as_array()) sample.push_back(value.to_number<double>());
+  return sample;
+}
+
+std::map<std::string, size_t> ToCounts(const json::value& object) {
+  std::map<std::string, size_t> counts;
+  for (const auto& [name, count] : object.as_object()) counts[std::string(name)] = count.to_number<size_t>();
+  return counts;
+}
+
+std::string ToText(const json::value& value) { return std::string(value.as_string()); }
+
+// Throws what Boost.JSON throws.
+CellReport ToCell(const json::object& object) {
+  CellReport cell;
+  const auto a = netsim::ParseNatType(ToText(object.at("a")));
+  const auto b = netsim::ParseNatType(ToText(object.at("b")));
+  if (!a || !b) throw std::runtime_error("a type that does not exist");
+  cell.a = *a;
+  cell.b = *b;
+  const auto* family = object.if_contains("family");
+  if (family != nullptr && *family == "ipv6") cell.family = IpAddress::Family::kV6;
+  cell.relay = object.at("relay").as_bool();
+  const std::string expected = ToText(object.at("expected"));
+  cell.expected = expected == "direct" ? Outcome::kDirect : expected == "relay" ? Outcome::kRelay : Outcome::kNone;
+  const auto& observed = object.at("observed").as_object();
+  cell.direct = observed.at("direct").to_number<size_t>();
+  cell.relayed = observed.at("relay").to_number<size_t>();
+  cell.none = observed.at("none").to_number<size_t>();
+  cell.pair_types = ToCounts(object.at("pair_types"));
+  cell.relay_protocols = ToCounts(object.at("relay_protocols"));
+  const auto& samples = object.at("samples").as_object();
+  cell.times_ms = ToSample(samples.at("time_to_first_message_ms"));
+  cell.upgrades_ms = ToSample(samples.at("upgrade_to_direct_ms"));
+  cell.checks_sent = ToSample(samples.at("checks_sent"));
+  cell.mismatches = object.at("mismatches").to_number<size_t>();
+  if (!object.at("why").is_null()) cell.why = ToText(object.at("why"));
+  return cell;
+}
+
 }  // namespace
+
+const char* FamilyName(IpAddress::Family family) { return family == IpAddress::Family::kV4 ? "ipv4" : "ipv6"; }
+
+std::string ToJson(const CellReport& cell) { return json::serialize(ToObject(cell)); }
+
+Expected<CellReport, std::string> ParseCell(std::string_view text) {
+  try {
+    return ToCell(json::parse(json::string_view(text.data(), text.size())).as_object());
+  } catch (const std::exception& error) {
+    return Unexpected<std::string>(error.what());
+  }
+}
 
 std::string ToJson(const Report& report) {
   json::array types, cells, paths;

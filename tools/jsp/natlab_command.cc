@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
-#include "bench/natlab/matrix.h"
+#include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/path_runner.h"
 #include "tools/jsp/commands.h"
 #include "tools/jsp/natlab_table.h"
@@ -20,6 +22,8 @@ struct NatlabArguments {
   bool no_relay = false;
   std::string engine = "sim";
   std::vector<std::string> types;
+  std::vector<std::string> families;
+  size_t jobs = 0;  // 0: as many as there are processors
   size_t runs = 0;  // 0: as quick or full say
   uint64_t seed = 1;
   std::string json;
@@ -39,6 +43,12 @@ Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArgumen
   options.seed = arguments.seed;
   options.relay = arguments.no_relay ? natlab::RelayService::kNone : natlab::RelayService::kPresent;
   options.runs = arguments.runs > 0 ? arguments.runs : (arguments.full ? kFullRuns : kQuickRuns);
+  options.families.clear();
+  for (const auto& name : arguments.families) {
+    options.families.push_back(name == "ipv6" ? IpAddress::Family::kV6 : IpAddress::Family::kV4);
+  }
+  if (options.families.empty()) options.families.push_back(IpAddress::Family::kV4);
+  if (arguments.families.empty() && arguments.full) options.families.push_back(IpAddress::Family::kV6);
   for (const auto& name : arguments.types) {
     const auto type = netsim::ParseNatType(name);
     if (!type)
@@ -55,7 +65,7 @@ Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArgumen
   return options;
 }
 
-natlab::Report RunWithProgress(const natlab::MatrixOptions& options) {
+natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs) {
   ProgressLine line("natlab:");
   natlab::Progress progress;
   progress.context = &line;
@@ -64,7 +74,8 @@ natlab::Report RunWithProgress(const natlab::MatrixOptions& options) {
                                                      std::string(netsim::ToString(cell.a)).c_str(),
                                                      std::string(netsim::ToString(cell.b)).c_str()));
   };
-  return natlab::RunMatrix(options, progress);
+  const size_t processors = std::max(1u, std::thread::hardware_concurrency());
+  return natlab::RunMatrixInProcesses(options, {.jobs = jobs > 0 ? jobs : processors}, progress);
 }
 
 Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const natlab::Report& report) {
@@ -82,7 +93,7 @@ int RunNatlab(const NatlabArguments& arguments) {
     if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
   }
   const HumanText human(arguments.json == "-" || arguments.html == "-");
-  natlab::Report report = RunWithProgress(*options);
+  natlab::Report report = RunWithProgress(*options, arguments.jobs);
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (arguments.paths || arguments.quick || arguments.full) {
     ProgressLine line("natlab:");
@@ -106,7 +117,8 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
   auto* quick = command->add_flag("--quick", arguments->quick,
                                   "types public, fw, fullcone, port, sym and udpblock, and the paths");
-  command->add_flag("--full", arguments->full, "20 runs of each cell, and the paths")->excludes(quick);
+  command->add_flag("--full", arguments->full, "20 runs of each cell, over IPv4 and IPv6, and the paths")
+      ->excludes(quick);
   command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
       ->check(CLI::IsMember({"sim"}))
       ->capture_default_str();
@@ -114,6 +126,11 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
+  command->add_option("--families", arguments->families, "ipv4, ipv6 or both; a matrix of each")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"ipv4", "ipv6"}));
+  command->add_option("--jobs", arguments->jobs, "processes that run cells; the report does not depend on it")
+      ->check(CLI::Range(1, 256));
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
   command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP, TCP and TLS");
   command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");

@@ -55,22 +55,32 @@ void AppendColored(std::string& text, const CellReport& cell, Color color) {
 
 std::string Name(netsim::NatType type) { return std::string(netsim::ToString(type)); }
 
-}  // namespace
-
-std::string FormatMatrix(const natlab::Report& report, Color color) {
-  std::string text =
-      Format("NAT matrix, engine %s, seed %llu, %zu run%s of each cell, virtual time\n\n", report.engine.c_str(),
-             static_cast<unsigned long long>(report.seed), report.runs, report.runs == 1 ? "" : "s");
+std::string FormatFamily(const natlab::Report& report, IpAddress::Family family, Color color) {
+  std::string text = family == IpAddress::Family::kV4 ? "\n" : "\nthe same over IPv6\n\n";
   text += Format("%-*s", kWidth, "a \\ b");
   for (const auto type : report.types) text += Format("%*s", kWidth, Name(type).c_str());
   text += '\n';
   for (const auto a : report.types) {
     text += Format("%-*s", kWidth, Name(a).c_str());
     for (const auto b : report.types) {
-      const auto cell = std::ranges::find_if(report.cells, [&](const auto& c) { return c.a == a && c.b == b; });
+      const auto cell =
+          std::ranges::find_if(report.cells, [&](const auto& c) { return c.a == a && c.b == b && c.family == family; });
       if (cell != report.cells.end()) AppendColored(text, *cell, color);
     }
     text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string FormatMatrix(const natlab::Report& report, Color color) {
+  std::string text =
+      Format("NAT matrix, engine %s, seed %llu, %zu run%s of each cell, virtual time\n", report.engine.c_str(),
+             static_cast<unsigned long long>(report.seed), report.runs, report.runs == 1 ? "" : "s");
+  for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) {
+    const bool has_cells = std::ranges::any_of(report.cells, [&](const auto& c) { return c.family == family; });
+    if (has_cells) text += FormatFamily(report, family, color);
   }
   text += "\nD direct, R relayed, none no connection; the number is the median time to the first message in ms.\n";
   for (const auto& cell : report.cells) {
