@@ -32,13 +32,13 @@ struct CellReport {
   size_t direct = 0;
   size_t relayed = 0;
   size_t none = 0;
-  std::map<std::string, size_t> pair_types;       // "srflx-prflx": how often, as side a saw its selected pair
-  std::map<std::string, size_t> relay_protocols;  // "udp": how often, of relayed runs
-  std::vector<double> times_ms;                   // to the first message, of the runs that connected
-  std::vector<double> upgrades_ms;  // until a relayed pair gave way to a direct one, of the runs where one did
-  std::vector<double> checks_sent;  // by both sides, of all runs
-  std::string why;                  // of the first run that was not direct, or of the mismatch; empty when all is well
-  size_t mismatches = 0;            // runs whose outcome was not the expected one
+  std::map<std::string, size_t> pair_types{};       // "srflx-prflx": how often, as side a saw its selected pair
+  std::map<std::string, size_t> relay_protocols{};  // "udp": how often, of relayed runs
+  std::vector<double> times_ms{};                   // to the first message, of the runs that connected
+  std::vector<double> upgrades_ms{};  // until a relayed pair gave way to a direct one, of the runs where one did
+  std::vector<double> checks_sent{};  // by both sides, of all runs
+  std::string why{};      // of the first run that was not direct, or of the mismatch; empty when all is well
+  size_t mismatches = 0;  // runs whose outcome was not the expected one
 };
 
 // One way between two peers.
@@ -50,6 +50,16 @@ struct PathReport {
   Distribution loaded_rtt_ms{};  // as rtt_ms, on another channel during the bulk transfer
 };
 
+// What becomes of a connection between two hosts of a mix of NATs (mixes.h); shares of 1.
+struct MixReport {
+  std::string name;
+  std::string about;
+  std::vector<std::string> sources;
+  double direct = 0;
+  double relay = 0;
+  double none = 0;
+};
+
 struct Report {
   std::string engine = "sim";
   uint64_t seed = 1;
@@ -57,6 +67,8 @@ struct Report {
   std::vector<netsim::NatType> types;
   std::vector<CellReport> cells;
   std::vector<PathReport> paths;
+  std::vector<MixReport> mixes;
+  std::vector<std::string> changes;  // since another report (compare.h)
   size_t mismatches() const;
 };
 
@@ -64,9 +76,14 @@ const char* FamilyName(IpAddress::Family family);  // "ipv4", "ipv6"
 // One cell of that document on one line, and back: what a process that ran it says. The error is one line.
 std::string ToJson(const CellReport& cell);
 Expected<CellReport, std::string> ParseCell(std::string_view text);
+// The cells as a table (RFC 4180), with a line of names.
+std::string ToCsv(const Report& report);
+// What ToJson wrote. The error is one line.
+Expected<Report, std::string> ParseReport(std::string_view text);
 // The document of `jsp natlab --json`, ending with a newline.
 std::string ToJson(const Report& report);
-// One self-contained page: coloured matrix, time chart, paths. No network needed to view it.
+// One self-contained page: heat map with the details of each cell, distributions, paths, mixes. It needs no network,
+// and works without a mouse.
 std::string ToHtml(const Report& report);
 
 }  // namespace jsp::natlab

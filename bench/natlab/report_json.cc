@@ -58,6 +58,14 @@ json::object ToObject(const PathReport& path) {
           {"loaded_rtt_ms", ToObject(path.loaded_rtt_ms)}};
 }
 
+json::object ToObject(const MixReport& mix) {
+  json::array sources;
+  for (const auto& source : mix.sources) sources.emplace_back(source);
+  const auto share = [](double value) { return std::round(value * 10000) / 10000; };
+  return {{"name", mix.name},        {"direct", share(mix.direct)}, {"relay", share(mix.relay)},
+          {"none", share(mix.none)}, {"about", mix.about},          {"sources", std::move(sources)}};
+}
+
 std::vector<double> ToSample(const json::value& array) {
   std::vector<double> sample;
   for (const auto& value : array.as_array()) sample.push_back(value.to_number<double>());
@@ -100,6 +108,53 @@ CellReport ToCell(const json::object& object) {
   return cell;
 }
 
+Distribution ToDistribution(const json::value& value) {
+  const auto& object = value.as_object();
+  return {object.at("p50").to_number<double>(), object.at("p95").to_number<double>(),
+          object.at("max").to_number<double>(), 0};
+}
+
+PathReport ToPath(const json::object& object) {
+  PathReport path;
+  path.path = ToText(object.at("path"));
+  path.connect_ms = ToDistribution(object.at("connect_ms"));
+  path.rtt_ms = ToDistribution(object.at("rtt_ms"));
+  path.loaded_rtt_ms = ToDistribution(object.at("loaded_rtt_ms"));
+  path.mbytes_per_s = object.at("mbytes_per_s").to_number<double>();
+  return path;
+}
+
+MixReport ToMix(const json::object& object) {
+  MixReport mix;
+  mix.name = ToText(object.at("name"));
+  mix.about = ToText(object.at("about"));
+  for (const auto& source : object.at("sources").as_array()) mix.sources.push_back(ToText(source));
+  mix.direct = object.at("direct").to_number<double>();
+  mix.relay = object.at("relay").to_number<double>();
+  mix.none = object.at("none").to_number<double>();
+  return mix;
+}
+
+Report ToReport(const json::object& object) {
+  Report report;
+  report.engine = ToText(object.at("engine"));
+  report.seed = object.at("seed").to_number<uint64_t>();
+  report.runs = object.at("runs").to_number<size_t>();
+  for (const auto& name : object.at("types").as_array()) {
+    const auto type = netsim::ParseNatType(ToText(name));
+    if (!type) throw std::runtime_error("there is no NAT type '" + ToText(name) + "'");
+    report.types.push_back(*type);
+  }
+  for (const auto& cell : object.at("cells").as_array()) report.cells.push_back(ToCell(cell.as_object()));
+  for (const auto& path : object.at("paths").as_array()) report.paths.push_back(ToPath(path.as_object()));
+  for (const auto& mix : object.at("mixes").as_array()) report.mixes.push_back(ToMix(mix.as_object()));
+  return report;
+}
+
+json::object ToObjectOf(std::string_view text) {
+  return json::parse(json::string_view(text.data(), text.size())).as_object();
+}
+
 }  // namespace
 
 const char* FamilyName(IpAddress::Family family) { return family == IpAddress::Family::kV4 ? "ipv4" : "ipv6"; }
@@ -108,17 +163,27 @@ std::string ToJson(const CellReport& cell) { return json::serialize(ToObject(cel
 
 Expected<CellReport, std::string> ParseCell(std::string_view text) {
   try {
-    return ToCell(json::parse(json::string_view(text.data(), text.size())).as_object());
+    return ToCell(ToObjectOf(text));
+  } catch (const std::exception& error) {
+    return Unexpected<std::string>(error.what());
+  }
+}
+
+Expected<Report, std::string> ParseReport(std::string_view text) {
+  try {
+    return ToReport(ToObjectOf(text));
   } catch (const std::exception& error) {
     return Unexpected<std::string>(error.what());
   }
 }
 
 std::string ToJson(const Report& report) {
-  json::array types, cells, paths;
+  json::array types, cells, paths, mixes, changes;
   for (const auto type : report.types) types.emplace_back(netsim::ToString(type));
   for (const auto& cell : report.cells) cells.push_back(ToObject(cell));
   for (const auto& path : report.paths) paths.push_back(ToObject(path));
+  for (const auto& mix : report.mixes) mixes.push_back(ToObject(mix));
+  for (const auto& change : report.changes) changes.emplace_back(change);
   json::object document;
   document["engine"] = report.engine;
   document["seed"] = report.seed;
@@ -126,7 +191,8 @@ std::string ToJson(const Report& report) {
   document["types"] = std::move(types);
   document["cells"] = std::move(cells);
   document["paths"] = std::move(paths);
-  document["mixes"] = json::array();
+  document["mixes"] = std::move(mixes);
+  document["changes"] = std::move(changes);
   document["mismatches"] = report.mismatches();
   return json::serialize(document) + "\n";
 }

@@ -1,9 +1,14 @@
 #include <algorithm>
+#include <fstream>
+#include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bench/natlab/compare.h"
 #include "bench/natlab/matrix_processes.h"
+#include "bench/natlab/mixes.h"
 #include "bench/natlab/path_runner.h"
 #include "tools/jsp/commands.h"
 #include "tools/jsp/natlab_table.h"
@@ -28,6 +33,9 @@ struct NatlabArguments {
   uint64_t seed = 1;
   std::string json;
   std::string html;
+  std::string csv;
+  std::string mix;
+  std::string compare;
 };
 
 std::string AllTypeNames() {
@@ -57,8 +65,9 @@ Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArgumen
   }
   if (!options.types.empty()) return options;
   if (arguments.quick) {
-    options.types = {netsim::NatType::kPublic, netsim::NatType::kFirewall,  netsim::NatType::kFullCone,
-                     netsim::NatType::kPort,   netsim::NatType::kSymmetric, netsim::NatType::kUdpBlocked};
+    options.types = {netsim::NatType::kPublic,    netsim::NatType::kFirewall, netsim::NatType::kFullCone,
+                     netsim::NatType::kAddress,   netsim::NatType::kPort,     netsim::NatType::kSymmetric,
+                     netsim::NatType::kUdpBlocked};
   } else {
     options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
   }
@@ -82,17 +91,74 @@ Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const
   if (!arguments.html.empty()) {
     if (const auto written = WriteDocument(arguments.html, natlab::ToHtml(report)); !written) return written;
   }
+  if (!arguments.csv.empty()) {
+    if (const auto written = WriteDocument(arguments.csv, natlab::ToCsv(report)); !written) return written;
+  }
   if (!arguments.json.empty()) return WriteDocument(arguments.json, natlab::ToJson(report));
   return {};
 }
 
+Expected<std::string, std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  if (!file || !(content << file.rdbuf())) return Unexpected("cannot read " + path);
+  return content.str();
+}
+
+// By name, or all mixes of a file; every built-in one when none is asked for.
+Expected<std::vector<natlab::Mix>, std::string> ReadMixes(const std::string& name) {
+  if (name.empty()) return natlab::BuiltInMixes();
+  for (const natlab::Mix& mix : natlab::BuiltInMixes()) {
+    if (mix.name == name) return std::vector{mix};
+  }
+  const auto text = ReadFile(name);
+  if (!text)
+    return Unexpected("--mix: '" + name + "' is neither home, mobile nor enterprise, nor a file that can be read");
+  auto mixes = natlab::ParseMixes(*text);
+  if (!mixes) return Unexpected("--mix: " + name + ": " + mixes.error());
+  return mixes;
+}
+
+// A mix that was asked for needs its types, unless they are given.
+void AddTypesOf(const std::vector<natlab::Mix>& mixes, std::vector<netsim::NatType>& types) {
+  for (const natlab::Mix& mix : mixes) {
+    for (const auto& [type, weight] : mix.weights) {
+      if (std::ranges::find(types, type) == types.end()) types.push_back(type);
+    }
+  }
+}
+
+Expected<void, std::string> WeighMixes(const NatlabArguments& arguments, const std::vector<natlab::Mix>& mixes,
+                                       natlab::Report& report) {
+  for (const natlab::Mix& mix : mixes) {
+    auto weighed = natlab::Weigh(mix, report);
+    if (weighed) {
+      report.mixes.push_back(*std::move(weighed));
+    } else if (!arguments.mix.empty()) {
+      return Unexpected("--mix: the matrix lacks a type of '" + mix.name + "'; leave --types out");
+    }
+  }
+  return {};
+}
+
 int RunNatlab(const NatlabArguments& arguments) {
-  const auto options = ToMatrixOptions(arguments);
+  auto options = ToMatrixOptions(arguments);
   if (!options) return Fail(options.error(), kExitUsage);
-  for (const auto& path : {arguments.json, arguments.html}) {
+  const auto mixes = ReadMixes(arguments.mix);
+  if (!mixes) return Fail(mixes.error(), kExitUsage);
+  if (!arguments.mix.empty() && arguments.types.empty()) AddTypesOf(*mixes, options->types);
+  std::optional<natlab::Report> before;
+  if (!arguments.compare.empty()) {
+    const auto text = ReadFile(arguments.compare);
+    if (!text) return Fail("--compare: " + text.error(), kExitUsage);
+    auto parsed = natlab::ParseReport(*text);
+    if (!parsed) return Fail("--compare: " + arguments.compare + ": " + parsed.error(), kExitUsage);
+    before = *std::move(parsed);
+  }
+  for (const auto& path : {arguments.json, arguments.html, arguments.csv}) {
     if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
   }
-  const HumanText human(arguments.json == "-" || arguments.html == "-");
+  const HumanText human(arguments.json == "-" || arguments.html == "-" || arguments.csv == "-");
   natlab::Report report = RunWithProgress(*options, arguments.jobs);
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (arguments.paths || arguments.quick || arguments.full) {
@@ -102,7 +168,10 @@ int RunNatlab(const NatlabArguments& arguments) {
     if (!paths) return Fail(paths.error());
     report.paths = *std::move(paths);
   }
-  human.Print(FormatPaths(report));
+  if (const auto weighed = WeighMixes(arguments, *mixes, report); !weighed) return Fail(weighed.error(), kExitUsage);
+  if (before) report.changes = natlab::Compare(*before, report);
+  human.Print(FormatPaths(report) + FormatMixes(report));
+  if (before) human.Print(FormatChanges(report));
   if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
   if (!arguments.html.empty() && arguments.html != "-") human.Print("\nreport: " + arguments.html + "\n");
   if (report.mismatches() == 0) return kExitDone;
@@ -116,7 +185,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<NatlabArguments>();
   auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
   auto* quick = command->add_flag("--quick", arguments->quick,
-                                  "types public, fw, fullcone, port, sym and udpblock, and the paths");
+                                  "types public, fw, fullcone, addr, port, sym and udpblock, and the paths");
   command->add_flag("--full", arguments->full, "20 runs of each cell, over IPv4 and IPv6, and the paths")
       ->excludes(quick);
   command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
@@ -135,6 +204,11 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP, TCP and TLS");
   command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");
+  command->add_option("--csv", arguments->csv, "write the cells as a table to FILE");
+  command->add_option("--mix", arguments->mix,
+                      "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
+  command->add_option("--compare", arguments->compare,
+                      "say what is different from the report that --json wrote to FILE");
   command->callback([arguments, &exit_code] { exit_code = RunNatlab(*arguments); });
 }
 

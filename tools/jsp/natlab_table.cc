@@ -93,6 +93,23 @@ std::string FormatMatrix(const natlab::Report& report, Color color) {
   return text;
 }
 
+std::string FormatMixes(const natlab::Report& report) {
+  if (report.mixes.empty()) return {};
+  std::string text = "\nWeighted by how common the NATs are (assumptions; sources in the JSON)\n\n";
+  for (const auto& mix : report.mixes) {
+    text += Format("%-12sdirect %5.1f %%   relay %5.1f %%   none %5.1f %%\n", mix.name.c_str(), mix.direct * 100,
+                   mix.relay * 100, mix.none * 100);
+  }
+  return text;
+}
+
+std::string FormatChanges(const natlab::Report& report) {
+  if (report.changes.empty()) return "\nNothing has changed.\n";
+  std::string text = "\nWhat changed\n\n";
+  for (const auto& change : report.changes) text += change + "\n";
+  return text;
+}
+
 std::string FormatPaths(const natlab::Report& report) {
   if (report.paths.empty()) return {};
   std::string text = "\nPaths: access links of 50 Mbit/s and 10 ms at both ends, virtual time\n\n";
