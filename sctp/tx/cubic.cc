@@ -34,6 +34,7 @@ void Cubic::HandleAck(const AckSample& ack) {
 void Cubic::SetPmdcs(size_t pmdcs) {
   const double ratio = static_cast<double>(pmdcs_) / static_cast<double>(pmdcs);
   w_max_ *= ratio;
+  cwnd_prior_ *= ratio;
   growth_ *= ratio;
   epoch_.reset();
   pmdcs_ = pmdcs;
@@ -67,8 +68,9 @@ void Cubic::AvoidCongestion(const AckSample& ack) {
   const double seconds = static_cast<double>((ack.now - epoch.start + ack.min_rtt).count()) / 1e6;
   const double offset = seconds - epoch.k;
   const double target = std::clamp(kC * offset * offset * offset + epoch.w_max, cwnd, 1.5 * cwnd);
-  // RFC 9438 §4.3: once it has passed w_max, Reno's own increase.
-  const double alpha = epoch.w_est >= epoch.w_max ? 1.0 : kAlpha;
+  // RFC 9438 §4.3: Reno's own increase once it has passed the window before the reduction, which fast convergence does
+  // not lower.
+  const double alpha = epoch.w_est >= cwnd_prior_ ? 1.0 : kAlpha;
   epoch.w_est += alpha * acknowledged / cwnd;
   const double growth = std::max((target - cwnd) / cwnd * acknowledged, 0.0);
   const double friendly = std::max(epoch.w_est - cwnd - growth_, 0.0);
@@ -81,6 +83,7 @@ void Cubic::AvoidCongestion(const AckSample& ack) {
 void Cubic::Reduce() {
   const double cwnd = Packets(cwnd_);
   // RFC 9438 §4.7: fast convergence.
+  cwnd_prior_ = cwnd;
   w_max_ = cwnd < w_max_ ? cwnd * (1 + kBeta) / 2 : cwnd;
   ssthresh_ = std::max(static_cast<size_t>(static_cast<double>(cwnd_) * kBeta), Floor());
   growth_ = 0;
@@ -125,6 +128,7 @@ void Cubic::Undo(const Cubic& before) {
   cwnd_ = before.cwnd_;
   ssthresh_ = before.ssthresh_;
   w_max_ = before.w_max_;
+  cwnd_prior_ = before.cwnd_prior_;
   epoch_ = before.epoch_;
   growth_ = before.growth_;
 }

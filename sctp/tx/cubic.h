@@ -50,7 +50,8 @@ class Cubic {
   size_t pmdcs_;
   size_t cwnd_;
   size_t ssthresh_;
-  double w_max_ = 0;  // packets, RFC 9438 §4.1.2
+  double w_max_ = 0;       // packets, RFC 9438 §4.1.2
+  double cwnd_prior_ = 0;  // packets, RFC 9438 §4.1.2
   std::optional<Epoch> epoch_;
   double growth_ = 0;  // packets of growth not yet in cwnd_
   HyStart hystart_;

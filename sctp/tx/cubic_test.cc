@@ -125,6 +125,19 @@ TEST(CubicTest, IsNoSlowerThanRenoInSmallWindows) {  // RFC 9438 §4.3
   EXPECT_GE(path.packets(), start + 4);
 }
 
+TEST(CubicTest, TheFriendlyIncreaseIsRenosOnlyAboveTheWindowBeforeTheReduction) {  // RFC 9438 §4.3
+  // Two reductions: 20 to 14 to 9.8, and W_max is 14 × 0.85 = 11.9. From there to 14 it still takes 0.53 a round trip.
+  Path path(20);
+  path.Lose();
+  path.Lose();
+  int rounds = 0;
+  while (path.packets() < 12) path.Round(), ++rounds;
+  EXPECT_GE(rounds, 4);
+  rounds = 0;
+  while (path.packets() < 14) path.Round(), ++rounds;
+  EXPECT_GE(rounds, 3);
+}
+
 TEST(CubicTest, ATimeoutLeavesOnePacketAndSlowStartFollows) {  // RFC 9438 §4.8
   Path path(1000);
   path.cubic.HandleTimeout();
