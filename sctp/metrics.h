@@ -50,6 +50,7 @@ struct PathGauges {
   size_t ssthresh = 0;
   size_t peer_rwnd = 0;
   size_t outstanding_bytes = 0;
+  size_t flight_limit = 0;  // below cwnd, while bulk keeps the queue short for small messages; 0: none
   uint64_t srtt_us = 0;
   uint64_t rto_us = 0;
 };

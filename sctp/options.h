@@ -44,6 +44,10 @@ struct RecoveryOptions {
   bool rack_tlp = true;
   // RFC 9260 §7.2.1 recommends about 4,400 octets; RFC 6928 §2 ten packets. With pacing off, ten are a burst of ten.
   size_t initial_window_packets = 24;
+  // While small messages pass bulk of other streams, that bulk is kept from filling the path's queue, in which they
+  // would wait behind it after all; sctp/tx/queue_limiter.h. With pacing and rack_tlp only; kModelBased needs no such
+  // limit.
+  bool limit_queue = true;
 };
 
 // Octets that one association may hold.
@@ -116,7 +120,7 @@ struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions,
   // The sender of RFC 9260 and nothing else.
   static Options Rfc9260() {
     Options options;
-    static_cast<RecoveryOptions&>(options) = {CongestionAlgorithm::kNewReno, false, false, 10};
+    static_cast<RecoveryOptions&>(options) = {CongestionAlgorithm::kNewReno, false, false, 10, false};
     return options;
   }
 };

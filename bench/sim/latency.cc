@@ -1,5 +1,5 @@
 // How long messages take in virtual time: a ping beside a bulk transfer, and a thin stream over a lossy path. Exact:
-// the same program prints the same numbers.
+// the same program prints the same numbers each time.
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -37,11 +37,9 @@ void Print(const char* what, const Percentiles& p, size_t count, double mbit) {
 }
 
 // A message of 64 octets every 100 ms from `a`, answered at once by `z`, while `a` sends as much as it can on another
-// stream. 20 Mbit/s, 50 ms, a queue of ten bandwidth-delay products.
-void Ping(const char* name, sctp::CongestionAlgorithm algorithm) {
+// stream. 20 Mbit/s, 50 ms, a queue of ten bandwidth-delay products. Counted from `begin` on, when the pings begin.
+void Ping(const char* name, const sctp::Options& options, Duration begin) {
   SharedPath path({.rtt = milliseconds(50), .bits_per_s = 20e6, .queue_bdp = 10});
-  sctp::Options options;
-  options.congestion_control = algorithm;
   auto& flow = path.AddFlow(options);
   flow.bulk_stream = kBulk;
   flow.bulk_backlog = 4 * 1024 * 1024;
@@ -55,7 +53,7 @@ void Ping(const char* name, sctp::CongestionAlgorithm algorithm) {
     round_trips.push_back(now - sent);
     sent = Timestamp::Never();
   };
-  const Timestamp start = path.now() + seconds(3);
+  const Timestamp start = path.now() + begin;
   path.RunUntil(start);
   const uint64_t before = flow.delivered;
   for (int i = 0; i < 600; ++i) {
@@ -96,8 +94,21 @@ int Main() {
   const auto header = [](const char* what) {
     std::printf("%-24s %9s %9s %9s %9s %9s %9s\n", what, "p50 ms", "p95 ms", "p99 ms", "max ms", "messages", "Mbit/s");
   };
+  const auto options_of = [](sctp::CongestionAlgorithm algorithm) {
+    sctp::Options options;
+    options.congestion_control = algorithm;
+    return options;
+  };
   header("ping beside bulk");
-  for (const auto& [name, algorithm] : kAlgorithms) Ping(name, algorithm);
+  for (const auto& [name, algorithm] : kAlgorithms) Ping(name, options_of(algorithm), seconds(3));
+  header("\nafter 30 s of bulk alone");
+  for (const auto& [name, algorithm] : kAlgorithms) Ping(name, options_of(algorithm), seconds(30));
+  header("\nwithout limit_queue");
+  for (const auto& [name, algorithm] : kAlgorithms) {
+    sctp::Options options = options_of(algorithm);
+    options.limit_queue = false;
+    Ping(name, options, seconds(3));
+  }
   header("\nthin stream, one way");
   for (const auto& [name, algorithm] : kAlgorithms) ThinStream(name, algorithm);
   return 0;

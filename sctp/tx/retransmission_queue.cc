@@ -16,6 +16,16 @@ size_t MaxChunk(size_t packet_size) {
   return (packet_size - kCommonHeaderSize) & ~size_t{3};
 }
 
+bool UsesRackTlp(const Options& options) {
+  return options.rack_tlp || options.congestion_control != CongestionAlgorithm::kNewReno;
+}
+
+// The limiter needs the measurements of the one, and the other keeps its waves small.
+bool LimitsQueue(const Options& options) {
+  return options.limit_queue && UsesRackTlp(options) && options.pacing &&
+         options.congestion_control != CongestionAlgorithm::kModelBased;
+}
+
 }  // namespace
 
 RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& start, SendQueue& messages,
@@ -26,7 +36,8 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
               .initial_packets = options.initial_window_packets,
               .max_burst = std::max<size_t>(options.max_burst_packets, 1),
               .pacing = options.pacing,
-              .rack_tlp = options.rack_tlp || options.congestion_control != CongestionAlgorithm::kNewReno,
+              .rack_tlp = UsesRackTlp(options),
+              .limit_queue = LimitsQueue(options),
               .framing = start.framing,
               .chunk_header = start.framing == Framing::kIData ? IDataChunk::kHeaderSize : DataChunk::kHeaderSize},
       messages_(messages),
@@ -43,6 +54,7 @@ RetransmissionQueue::RetransmissionQueue(const Options& options, const Start& st
   // The first flight is the initial window, not Max.Burst.
   permission_.burst = std::max(options.initial_window_packets, limits_.max_burst);
   permission_.unpaced = kUnpacedPackets;
+  if (limits_.limit_queue) pace_.limiter.emplace(limits_.max_chunk);
   congestion_.IgnoreMarksUpTo(HighestSent());
   PublishMetrics();
 }
@@ -68,6 +80,7 @@ void RetransmissionQueue::SetPacketSize(size_t packet, size_t large) {
   limits_.max_chunk = MaxChunk(packet);
   limits_.large_chunk = large - std::min(large, kCommonHeaderSize);
   congestion_.SetPmdcs(limits_.max_chunk);
+  if (pace_.limiter) pace_.limiter->SetPmdcs(limits_.max_chunk);
 }
 
 void RetransmissionQueue::ResetCongestion() {
@@ -77,6 +90,7 @@ void RetransmissionQueue::ResetCongestion() {
   congestion_.IgnoreMarksUpTo(HighestSent());
   spurious_.Close();
   pace_.pacer.Reset();
+  if (pace_.limiter) pace_.limiter.emplace(limits_.max_chunk);
   PublishMetrics();
 }
 
@@ -109,10 +123,20 @@ bool RetransmissionQueue::BeginPacket(Timestamp now) {
   const bool has_lost = NextLost(now).has_value();
   if (permission_.tail_probe && (has_lost || messages_.Front(now, peer_.reliability))) return true;
   if (!has_lost && !MaySendNew(now)) return false;
-  // RFC 9260 §6.1 B: a flight below cwnd may exceed it by the rest of one packet.
-  if (outstanding_.flight_octets() >= congestion_.cwnd()) return false;
+  if (IsWindowFull()) return false;
   permission_.paced = !pace_.pacer.MaySend(now);
   return !permission_.paced;
+}
+
+bool RetransmissionQueue::IsWindowFull() {
+  const size_t flight = outstanding_.flight_octets();
+  // RFC 9260 §6.1 B: a flight below cwnd may exceed it by the rest of one packet.
+  if (flight >= congestion_.cwnd()) return true;
+  if (!pace_.limiter || flight < pace_.limiter->limit()) return false;
+  // RFC 9260 §7.2.1: a window that is not utilized does not grow.
+  permission_.window_was_full = false;
+  pace_.limiter->HandleHeldBack();
+  return true;
 }
 
 bool RetransmissionQueue::MaySendNew(Timestamp now) {
@@ -217,11 +241,16 @@ void RetransmissionQueue::EndPacket(Timestamp now) {
   // trip.
   const bool is_paced = IsPaced() && permission_.unpaced == 0;
   if (permission_.unpaced > 0) --permission_.unpaced;
-  pace_.pacer.HandleSent(now, packet_.octets, is_paced ? congestion_.pacing_rate(rto_.srtt()) : 0);
+  pace_.pacer.HandleSent(now, packet_.octets, is_paced ? PacingRate() : 0);
   ArmTailProbe(now);
   // RFC 9260 §6.3.2 R1, RFC 9260 §6.1: restarted when the earliest outstanding TSN is sent again.
   if (t3_.at == Timestamp::Never() || packet_.has_lowest) t3_.at = now + rto_.rto();
   PublishMetrics();
+}
+
+uint64_t RetransmissionQueue::PacingRate() const {
+  const uint64_t rate = congestion_.pacing_rate(rto_.srtt());
+  return pace_.limiter ? std::min(rate, pace_.limiter->pacing_rate()) : rate;
 }
 
 void RetransmissionQueue::NoteWindow() {
@@ -290,6 +319,7 @@ void RetransmissionQueue::NoteRepeated(Timestamp now, UnwrappedTsn tsn) {
 void RetransmissionQueue::PublishMetrics() {
   metrics_.cwnd = congestion_.cwnd();
   metrics_.ssthresh = congestion_.ssthresh();
+  metrics_.flight_limit = pace_.limiter && pace_.limiter->limit() != SIZE_MAX ? pace_.limiter->limit() : 0;
   metrics_.outstanding_bytes = outstanding_.flight_payload();
   metrics_.peer_rwnd = peer_.a_rwnd > outstanding_.flight_payload() ? peer_.a_rwnd - outstanding_.flight_payload() : 0;
   metrics_.srtt_us = static_cast<uint64_t>(rto_.srtt().count());

@@ -13,6 +13,7 @@
 #include "sctp/tx/loss_detector.h"
 #include "sctp/tx/outstanding_data.h"
 #include "sctp/tx/pacer.h"
+#include "sctp/tx/queue_limiter.h"
 #include "sctp/tx/rto_estimator.h"
 #include "sctp/tx/send_queue.h"
 #include "sctp/tx/spurious_recovery.h"
@@ -120,6 +121,7 @@ class RetransmissionQueue {
     size_t max_burst;  // packets
     bool pacing;
     bool rack_tlp;
+    bool limit_queue;
     Framing framing;
     size_t chunk_header;
   };
@@ -164,6 +166,7 @@ class RetransmissionQueue {
   struct Pace {
     Pacer pacer;
     Timestamp last_sent;
+    std::optional<QueueLimiter> limiter;
   };
   struct Losses {
     size_t chunks = 0;
@@ -194,6 +197,8 @@ class RetransmissionQueue {
   void NoteSent(Timestamp now, UnwrappedTsn tsn, size_t flight_before);
   bool IsPaced() const { return limits_.pacing && rto_.srtt() > Duration::zero(); }
   void NoteWindow();
+  bool IsWindowFull();
+  uint64_t PacingRate() const;
   void NoteForwardTsn(Timestamp now);
   bool MaySendNew(Timestamp now);
   void UpdateProbe(Timestamp now);

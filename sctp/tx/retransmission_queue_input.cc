@@ -51,6 +51,10 @@ RetransmissionQueue::SackOutcome RetransmissionQueue::HandleAcknowledgement(Time
   ack.octets_per_second = sample.octets_per_second;
   ack.app_limited = sample.app_limited;
   // RFC 9260 §7.2.4, note: growth comes before the adjustment for losses.
+  if (pace_.limiter) {
+    pace_.limiter->HandleAck(
+        ack, {.last_thin = messages_.last_overtaking(), .is_starting = congestion_.cwnd() < congestion_.ssthresh()});
+  }
   congestion_.HandleAck(ack);
   ReportLosses(losses);
   UpdateProbe(now);

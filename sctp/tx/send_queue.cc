@@ -36,6 +36,7 @@ void SendQueue::Add(Timestamp now, Message message, const SendOptions& options) 
   outgoing.sack_immediately = how.sack_immediately;
   outgoing.previous = stream.tail;
   if (!how.control) {
+    if (stream.waiting == 0 && total_buffered_ > 0 && outgoing.size() <= kSmallMessage) last_overtaking_ = now;
     stream.buffered += outgoing.size();
     total_buffered_ += outgoing.size();
   }

@@ -77,6 +77,8 @@ class SendQueue {
   OutgoingMessage& message(MessageHandle handle) { return pool_[handle]; }
   const OutgoingMessage& message(MessageHandle handle) const { return pool_[handle]; }
   bool empty() const { return queued_messages_ == 0; }
+  // When a small message was last added that waits behind no other of its stream, but others wait; Never: not yet.
+  Timestamp last_overtaking() const { return last_overtaking_; }
   // Neither queued nor outstanding.
   bool is_idle() const { return pool_.size() == 0; }
 
@@ -147,6 +149,8 @@ class SendQueue {
   };
   // RFC 9260 §6.1: "the data sender MUST NOT have more than 2^16 - 1 ordered user messages in the current send window."
   static constexpr size_t kMaxNumbered = 65535;
+  // Octets: a turn of a stream (docs/sctp.md). What is larger is bulk itself.
+  static constexpr size_t kSmallMessage = 16 * 1024;
 
   bool IsConsistent(const Stream& stream) const;
   bool ArePiecesConsistent(const Stream& stream) const;
@@ -173,6 +177,7 @@ class SendQueue {
   bool all_closed_ = false;    // BeginResetAll
   size_t total_buffered_ = 0;
   size_t queued_messages_ = 0;
+  Timestamp last_overtaking_;
   std::vector<StreamId> low_;
   std::vector<StreamId> drained_;
 };

@@ -172,6 +172,24 @@ TEST(SendQueueTest, ZeroThresholdTellsWhenTheStreamIsEmpty) {
   EXPECT_EQ(q.queue.PopLowStream(), StreamId(1));
 }
 
+TEST(SendQueueTest, KnowsWhenASmallMessageLastPassedWaitingOnes) {
+  Queue q;
+  q.Add(2, 100);
+  EXPECT_EQ(q.queue.last_overtaking(), Timestamp::Never());  // nothing else waits
+  q.Add(2, 100);
+  EXPECT_EQ(q.queue.last_overtaking(), Timestamp::Never());  // only its own stream
+  SendOptions control;
+  control.control = true;
+  q.Add(3, 100, control);
+  EXPECT_EQ(q.queue.last_overtaking(), Timestamp::Never());  // no message of the application
+  q.now = At(1s);
+  q.Add(4, 16 * 1024 + 1);
+  EXPECT_EQ(q.queue.last_overtaking(), Timestamp::Never());  // bulk itself
+  q.now = At(2s);
+  q.Add(5, 16 * 1024);
+  EXPECT_EQ(q.queue.last_overtaking(), At(2s));
+}
+
 TEST(SendQueueTest, P34_DropsExpiredMessagesBeforeTheirFirstTransmission) {  // RFC 3758 §4.1
   Queue q;
   q.Add(1, 10, Lifetime(100ms));
