@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/socket_address.h"
@@ -11,6 +12,7 @@
 #include "ice/options.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
+#include "transport/nat64.h"
 #include "transport/relay_options.h"
 namespace jsp::transport {
 
@@ -20,6 +22,9 @@ struct IceServers {
   std::vector<RelayServer> relay_servers;   // TURN (RFC 8656), resolved likewise
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
+  // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The
+  // addresses of the servers above are the caller's to translate (ThroughNat64).
+  std::optional<Nat64Prefix> nat64;
 };
 
 // Everything that one Peer may be told; per instance, nothing is global.

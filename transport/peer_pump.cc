@@ -87,6 +87,7 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
 
 void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
   while (auto candidate = remote_candidates.PollReady()) {
+    if (auto other = ThroughNat64(options.nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));
     (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // refusals are counted by the agent
   }
   while (auto name = remote_candidates.PollNameToResolve()) events.Push(event::ResolveName{std::move(*name)});

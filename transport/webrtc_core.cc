@@ -78,6 +78,21 @@ void TransportCore::OpenDriver() {
     }
     driver = *opened;
   }
+  FindNat64();
+}
+
+void TransportCore::FindNat64() {
+  if (config.peer_options.nat64) return ResolveServers();
+  driver->FindNat64(config.peer_options.gathering_timeout,
+                    [weak = weak_from_this()](std::optional<transport::Nat64Prefix> prefix) {
+                      const auto core = weak.lock();
+                      if (!core || core->phase != Phase::kInitializing) return;
+                      core->config.peer_options.nat64 = prefix;
+                      core->ResolveServers();
+                    });
+}
+
+void TransportCore::ResolveServers() {
   std::vector<stun::Uri> servers;
   for (const auto& text : config.stun_servers) servers.push_back(*stun::ParseUri(text));
   ResolveAll(servers);
@@ -93,6 +108,8 @@ void TransportCore::ResolveAll(const std::vector<stun::Uri>& stun_servers) {
   const auto proceed = [weak = weak_from_this(), resolved] {
     const auto core = weak.lock();
     if (!core || core->phase != Phase::kInitializing || !resolved->stun || !resolved->turn) return;
+    const auto& nat64 = core->config.peer_options.nat64;
+    for (auto& address : *resolved->stun) address = transport::ThroughNat64(nat64, address);
     core->config.peer_options.stun_servers = std::move(*resolved->stun);
     core->AddPeer(std::move(*resolved->turn));
   };
@@ -113,6 +130,10 @@ void TransportCore::AddPeer(std::vector<transport::RelayServer> turn_servers) {
   transport::PeerOptions options = config.peer_options;
   options.certificate = config.certificate;
   options.relay_servers = std::move(turn_servers);
+  for (auto& relay : options.relay_servers) {
+    relay.address = transport::ThroughNat64(options.nat64, relay.address);
+    for (auto& other : relay.alternatives) other = transport::ThroughNat64(options.nat64, other);
+  }
   options.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.only_relays && options.relay_servers.empty()) {
     Fail(TransportErrc::kRelayUnavailable, "turn_servers: no name resolves; check the names and the name server");

@@ -58,6 +58,8 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   // webrtc_core.cc: life.
   void Initialize(Completion<error_code> done);
   void OpenDriver();
+  void FindNat64();
+  void ResolveServers();
   void ResolveAll(const std::vector<stun::Uri>& stun_servers);
   void AddPeer(std::vector<transport::RelayServer> turn_servers);
   void Connect(Completion<error_code> done);

@@ -81,6 +81,24 @@ std::vector<SocketAddress> Resolve(boost::asio::io_context& loop, const std::vec
   return found.value_or(std::vector<SocketAddress>());
 }
 
+// A host with IPv6 only reaches IPv4 literals, and the peer's IPv4 candidates, through the network's NAT64.
+void ReachServersThroughNat64(boost::asio::io_context& loop, const transport::io::Driver& driver,
+                              transport::PeerOptions& options) {
+  bool is_done = false;
+  driver.FindNat64(kResolveDeadline, [&](std::optional<transport::Nat64Prefix> prefix) {
+    options.nat64 = prefix;
+    is_done = true;
+  });
+  while (!is_done && loop.run_one() > 0) {
+  }
+  loop.restart();
+  for (auto& server : options.stun_servers) server = transport::ThroughNat64(options.nat64, server);
+  for (auto& relay : options.relay_servers) {
+    relay.address = transport::ThroughNat64(options.nat64, relay.address);
+    for (auto& other : relay.alternatives) other = transport::ThroughNat64(options.nat64, other);
+  }
+}
+
 int RunServe(const ServeArguments& arguments) {
   const auto address = ParseHostPort(arguments.http);
   if (!address) {
@@ -108,6 +126,7 @@ int RunServe(const ServeArguments& arguments) {
   if (!driver) {
     return Fail("no UDP socket: " + driver.error().message() + "; check --interface and --port-range");
   }
+  ReachServersThroughNat64(loop, **driver, options.peer);
   signaling::SessionHost host(*driver, std::move(options));
   auto server = signaling::Server::Listen(loop.get_executor(), {.host = address->host, .port = address->port}, host);
   if (!server) return Fail(server.error());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "transport/asio/driver_core.h"
+#include "transport/asio/nat64_lookup.h"
 #include "transport/asio/steady_clock.h"
 
 namespace jsp::transport::io {
@@ -41,6 +42,11 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   driven->peer.EndOfLocalAddresses(now);
   core_->Touch(*driven);
   return PeerHandle(core_, std::move(driven));
+}
+
+void Driver::FindNat64(Duration deadline, std::function<void(std::optional<Nat64Prefix>)> done) const {
+  if (!core_->options.find_nat64 || !HasOnlyIpv6(core_->mux->local_addresses())) return done(std::nullopt);
+  LookUpNat64(core_->executor, deadline, std::move(done));
 }
 
 const boost::asio::any_io_executor& Driver::executor() const { return core_->executor; }

@@ -3,7 +3,9 @@
 #include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,7 @@ struct DriverOptions {
   UdpMux::Options mux;
   size_t receive_budget = 1024;  // datagrams read before what they caused is sent, and others get their turn
   bool resolve_mdns = true;      // "….local" names of candidates; otherwise they are dropped
+  bool find_nat64 = true;        // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
 };
 
 struct DriverStats {
@@ -90,6 +93,10 @@ class Driver {
 
   // The peer gets all local addresses; host candidates are there at once. `observer` must outlive the handle.
   PeerHandle AddPeer(const PeerOptions& options, PeerObserver& observer);
+
+  // For PeerOptions::nat64 and ThroughNat64: the prefix of the network, where this host has IPv6 only; elsewhere
+  // nullopt, before this returns. No answer until `deadline` counts as none.
+  void FindNat64(Duration deadline, std::function<void(std::optional<Nat64Prefix>)> done) const;
 
   const boost::asio::any_io_executor& executor() const;
   const std::vector<LocalAddress>& local_addresses() const;

@@ -7,6 +7,7 @@
 
 #include "transport/asio/endpoint.h"
 #include "transport/asio/loop_test_support.h"
+#include "transport/asio/nat64_lookup.h"
 
 namespace jsp::transport::io {
 namespace {
@@ -236,6 +237,30 @@ TEST_F(DriverTest, FindsThePathMtuOverRealSockets) {  // RFC 8899 §6.2.3
   EXPECT_EQ(sctp(z).packet_size, (1500u - 65) & ~3u);
   ASSERT_TRUE(a.Send(channel, std::vector<uint8_t>(200000, 7)));
   ASSERT_TRUE(RunUntil(io_, [&] { return z.octets == 200000; }));
+}
+
+TEST_F(DriverTest, LooksForANat64OnlyWhereThereIsIpv6Alone) {  // RFC 7050 §3
+  const auto at = [](const char* ip) { return LocalAddress{.address = {*IpAddress::Parse(ip), 5000}}; };
+  EXPECT_TRUE(HasOnlyIpv6(std::vector{at("2001:db8::1")}));
+  EXPECT_TRUE(HasOnlyIpv6(std::vector{at("2001:db8::1"), at("127.0.0.1"), at("169.254.0.1")}));
+  EXPECT_FALSE(HasOnlyIpv6(std::vector{at("2001:db8::1"), at("192.0.2.1")}));
+  EXPECT_FALSE(HasOnlyIpv6(std::vector{at("::1"), at("fe80::1")}));
+  EXPECT_FALSE(HasOnlyIpv6({}));
+
+  bool is_done = false;
+  OpenDriver()->FindNat64(std::chrono::seconds(3), [&](std::optional<Nat64Prefix> prefix) { is_done = !prefix; });
+  EXPECT_TRUE(is_done);  // without a look-up
+}
+
+TEST_F(DriverTest, HearsOfNoNat64OnceAndInTime) {
+  // Whatever this machine's resolver says; the answer comes once, at the deadline at the latest.
+  int answers = 0;
+  LookUpNat64(io_.get_executor(), std::chrono::milliseconds(200), [&](std::optional<Nat64Prefix>) { ++answers; });
+  EXPECT_TRUE(RunUntil(
+      io_, [&] { return answers > 0; }, std::chrono::seconds(5)));
+  io_.restart();
+  io_.run_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(answers, 1);
 }
 
 }  // namespace
