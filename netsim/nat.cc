@@ -160,7 +160,30 @@ void Nat::BindSession(Table& table, const Mapping& mapping, const SocketAddress&
   }
 }
 
+std::optional<SocketAddress> Nat::MapPort(Timestamp now, const SocketAddress& inside, uint16_t wish,
+                                          Duration lifetime) {
+  DropExpired(now, udp_);
+  const auto known = std::ranges::find_if(udp_.by_external, [&](const auto& entry) {
+    return entry.second.mapped_until && entry.second.key.inside == inside;
+  });
+  if (known != udp_.by_external.end()) {
+    known->second.mapped_until = now + lifetime;
+    if (lifetime > Duration::zero()) return known->first;
+    Remove(udp_, known->first);
+    return std::nullopt;
+  }
+  if (lifetime == Duration::zero() || udp_.by_external.size() >= options_.max_mappings) return std::nullopt;
+  std::optional<SocketAddress> external = SocketAddress{external_, wish};
+  if (wish < kLowestPort || udp_.by_external.contains(*external)) external = ChooseExternal(udp_, inside);
+  if (!external) return std::nullopt;
+  Mapping mapping{{inside, {}}, *external, now};
+  mapping.mapped_until = now + lifetime;
+  udp_.by_external.insert_or_assign(*external, std::move(mapping));
+  return external;
+}
+
 bool Nat::Admits(const Mapping& mapping, const SocketAddress& source) const {
+  if (mapping.mapped_until) return true;
   switch (options_.filtering) {
     case FilteringBehavior::kEndpointIndependent:
       return true;
@@ -175,6 +198,7 @@ bool Nat::Admits(const Mapping& mapping, const SocketAddress& source) const {
 }
 
 bool Nat::IsExpired(Timestamp now, const Mapping& mapping) const {
+  if (mapping.mapped_until) return now >= *mapping.mapped_until;
   const auto timeout = [&] {
     switch (mapping.phase) {
       case Phase::kUdp:

@@ -67,6 +67,11 @@ class Nat {
   std::optional<SocketAddress> Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source,
                                        PacketKind kind = PacketKind::kUdp);
 
+  // What the inside asked for by a port mapping protocol (RFC 6887 §11.3): UDP to the returned address reaches `inside`
+  // from everywhere, until `lifetime` is over; 0 ends it, as nullopt says. The same `inside` again renews. `wish` is
+  // had if it is free.
+  std::optional<SocketAddress> MapPort(Timestamp now, const SocketAddress& inside, uint16_t wish, Duration lifetime);
+
   const IpAddress& external() const { return external_; }
   const NatOptions& options() const { return options_; }
   const NatStats& stats() const { return stats_; }
@@ -86,6 +91,7 @@ class Nat {
     Timestamp last_outbound;
     std::set<SocketAddress> sent_to{};
     Phase phase = Phase::kUdp;
+    std::optional<Timestamp> mapped_until{};  // by MapPort
   };
   // Of one protocol.
   struct Table {

@@ -182,6 +182,22 @@ TEST(NatTest, ATcpMappingLivesAsLongAsItsPhaseSays) {  // RFC 5382 §5 REQ-5
   EXPECT_FALSE(lives(minutes(4), finish)) << "closing";
 }
 
+TEST(NatTest, APortMappedOnRequestIsOpenToEverybodyUntilItEnds) {  // RFC 6887 §11.3
+  Nat nat = Make(NatType::kSymmetric);
+  const auto mapped = nat.MapPort(kNow, kInside, 45000, minutes(60));
+  ASSERT_EQ(mapped, (SocketAddress{nat.external(), 45000}));
+  const auto inside = nat.Inbound(kNow, *mapped, kServer);
+  EXPECT_EQ(inside, kInside);
+  EXPECT_EQ(nat.Outbound(kNow, kInside, kServer), mapped);  // the answer leaves by the port that was asked
+  EXPECT_EQ(nat.MapPort(kNow + minutes(59), kInside, 1, minutes(60)), mapped);
+  EXPECT_TRUE(nat.Inbound(kNow + minutes(118), *mapped, kServer));
+  EXPECT_FALSE(nat.Inbound(kNow + minutes(119), *mapped, kServer));
+  const auto again = nat.MapPort(kNow + minutes(120), kInside, 45000, minutes(60));
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(nat.MapPort(kNow + minutes(120), kInside, 45000, minutes(0)));
+  EXPECT_FALSE(nat.Inbound(kNow + minutes(120), *again, kServer));
+}
+
 TEST(NatTest, ARebootForgetsEverything) {
   Nat nat = Make(NatType::kPort);
   const auto mapped = nat.Outbound(kNow, kInside, kServer);

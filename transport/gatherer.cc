@@ -133,6 +133,7 @@ void Gatherer::HandleTimeout(Timestamp now) {
     waiting_.clear();
     in_progress_.clear();
     relays_settled_ = true;
+    awaits_port_mappings_ = false;
   }
   TakeClientEvents(now);
 }
@@ -174,6 +175,16 @@ void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& map
   events_.Push(gather_event::CandidateGathered{std::move(candidate)});
 }
 
+void Gatherer::HandlePortMapped(const SocketAddress& local, const SocketAddress& external,
+                                const SocketAddress& gateway) {
+  if (phase_ != Phase::kComplete) HandleMapped(local, external, gateway);
+}
+
+void Gatherer::HandlePortMappingsSettled() {
+  awaits_port_mappings_ = false;
+  MaybeComplete();
+}
+
 void Gatherer::HandleRelaysSettled() {
   relays_settled_ = true;
   MaybeComplete();
@@ -182,6 +193,7 @@ void Gatherer::HandleRelaysSettled() {
 void Gatherer::MaybeComplete() {
   if (phase_ != Phase::kWaitingForServers || !in_progress_.empty() || !waiting_.empty()) return;
   if (options_.waits_for_relays && !relays_settled_) return;
+  if (awaits_port_mappings_) return;
   phase_ = Phase::kComplete;
   events_.Push(gather_event::Complete{});
 }

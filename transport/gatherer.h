@@ -61,6 +61,12 @@ class Gatherer {
   void Restart(Timestamp now);
   // ICE has a nominated pair, or has failed: bindings are not kept any more (RFC 8445 §8.3).
   void Conclude();
+  // A gateway maps `external` to `local` (RFC 6887 §11): one more reflexive candidate. Of no effect once gathering
+  // ended.
+  void HandlePortMapped(const SocketAddress& local, const SocketAddress& external, const SocketAddress& gateway);
+  // Complete comes no earlier than HandlePortMappingsSettled, or the timeout.
+  void AwaitPortMappings() { awaits_port_mappings_ = true; }
+  void HandlePortMappingsSettled();
   // RelaySet has an address, or a reason for none, of every TURN server.
   void HandleRelaysSettled();
 
@@ -109,6 +115,7 @@ class Gatherer {
   std::vector<Binding> bindings_;  // until Conclude()
   bool is_concluded_ = false;
   bool relays_settled_ = false;
+  bool awaits_port_mappings_ = false;
   Timestamp next_start_;  // when the next query may start; Never: at once
   Timestamp deadline_;
   EventQueue<Event> events_;

@@ -250,5 +250,38 @@ TEST_F(GathererTest, S7_IgnoresAnswersFromAnotherAddress) {
   EXPECT_EQ(Candidates(gatherer).size(), 1u);
 }
 
+TEST_F(GathererTest, APortMappedAtTheGatewayIsAReflexiveCandidate) {  // RFC 6887 §11
+  Gatherer gatherer = Make({});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.AwaitPortMappings();
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_FALSE(gatherer.is_complete());
+  const SocketAddress gateway = *SocketAddress::Parse("10.0.0.1:5351");
+  gatherer.HandlePortMapped(kLocal, kMapped, gateway);
+  gatherer.HandlePortMapped(kLocal, kMapped, gateway);
+  gatherer.HandlePortMapped(*SocketAddress::Parse("10.0.0.9:1"), kMapped, gateway);  // no socket of ours
+  gatherer.HandlePortMappingsSettled();
+  EXPECT_TRUE(gatherer.is_complete());
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[1].type, ice::CandidateType::kServerReflexive);
+  EXPECT_EQ(found[1].address, kMapped);
+  EXPECT_EQ(found[1].base, kLocal);
+  EXPECT_EQ(found[1].server, gateway);
+  gatherer.HandlePortMapped(kLocal, *SocketAddress::Parse("198.51.100.7:1"), gateway);
+  EXPECT_TRUE(Candidates(gatherer).empty());  // too late
+}
+
+TEST_F(GathererTest, WaitsForMappingsNoLongerThanForServers) {
+  Gatherer gatherer = Make({});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.AwaitPortMappings();
+  gatherer.EndOfLocalAddresses(now_);
+  Advance(gatherer, milliseconds(2999));
+  EXPECT_FALSE(gatherer.is_complete());
+  Advance(gatherer, milliseconds(1));
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
 }  // namespace
 }  // namespace jsp::transport

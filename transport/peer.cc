@@ -22,6 +22,19 @@ void Peer::EndOfLocalAddresses(Timestamp now) {
   impl_->Pump(now);
 }
 
+void Peer::AwaitPortMappings() { impl_->gathering.gatherer.AwaitPortMappings(); }
+
+void Peer::HandlePortMapped(Timestamp now, const SocketAddress& local, const SocketAddress& external,
+                            const SocketAddress& gateway) {
+  impl_->gathering.gatherer.HandlePortMapped(local, external, gateway);
+  impl_->Pump(now);
+}
+
+void Peer::HandlePortMappingsSettled(Timestamp now) {
+  impl_->gathering.gatherer.HandlePortMappingsSettled();
+  impl_->Pump(now);
+}
+
 Expected<std::string, DescriptionError> Peer::CreateOffer(Timestamp now) {
   impl_->Pump(now);
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());

@@ -55,6 +55,12 @@ class Peer {
   // the deadline.
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
+  // The owner keeps ports of the sockets mapped at their gateway (portmap/client.h). One that it has mapped becomes a
+  // reflexive candidate; GatheringComplete waits for those that it said to await, though not beyond the deadline.
+  void AwaitPortMappings();
+  void HandlePortMapped(Timestamp now, const SocketAddress& local, const SocketAddress& external,
+                        const SocketAddress& gateway);
+  void HandlePortMappingsSettled(Timestamp now);
 
   // Signalling (RFC 9429). A description carries the candidates gathered so far. One side offers at a time.
   Expected<std::string, DescriptionError> CreateOffer(Timestamp now);

@@ -18,10 +18,11 @@ LAYERS = {
     'stun': {'base', 'stun'},
     'ice': {'base', 'stun', 'ice'},
     'turn': {'base', 'stun', 'turn'},
+    'portmap': {'base', 'portmap'},
     'dtls': {'base', 'dtls'},
     'sctp': {'base', 'sctp'},
     'datachannel': {'base', 'sctp', 'datachannel'},
-    'transport': {'base', 'stun', 'ice', 'turn', 'dtls', 'sctp', 'datachannel', 'transport'},
+    'transport': {'base', 'stun', 'ice', 'turn', 'portmap', 'dtls', 'sctp', 'datachannel', 'transport'},
     'netsim': {'base', 'stun', 'ice', 'turn', 'dtls', 'sctp', 'datachannel', 'transport', 'netsim'},
 }
 OUTER = ('test', 'bench', 'tools', 'examples')  # these may include anything public

@@ -14,6 +14,7 @@ PACKAGES = [
     "ice",
     "netsim",
     "packaging",
+    "portmap",
     "sctp",
     "sctp/association",
     "sctp/packet",

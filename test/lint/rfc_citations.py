@@ -14,7 +14,7 @@ import re
 import lint
 import source_tree
 
-DENSE_DIRECTORIES = ('stun', 'ice', 'turn', 'dtls', 'sctp', 'datachannel')
+DENSE_DIRECTORIES = ('stun', 'ice', 'turn', 'portmap', 'dtls', 'sctp', 'datachannel')
 MINIMUM_DENSITY = 8.0
 OBSOLETED = {
     '793': '9293', '2246': '8446', '2327': '8866', '2960': '9260', '3309': '9260', '3484': '6724', '3489': '8489',

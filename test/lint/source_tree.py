@@ -7,7 +7,7 @@ import re
 
 import build_files
 
-CORE_DIRECTORIES = ('base', 'stun', 'ice', 'turn', 'dtls', 'sctp', 'datachannel', 'transport', 'netsim')
+CORE_DIRECTORIES = ('base', 'stun', 'ice', 'turn', 'portmap', 'dtls', 'sctp', 'datachannel', 'transport', 'netsim')
 CPP_DIRECTORIES = CORE_DIRECTORIES + ('bench', 'test', 'tools', 'examples')
 _SKIPPED_DIRECTORIES = {'.git', 'node_modules', '__pycache__', 'corpus'}
 

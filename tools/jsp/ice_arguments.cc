@@ -76,6 +76,7 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
       ->check(CLI::IsMember({"all", "relay"}))
       ->capture_default_str();
   command.add_option("--interface", arguments.interfaces, "gather on these network interfaces only");
+  command.add_flag("--map-port", arguments.map_port, "ask the gateway to map the port, by PCP or NAT-PMP");
   command.add_option("--port-range", arguments.port_range, "LO-HI: UDP ports to use");
 }
 
@@ -97,6 +98,7 @@ Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
   }
   if (const auto known = CheckInterfaces(arguments.interfaces); !known) return known;
   config.driver_options.interfaces.names = arguments.interfaces;
+  config.driver_options.port_mapping.is_enabled = arguments.map_port;
   if (const auto range = ApplyPortRange(arguments.port_range, config.driver_options.mux.ports); !range) return range;
   if (const auto valid = config.Validate(); !valid) return Unexpected<std::string>(valid.error().ToString());
   return {};

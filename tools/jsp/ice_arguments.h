@@ -16,6 +16,7 @@ struct IceArguments {
   std::string policy = "all";
   std::vector<std::string> interfaces;
   std::string port_range;
+  bool map_port = false;
 };
 
 void AddIceOptions(CLI::App& command, IceArguments& arguments);

@@ -39,6 +39,7 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
   ++core_->peer_count;
   for (const auto& local : core_->mux->local_addresses()) driven->peer.AddLocalAddress(now, local);
+  core_->OfferPorts(now, *driven);
   driven->peer.EndOfLocalAddresses(now);
   core_->Touch(*driven);
   return PeerHandle(core_, std::move(driven));

@@ -11,6 +11,7 @@
 
 #include "base/expected.h"
 #include "transport/asio/interface_list.h"
+#include "transport/asio/port_mapper.h"
 #include "transport/asio/udp_mux.h"
 #include "transport/peer.h"
 namespace jsp::transport::io {
@@ -21,7 +22,8 @@ struct DriverOptions {
   UdpMux::Options mux;
   size_t receive_budget = 1024;  // datagrams read before what they caused is sent, and others get their turn
   bool resolve_mdns = true;      // "….local" names of candidates; otherwise they are dropped
-  bool find_nat64 = true;        // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
+  PortMappingOptions port_mapping;
+  bool find_nat64 = true;  // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
 };
 
 struct DriverStats {

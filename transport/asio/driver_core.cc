@@ -47,6 +47,7 @@ DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& dri
 
 void DriverCore::Start() {
   for (size_t i = 0; i < mux->socket_count(); ++i) WaitReadable(i);
+  OpenPorts();
 }
 
 // Asio only waits; the batch calls read. The handler holds no reference: a core that is gone is not kept alive.
@@ -242,13 +243,13 @@ bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
 void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
   while (auto event = driven.peer.PollEvent()) {
     if (auto* name = std::get_if<event::ResolveName>(&*event)) {
-      if (!mdns && options.resolve_mdns) mdns = MdnsDriver::Open(executor, mux->local_addresses(), rng);
-      if (!mdns) {
+      if (!helpers.mdns && options.resolve_mdns) helpers.mdns = MdnsDriver::Open(executor, mux->local_addresses(), rng);
+      if (!helpers.mdns) {
         driven.peer.HandleNameResolved(now, name->name, std::nullopt);
         continue;
       }
-      mdns->Resolve(name->name, [weak_core = weak_from_this(), weak = driven.weak_from_this(),
-                                 text = name->name](std::optional<IpAddress> address) {
+      helpers.mdns->Resolve(name->name, [weak_core = weak_from_this(), weak = driven.weak_from_this(),
+                                         text = name->name](std::optional<IpAddress> address) {
         const auto core = weak_core.lock();
         const auto found = weak.lock();
         if (!core || !found || found->observer == nullptr) return;

@@ -11,6 +11,7 @@
 
 #include "transport/asio/driver.h"
 #include "transport/asio/mdns_driver.h"
+#include "transport/asio/port_mapper.h"
 namespace jsp::transport::io {
 
 class RelayConnection;
@@ -65,6 +66,12 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::shared_ptr<DrivenPeer> driven;
     std::optional<PeerEvent> event;  // nullopt: there is room
   };
+  // What peers need besides sockets; each exists once it is needed.
+  struct Helpers {
+    std::unique_ptr<MdnsDriver> mdns;
+    std::unique_ptr<PortMapper> ports;
+    std::vector<std::weak_ptr<DrivenPeer>> awaiting_ports;
+  };
   struct Phase {
     bool in_turn = false;
     bool scheduled = false;
@@ -92,6 +99,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   bool TakeOutput(Timestamp now, DrivenPeer& driven);
   void TakeEvents(Timestamp now, DrivenPeer& driven);
   void CheckCongestion();
+  // driver_ports.cc
+  void OpenPorts();
+  // What is mapped already becomes a candidate of the peer; the rest follows when it comes.
+  void OfferPorts(Timestamp now, DrivenPeer& driven);
+  void HandlePortsChanged();
   // driver_relays.cc
   void OpenRelay(DrivenPeer& driven, const event::RelayConnectionWanted& wanted);
   void CloseRelay(DrivenPeer& driven, RelayId id);
@@ -115,7 +127,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   Phase phase;
   size_t peer_count = 0;
   DriverStats counters;
-  std::unique_ptr<MdnsDriver> mdns;
+  Helpers helpers;
 };
 
 }  // namespace jsp::transport::io
