@@ -1,6 +1,8 @@
 #include "transport/gatherer.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace jsp::transport {
 namespace {
@@ -11,6 +13,9 @@ bool MayReach(const SocketAddress& local, const SocketAddress& server) {
   if (local.ip.IsLoopback() != server.ip.IsLoopback()) return false;
   return local.ip.IsLinkLocal() == server.ip.IsLinkLocal();
 }
+
+// The second port is asked for what it tells of the NAT, not waited for: a firewall may drop it.
+constexpr stun::RetransmitOptions kSecondPort{.rto = std::chrono::milliseconds(250), .rc = 2, .rm = 2};
 
 stun::ClientOptions ToClientOptions(const GathererOptions& options) {
   stun::ClientOptions client;
@@ -63,6 +68,7 @@ void Gatherer::RemoveLocalAddress(const SocketAddress& address) {
   std::erase_if(reflexive_, [&](const ice::Candidate& candidate) { return candidate.base == address; });
   std::erase_if(waiting_, is_its);
   std::erase_if(in_progress_, is_its);
+  std::erase_if(asked_, [&](const Asked& asked) { return is_its(asked.query); });
   std::erase_if(bindings_, [&](const Binding& binding) { return is_its(binding.query); });
   MaybeComplete();
 }
@@ -97,7 +103,12 @@ void Gatherer::StartQueries(Timestamp now) {
   while (!waiting_.empty() && (next_start_ == Timestamp::Never() || now >= next_start_)) {
     const Query query = waiting_.front();
     waiting_.pop_front();
-    if (client_.StartBinding(now, query.local, query.server)) in_progress_.push_back(query);
+    const stun::BehaviorRequest once_more{
+        .answer_from = query.server, .answer_to = query.local, .retransmit = kSecondPort};
+    const auto started = IsSecondPort(query.server) ? client_.StartBinding(now, query.local, query.server, once_more)
+                                                    : client_.StartBinding(now, query.local, query.server);
+    if (started) in_progress_.push_back(query);
+    if (started && std::ranges::find(asked_, query, &Asked::query) == asked_.end()) asked_.push_back({query});
     next_start_ = now + options_.pacing_interval;
   }
   if (waiting_.empty() && next_start_ != Timestamp::Never() && now >= next_start_) next_start_ = Timestamp::Never();
@@ -146,9 +157,9 @@ void Gatherer::HandleUnreachable(Timestamp now, const SocketAddress& local, cons
 void Gatherer::TakeClientEvents(Timestamp now) {
   while (auto event = client_.PollEvent()) {
     if (const auto* ok = std::get_if<stun::event::BindingSucceeded>(&*event)) {
-      HandleMapped(ok->local, ok->mapped, ok->server);
       std::erase(in_progress_, Query{ok->local, ok->server});
-      NoteBinding(now, {ok->local, ok->server});
+      HandleAnswer(now, *ok);
+      if (!IsSecondPort(ok->server)) NoteBinding(now, {ok->local, ok->server});
     } else {
       const auto& failed = std::get<stun::event::BindingFailed>(*event);
       std::erase(in_progress_, Query{failed.local, failed.server});
@@ -157,20 +168,69 @@ void Gatherer::TakeClientEvents(Timestamp now) {
   MaybeComplete();
 }
 
+void Gatherer::HandleAnswer(Timestamp now, const stun::event::BindingSucceeded& answer) {
+  const Query query{answer.local, answer.server};
+  if (const auto asked = std::ranges::find(asked_, query, &Asked::query); asked != asked_.end()) {
+    asked->mapped = answer.mapped;
+  }
+  HandleMapped(answer.local, answer.mapped, answer.server);
+  Predict(answer.local);
+  const auto is_its = [&](const Query& other) { return other.local == answer.local; };
+  const bool is_alone =
+      std::ranges::count_if(asked_, is_its, &Asked::query) == 1 && std::ranges::none_of(waiting_, is_its);
+  const bool is_behind_nat = answer.mapped != answer.local;
+  if (!options_.prediction.is_enabled || !is_behind_nat || !is_alone || !answer.other_address) return;
+  // RFC 5780 §3: it listens at both ports of both addresses. Another host than the one that was configured is not asked
+  // on its word.
+  const SocketAddress other{answer.server.ip, answer.other_address->port};
+  if (!IsSecondPort(other) || !ice::IsUsableAddress(other)) return;
+  waiting_.push_back({answer.local, other});
+  StartQueries(now);
+}
+
+bool Gatherer::IsSecondPort(const SocketAddress& server) const {
+  return std::ranges::find(options_.stun_servers, server) == options_.stun_servers.end();
+}
+
+// Each has a foundation of its own: with the server's, all but one would stay frozen for as long as that one is checked
+// (RFC 8445 §6.1.2.6), and no server saw them.
+void Gatherer::Predict(const SocketAddress& local) {
+  std::vector<ice::Observation> seen;
+  for (const Asked& asked : asked_) {
+    if (asked.query.local == local && asked.mapped) seen.push_back({asked.query.server, *asked.mapped});
+  }
+  for (const SocketAddress& next : ice::PredictMappings(seen, options_.prediction)) {
+    auto candidate = MakeReflexive(local, next);
+    if (!candidate) continue;
+    candidate->foundation = "next" + std::to_string(reflexive_.size());
+    Announce(std::move(*candidate));
+  }
+}
+
 void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& mapped, const SocketAddress& server) {
-  // RFC 8445 §5.1.3: a reflexive candidate equal to its base, or to another one with that base, is redundant.
-  if (mapped == local || !ice::IsUsableAddress(mapped)) return;
+  auto candidate = MakeReflexive(local, mapped);
+  if (!candidate) return;
+  candidate->server = server;
+  Announce(std::move(*candidate));
+}
+
+// RFC 8445 §5.1.3: a reflexive candidate equal to its base, or to another one with that base, is redundant.
+std::optional<ice::Candidate> Gatherer::MakeReflexive(const SocketAddress& local, const SocketAddress& mapped) const {
+  if (mapped == local || !ice::IsUsableAddress(mapped)) return std::nullopt;
   const auto is_same = [&](const ice::Candidate& c) { return c.address == mapped && c.base == local; };
   const auto owner = std::ranges::find(locals_, local, &LocalAddress::address);
-  if (std::ranges::any_of(reflexive_, is_same) || owner == locals_.end()) return;
+  if (std::ranges::any_of(reflexive_, is_same) || owner == locals_.end()) return std::nullopt;
   ice::Candidate candidate;
   candidate.type = ice::CandidateType::kServerReflexive;
   candidate.address = mapped;
   candidate.base = local;
   candidate.related = local;
-  candidate.server = server;
   candidate.network_id = owner->network_id;
   candidate.network_cost = owner->network_cost;
+  return candidate;
+}
+
+void Gatherer::Announce(ice::Candidate candidate) {
   reflexive_.push_back(candidate);
   events_.Push(gather_event::CandidateGathered{std::move(candidate)});
 }

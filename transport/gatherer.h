@@ -12,6 +12,7 @@
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "ice/candidate.h"
+#include "ice/prediction.h"
 #include "stun/client.h"
 #include "transport/local_address.h"
 namespace jsp::transport {
@@ -24,13 +25,16 @@ struct GathererOptions {
   size_t max_local_addresses = 32;
   // RFC 8445 §5.1.1.4, §11: reflexive candidates are kept alive this often until Conclude().
   Duration keepalive_interval = std::chrono::seconds(15);
+  // Of mappings behind NATs with sequential ports. Where there is one server only, and it says that it listens at a
+  // second port (RFC 5780 §7.4), that one is asked, too: a NAT is known by two mappings.
+  ice::PredictionOptions prediction;
   bool waits_for_relays = false;  // Complete comes no earlier than HandleRelaysSettled, or the timeout
   bool only_relays = false;       // RFC 8828 §5: no other candidates, and no traffic to find any
 };
 
 namespace gather_event {
 struct CandidateGathered {
-  ice::Candidate candidate;  // without priority and foundation, which the agent computes
+  ice::Candidate candidate;  // without priority, and most without foundation, which the agent computes
 };
 struct Complete {};
 }  // namespace gather_event
@@ -91,6 +95,11 @@ class Gatherer {
     SocketAddress server;
     bool operator==(const Query&) const = default;
   };
+  // In the order of sending, which is that of the NAT's mappings.
+  struct Asked {
+    Query query;
+    std::optional<SocketAddress> mapped{};
+  };
   // A mapping that a server told.
   struct Binding {
     Query query;
@@ -102,7 +111,12 @@ class Gatherer {
   void RefreshBindings(Timestamp now);
   void NoteBinding(Timestamp now, const Query& query);
   void TakeClientEvents(Timestamp now);
+  void HandleAnswer(Timestamp now, const stun::event::BindingSucceeded& answer);
+  bool IsSecondPort(const SocketAddress& server) const;
+  void Predict(const SocketAddress& local);
   void HandleMapped(const SocketAddress& local, const SocketAddress& mapped, const SocketAddress& server);
+  std::optional<ice::Candidate> MakeReflexive(const SocketAddress& local, const SocketAddress& mapped) const;
+  void Announce(ice::Candidate candidate);
   void MaybeComplete();
 
   GathererOptions options_;
@@ -111,6 +125,7 @@ class Gatherer {
   std::vector<LocalAddress> locals_;
   std::vector<ice::Candidate> reflexive_;  // distinct ones, to drop repeats
   std::deque<Query> waiting_;
+  std::vector<Asked> asked_;
   std::vector<Query> in_progress_;
   std::vector<Binding> bindings_;  // until Conclude()
   bool is_concluded_ = false;

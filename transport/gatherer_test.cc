@@ -283,5 +283,82 @@ TEST_F(GathererTest, WaitsForMappingsNoLongerThanForServers) {
   EXPECT_TRUE(gatherer.is_complete());
 }
 
+TEST_F(GathererTest, PredictsBehindANatWithSequentialPorts) {
+  const SocketAddress second = *SocketAddress::Parse("192.0.2.2:3478");
+  Gatherer gatherer = Make({kServer, second});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);  // the first of them; the other is paced
+  Advance(gatherer, milliseconds(50));
+  Exchange(gatherer, {kMapped.ip, static_cast<uint16_t>(kMapped.port + 1)});
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 1u + 2u + 8u);
+  for (size_t i = 0; i < 10; ++i) {
+    const ice::Candidate& candidate = found[i + 1];
+    EXPECT_EQ(candidate.type, ice::CandidateType::kServerReflexive);
+    EXPECT_EQ(candidate.base, kLocal);
+    EXPECT_EQ(candidate.address.port, kMapped.port + i);
+    // None waits for another (RFC 8445 §6.1.2.6).
+    for (size_t k = 2; k < i; ++k) EXPECT_NE(found[k + 1].foundation, candidate.foundation);
+  }
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
+TEST_F(GathererTest, AsksTheSecondPortOfALonelyServer) {  // RFC 5780 §7.4
+  const SocketAddress alternate = *SocketAddress::Parse("192.0.2.9:3479");
+  server_ = stun::Server(stun::ServerOptions{.behavior = {{kServer, alternate}}});
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  std::array<uint8_t, 1500> buffer;
+  std::array<uint8_t, 1500> answer;
+  std::vector<SocketAddress> asked;
+  for (uint16_t port = kMapped.port; port < kMapped.port + 3; ++port, Advance(gatherer, milliseconds(50))) {
+    const auto out = gatherer.PollTransmit(now_, buffer);
+    if (!out) break;
+    asked.push_back(out->remote);
+    server_.HandleDatagram(now_, out->remote, {kMapped.ip, port}, std::span(buffer).first(out->size));
+    const auto in = server_.PollTransmit(now_, answer);
+    ASSERT_TRUE(in);
+    gatherer.HandleDatagram(now_, out->local, out->remote, std::span(answer).first(in->size));
+  }
+  // The other port of the same host: on its word no other one is asked.
+  EXPECT_EQ(asked, (std::vector<SocketAddress>{kServer, {kServer.ip, alternate.port}}));
+  EXPECT_EQ(Candidates(gatherer).size(), 1u + 2u + 8u);
+  EXPECT_TRUE(gatherer.is_complete());
+}
+
+TEST_F(GathererTest, ASilentSecondPortDelaysForLessThanASecond) {
+  server_ = stun::Server(stun::ServerOptions{.behavior = {{kServer, *SocketAddress::Parse("192.0.2.9:3479")}}});
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  EXPECT_FALSE(gatherer.is_complete());
+  const Timestamp answered = now_;
+  std::array<uint8_t, 1500> buffer;
+  while (!gatherer.is_complete()) {
+    while (gatherer.PollTransmit(now_, buffer)) {
+    }
+    ASSERT_NE(gatherer.NextTimeout(), Timestamp::Never());
+    now_ = gatherer.NextTimeout();
+    gatherer.HandleTimeout(now_);
+  }
+  EXPECT_LE(now_ - answered, milliseconds(800));
+}
+
+TEST_F(GathererTest, PredictsNothingWhenToldNotTo) {
+  GathererOptions options;
+  options.stun_servers = {kServer, *SocketAddress::Parse("192.0.2.2:3478")};
+  options.prediction.is_enabled = false;
+  Gatherer gatherer(options, rng_);
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  Advance(gatherer, milliseconds(50));
+  Exchange(gatherer, {kMapped.ip, static_cast<uint16_t>(kMapped.port + 1)});
+  EXPECT_EQ(Candidates(gatherer).size(), 3u);
+}
+
 }  // namespace
 }  // namespace jsp::transport

@@ -10,6 +10,7 @@
 #include "datachannel/channel_set.h"
 #include "dtls/certificate.h"
 #include "ice/options.h"
+#include "ice/prediction.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
 #include "transport/nat64.h"
@@ -22,6 +23,7 @@ struct IceServers {
   std::vector<RelayServer> relay_servers;   // TURN (RFC 8656), resolved likewise
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
+  ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports
   // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The
   // addresses of the servers above are the caller's to translate (ThroughNat64).
   std::optional<Nat64Prefix> nat64;

@@ -21,6 +21,7 @@ GathererOptions ToGathererOptions(const PeerOptions& options) {
   gatherer.keepalive_interval = options.ice.keepalive_interval;
   gatherer.waits_for_relays = !options.relay_servers.empty();
   gatherer.only_relays = options.only_relays;
+  gatherer.prediction = options.prediction;
   return gatherer;
 }
 
