@@ -58,7 +58,9 @@ bool Generations::IsOldInCharge() const { return &InCharge() != &current_; }
 
 Expected<void, AddCandidateError> Generations::AddLocalCandidate(Timestamp now, const Candidate& candidate) {
   const auto added = current_.AddLocalCandidate(now, candidate);
-  if (added) candidates_.push_back(candidate);
+  // One that came after the end of candidates is of the next generation.
+  const bool is_late = !added && added.error() == AddCandidateError::kAfterEndOfCandidates;
+  if (added || (is_late && candidates_.size() < options_.max_local_candidates)) candidates_.push_back(candidate);
   Sync(now);
   return added;
 }

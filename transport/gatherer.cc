@@ -211,6 +211,10 @@ void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& map
   auto candidate = MakeReflexive(local, mapped);
   if (!candidate) return;
   candidate->server = server;
+  // A second socket of one address is there because the mapping of the first is of no use (HoleOpener). By the letter
+  // of RFC 8445 §5.1.1.3 they share a foundation, and the new one would wait for the old one's checks to fail.
+  const auto first = std::ranges::find(locals_, local.ip, [](const LocalAddress& l) { return l.address.ip; });
+  if (first->address != local) candidate->foundation = "fresh" + std::to_string(reflexive_.size());
   Announce(std::move(*candidate));
 }
 

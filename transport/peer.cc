@@ -38,13 +38,17 @@ void Peer::HandlePortMappingsSettled(Timestamp now) {
 Expected<std::string, DescriptionError> Peer::CreateOffer(Timestamp now) {
   impl_->Pump(now);
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
-  return impl_->negotiation.CreateOffer(impl_->LocalForDescription());
+  auto offer = impl_->negotiation.CreateOffer(impl_->LocalForDescription());
+  if (offer) impl_->NoteDescribed(now, SdpType::kOffer);
+  return offer;
 }
 
 Expected<std::string, DescriptionError> Peer::CreateAnswer(Timestamp now) {
   impl_->Pump(now);
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
-  return impl_->negotiation.CreateAnswer(impl_->LocalForDescription());
+  auto answer = impl_->negotiation.CreateAnswer(impl_->LocalForDescription());
+  if (answer) impl_->NoteDescribed(now, SdpType::kAnswer);
+  return answer;
 }
 
 Expected<void, DescriptionError> Peer::SetRemoteDescription(Timestamp now, SdpType type, std::string_view sdp) {
@@ -204,6 +208,7 @@ void Peer::HandleTimeout(Timestamp now) {
   if (impl.progress.is_final()) return;
   impl.gathering.gatherer.HandleTimeout(now);
   impl.gathering.relays.HandleTimeout(now);
+  impl.gathering.holes.HandleTimeout(now);
   impl.agent.HandleTimeout(now);
   if (impl.secured) {
     impl.secured->dtls.HandleTimeout(now);
@@ -243,7 +248,7 @@ Timestamp Peer::NextTimeout() const {
   if (impl.progress.is_final()) return Timestamp::Never();
   Timestamp next =
       std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
-  next = std::min(next, impl.gathering.relays.NextTimeout());
+  next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout()});
   if (impl.secured) next = std::min({next, impl.secured->dtls.NextTimeout(), impl.secured->sctp.NextTimeout()});
   return next;
 }

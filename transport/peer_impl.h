@@ -16,6 +16,7 @@
 #include "transport/connection_progress.h"
 #include "transport/early_datagrams.h"
 #include "transport/gatherer.h"
+#include "transport/hole_opener.h"
 #include "transport/negotiation.h"
 #include "transport/peer.h"
 #include "transport/relay_set.h"
@@ -53,6 +54,7 @@ struct Peer::Impl {
   struct Gathering {
     Gatherer gatherer;
     RelaySet relays;
+    HoleOpener holes;
   };
 
   void Pump(Timestamp now);
@@ -94,6 +96,7 @@ struct Peer::Impl {
   std::optional<Transmit> PollSecured(Timestamp now, std::span<uint8_t> out);
   std::optional<Transmit> Count(std::optional<Transmit> transmit);
   LocalParameters LocalForDescription() const;
+  void NoteDescribed(Timestamp now, SdpType type);
   size_t SendRoom() const;
 
   PeerOptions options;

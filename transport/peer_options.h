@@ -13,6 +13,7 @@
 #include "ice/prediction.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
+#include "transport/hole_opener.h"
 #include "transport/nat64.h"
 #include "transport/relay_options.h"
 namespace jsp::transport {
@@ -24,6 +25,7 @@ struct IceServers {
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
   ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports
+  HoleOpener::Limits hole_opening;    // by fresh sockets of a restart
   // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The
   // addresses of the servers above are the caller's to translate (ThroughNat64).
   std::optional<Nat64Prefix> nat64;

@@ -53,7 +53,8 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       // RFC 8828 §5: with relays only no name of the link is asked for.
       remote_candidates(
           {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
-      gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random)},
+      gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random),
+                HoleOpener(peer_options.hole_opening, random)},
       agent(peer_options.ice, random, now),
       channels(ToChannelOptions(peer_options)),
       progress(now),
@@ -88,6 +89,7 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
 
 void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
   while (auto candidate = remote_candidates.PollReady()) {
+    gathering.holes.HandleRemoteCandidate(*candidate);
     if (auto other = ThroughNat64(options.nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));
     (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // refusals are counted by the agent
   }
@@ -314,6 +316,7 @@ void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
     }
   }
   gathering.relays.Close(now);
+  gathering.holes.Clear();
   agent.Close(now);
   while (agent.PollEvent()) {
   }
@@ -345,6 +348,10 @@ void Peer::Impl::BeginGeneration(Timestamp now) {
   if (!agent.Restart(now)) return;
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
   gathering.gatherer.Restart(now);
+}
+
+void Peer::Impl::NoteDescribed(Timestamp now, SdpType type) {
+  gathering.holes.HandleDescription(now, type, gathering.gatherer.local_addresses());
 }
 
 // A stream id is known only when the DTLS role is; until then the threshold waits here.

@@ -114,6 +114,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<
   if (farewell) return PollFarewell(out);
   if (progress.is_final()) return std::nullopt;
   if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
+  if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
   if (auto check = agent.PollTransmit(now, out)) {
     progress.HandleFirstCheck(now);
     return Transmit{check->size, check->local, check->remote};

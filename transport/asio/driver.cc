@@ -38,7 +38,9 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
   ++core_->peer_count;
-  for (const auto& local : core_->mux->local_addresses()) driven->peer.AddLocalAddress(now, local);
+  for (size_t i = 0; i < core_->helpers.shared_sockets; ++i) {
+    driven->peer.AddLocalAddress(now, core_->mux->local_addresses()[i]);
+  }
   core_->OfferPorts(now, *driven);
   driven->peer.EndOfLocalAddresses(now);
   core_->Touch(*driven);
@@ -102,6 +104,7 @@ const Peer& PeerHandle::peer() const { return driven_->peer; }
 Peer& PeerHandle::mutable_peer() { return driven_->peer; }
 Timestamp PeerHandle::CallTime() const { return Now(); }
 void PeerHandle::Touch() { core_->Touch(*driven_); }
+bool PeerHandle::AddFreshSockets() { return core_->AddFreshSockets(*driven_); }
 void PeerHandle::WaitForRoom(size_t octets) {
   driven_->wanted_room = octets;
   Touch();

@@ -64,6 +64,10 @@ class PeerHandle {
     return std::forward<F>(call)(mutable_peer(), CallTime());
   }
   const Peer& peer() const;
+  // More sockets at the local addresses, which a restart of ICE (Peer::RestartIce, then an offer) brings into play,
+  // where the mappings of the first ones are of no use (transport/hole_opener.h). False when there are as many as may
+  // be.
+  bool AddFreshSockets();
   // HandleRoom() comes, once, when Peer::send_buffer_room() is at least `octets`.
   void WaitForRoom(size_t octets);
   // Sends what waits now instead of at the end of the turn.

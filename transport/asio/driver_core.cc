@@ -46,6 +46,7 @@ DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& dri
     : executor(std::move(ex)), options(driver_options), rng(SystemRng()), mux(std::move(udp_mux)), timer(executor) {}
 
 void DriverCore::Start() {
+  helpers.shared_sockets = mux->socket_count();
   for (size_t i = 0; i < mux->socket_count(); ++i) WaitReadable(i);
   OpenPorts();
 }

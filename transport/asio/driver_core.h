@@ -26,7 +26,8 @@ struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<
   PeerObserver* observer;  // nullptr: released
   Timestamp deadline;      // the key in DriverCore::deadlines while linked
   std::optional<size_t> wanted_room;
-  bool dirty = false;  // in DriverCore::dirty
+  bool dirty = false;     // in DriverCore::dirty
+  size_t fresh_sets = 0;  // of Helpers::fresh, that it was given
   std::vector<std::shared_ptr<RelayConnection>> relays;
 
   // driver_relays.cc
@@ -71,6 +72,8 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::unique_ptr<MdnsDriver> mdns;
     std::unique_ptr<PortMapper> ports;
     std::vector<std::weak_ptr<DrivenPeer>> awaiting_ports;
+    size_t shared_sockets = 0;                     // those that every peer gets
+    std::vector<std::vector<LocalAddress>> fresh;  // sets of sockets that a peer gets when it asks for the next one
   };
   struct Phase {
     bool in_turn = false;
@@ -104,6 +107,9 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   // What is mapped already becomes a candidate of the peer; the rest follows when it comes.
   void OfferPorts(Timestamp now, DrivenPeer& driven);
   void HandlePortsChanged();
+  // driver_fresh.cc
+  bool AddFreshSockets(DrivenPeer& driven);
+  std::vector<LocalAddress> OpenFreshSockets();
   // driver_relays.cc
   void OpenRelay(DrivenPeer& driven, const event::RelayConnectionWanted& wanted);
   void CloseRelay(DrivenPeer& driven, RelayId id);

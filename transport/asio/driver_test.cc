@@ -252,6 +252,32 @@ TEST_F(DriverTest, LooksForANat64OnlyWhereThereIsIpv6Alone) {  // RFC 7050 §3
   EXPECT_TRUE(is_done);  // without a look-up
 }
 
+TEST_F(DriverTest, ARestartBringsFreshSocketsIntoPlay) {  // RFC 8445 §9
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open("hello");
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  ASSERT_TRUE(a.handle.AddFreshSockets());
+  ASSERT_TRUE(a.handle.Call([](Peer& p, Timestamp now) { return p.RestartIce(now); }));
+  const auto hosts = a.handle.peer().stats().local_candidates;
+  ASSERT_EQ(hosts.size(), 2u);
+  EXPECT_EQ(hosts[0].address.ip, hosts[1].address.ip);
+  EXPECT_NE(hosts[0].address.port, hosts[1].address.port);
+  Signal(a, z);
+  ASSERT_TRUE(a.Send(channel, {1, 2, 3}));
+  ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty() && a.IsUp() && z.IsUp(); }));
+
+  TestPeer other(*left);  // the others go on with what is shared
+  EXPECT_EQ(other.handle.peer().stats().local_candidates.size(), 1u);
+  for (int set = 1; set < 4; ++set) EXPECT_TRUE(a.handle.AddFreshSockets());
+  EXPECT_FALSE(a.handle.AddFreshSockets());
+  EXPECT_TRUE(other.handle.AddFreshSockets());
+  EXPECT_EQ(left->local_addresses().size(), 1u + 4u);  // which they share
+}
+
 TEST_F(DriverTest, HearsOfNoNat64OnceAndInTime) {
   // Whatever this machine's resolver says; the answer comes once, at the deadline at the latest.
   int answers = 0;

@@ -62,6 +62,16 @@ error_code UdpMux::BindAll(const boost::asio::any_io_executor& executor, std::sp
   return sockets_.empty() ? last : error_code();
 }
 
+std::optional<size_t> UdpMux::AddSocket(const boost::asio::any_io_executor& executor, const LocalAddress& address) {
+  auto opened = UdpSocket::Open(executor, {address.address.ip, 0}, options_.socket);
+  if (!opened) return std::nullopt;
+  LocalAddress bound = address;
+  bound.address = (*opened)->local();
+  locals_.push_back(bound);
+  sockets_.push_back({std::move(*opened), {}});
+  return sockets_.size() - 1;
+}
+
 std::optional<size_t> UdpMux::FindSocket(const SocketAddress& local) const {
   for (size_t i = 0; i < locals_.size(); ++i) {
     if (locals_[i].address == local) return i;

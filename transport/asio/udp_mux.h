@@ -56,6 +56,9 @@ class UdpMux {
   // The index of the socket bound to `local`.
   std::optional<size_t> FindSocket(const SocketAddress& local) const;
 
+  // One more socket, for an address whose port is 0; nullopt when it cannot be bound.
+  std::optional<size_t> AddSocket(const boost::asio::any_io_executor& executor, const LocalAddress& address);
+
   // False when that ufrag is taken.
   bool AddPeer(Key peer, std::string_view ufrag);
   // Another ufrag of it, after an ICE restart; the last kMaxUfrags are known. False when it is taken.
