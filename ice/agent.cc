@@ -108,6 +108,20 @@ bool Agent::HandleDatagram(Timestamp now, const SocketAddress& local, const Sock
   return is_ours;
 }
 
+void Agent::HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
+  impl_->Tick(now);
+  impl_->runner.transactions().Cancel({local, remote});
+  impl_->runner.Fail({local, remote});
+  impl_->Advance();
+}
+
+void Agent::HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
+  impl_->Tick(now);
+  const AddressPair path{local, remote};
+  if (impl_->session.IsOver() || !impl_->selection.Is(path)) return;
+  impl_->runner.StartConsent(impl_->now, path, impl_->role.attribute());
+}
+
 void Agent::HandleTimeout(Timestamp now) {
   impl_->Tick(now);
   impl_->Advance();

@@ -73,6 +73,11 @@ class Agent {
   // somebody else's transaction), so that the owner may offer it elsewhere.
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
+  // Of TCP (RFC 6544 §7.1, ice/tcp_connections.h): there is no connection for the path, and what is checked on it has
+  // failed. The selected pair fails by consent only.
+  void HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
+  // Of TCP: the path's connection is there again; if it is the selected one, it is checked at once (RFC 6544 §11.1).
+  void HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
   void HandleTimeout(Timestamp now);
   // Data went out over the selected pair, so no keepalive is due for a while (RFC 8445 §11).
   void HandleDataSent(Timestamp now);

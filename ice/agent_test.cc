@@ -70,7 +70,7 @@ TEST(AgentTest, MakesCredentialsAndCompletesLocalCandidates) {
 TEST(AgentTest, RefusesCandidatesWithTheReason) {
   LoneAgent lone;
   Candidate tcp = Host("192.0.2.9:9000");
-  tcp.protocol = TransportProtocol::kTcpPassive;
+  tcp.protocol = TransportProtocol::kTcpSimultaneousOpen;
   Agent& agent = lone.agent();
   EXPECT_EQ(agent.AddRemoteCandidate(lone.now(), tcp).error(), AddCandidateError::kUnsupportedTransport);
   EXPECT_EQ(agent.AddLocalCandidate(lone.now(), tcp).error(), AddCandidateError::kUnsupportedTransport);

@@ -57,16 +57,32 @@ bool IsUsableAddress(const SocketAddress& address) {
 }
 
 std::optional<AddCandidateError> FindFault(const Candidate& candidate) {
-  if (candidate.protocol != TransportProtocol::kUdp) return AddCandidateError::kUnsupportedTransport;
+  if (candidate.protocol == TransportProtocol::kTcpSimultaneousOpen) return AddCandidateError::kUnsupportedTransport;
   if (candidate.component != 1) return AddCandidateError::kUnsupportedComponent;
   if (!IsUsableAddress(candidate.address)) return AddCandidateError::kBadAddress;
   return std::nullopt;
 }
 
+TransportProtocol PeersProtocol(TransportProtocol local) {
+  switch (local) {
+    case TransportProtocol::kTcpActive:
+      return TransportProtocol::kTcpPassive;
+    case TransportProtocol::kTcpPassive:
+      return TransportProtocol::kTcpActive;
+    case TransportProtocol::kUdp:
+    case TransportProtocol::kTcpSimultaneousOpen:
+      break;
+  }
+  return local;
+}
+
 bool CanPair(const Candidate& local, const Candidate& remote) {
   const IpAddress& from = local.base.ip;
   const IpAddress& to = remote.address.ip;
-  return local.component == remote.component && local.protocol == remote.protocol && from.family() == to.family() &&
+  // RFC 6544 §6.2: "it MUST also remove any pair for which the local candidate is a passive TCP candidate".
+  if (local.protocol == TransportProtocol::kTcpPassive || remote.protocol != PeersProtocol(local.protocol))
+    return false;
+  return local.component == remote.component && from.family() == to.family() &&
          from.IsLinkLocal() == to.IsLinkLocal() && from.IsLoopback() == to.IsLoopback();
 }
 

@@ -8,8 +8,11 @@ namespace jsp::ice {
 
 // RFC 8445 §4: the four kinds of candidate.
 enum class CandidateType : uint8_t { kHost, kServerReflexive, kPeerReflexive, kRelayed };
-// RFC 8445 §5.1 and RFC 6544 §4.5; only UDP pairs with UDP.
+// RFC 8445 §5.1 and RFC 6544 §4.5. Simultaneous open is read and written, and never used.
 enum class TransportProtocol : uint8_t { kUdp, kTcpActive, kTcpPassive, kTcpSimultaneousOpen };
+
+// What a candidate of this protocol meets on the other side: RFC 6544 §6.2.
+TransportProtocol PeersProtocol(TransportProtocol local);
 
 const char* ToString(CandidateType type);  // "host", "srflx", "prflx", "relay" (RFC 8839 §5.1)
 
@@ -17,7 +20,7 @@ const char* ToString(CandidateType type);  // "host", "srflx", "prflx", "relay" 
 enum class AddCandidateError : uint8_t {
   kTooMany,
   kDuplicate,             // known already, or redundant (RFC 8445 §5.1.3)
-  kUnsupportedTransport,  // ICE-TCP (RFC 6544)
+  kUnsupportedTransport,  // simultaneous open (RFC 6544 §3)
   kBadAddress,            // unspecified, multicast, broadcast, deprecated, or port 0
   kAfterEndOfCandidates,
   kClosed,
@@ -49,7 +52,8 @@ bool IsUsableAddress(const SocketAddress& address);
 // The rules above for a whole candidate; nullopt when it may be used.
 std::optional<AddCandidateError> FindFault(const Candidate& candidate);
 // RFC 8445 §6.1.2.2: same component, transport and family, link-local only with link-local. Loopback likewise, so that
-// a peer cannot point the agent at services of its own machine.
+// a peer cannot point the agent at services of its own machine. RFC 6544 §6.2: of TCP only an active candidate pairs,
+// with a passive one; a passive one of ours waits for the peer's connection and its check.
 bool CanPair(const Candidate& local, const Candidate& remote);
 // A scope (zone) has a meaning on one host only: candidates are compared and signalled without it.
 SocketAddress WithoutScope(const SocketAddress& address);

@@ -37,17 +37,22 @@ Expected<uint16_t, AddCandidateError> LocalCandidates::Add(Candidate candidate) 
 }
 
 void LocalCandidates::AssignPriority(Candidate& candidate) const {
-  const auto same_type = [&](const Candidate& known) { return known.type == candidate.type; };
+  const auto same_type = [&](const Candidate& known) {
+    return known.type == candidate.type && known.protocol == candidate.protocol;
+  };
   const auto rank = std::ranges::count_if(signalled_, [&](const Candidate& known) {
     return same_type(known) && known.address.ip.family() == candidate.address.ip.family();
   });
-  uint16_t preference = WantedLocalPreference(static_cast<uint32_t>(rank), candidate.network_cost);
+  uint16_t preference = candidate.protocol == TransportProtocol::kUdp
+                            ? WantedLocalPreference(static_cast<uint32_t>(rank), candidate.network_cost)
+                            : WantedTcpLocalPreference(candidate, static_cast<uint32_t>(rank));
   // RFC 8445 §5.1.2.1: "the local preference MUST be unique for each one" of a type.
   const auto is_taken = [&](const Candidate& known) {
-    return same_type(known) && known.priority == CandidatePriority(known.type, preference, known.component);
+    return same_type(known) &&
+           known.priority == CandidatePriority(known.type, preference, known.component, known.protocol);
   };
   while (preference > 0 && std::ranges::any_of(signalled_, is_taken)) --preference;
-  candidate.priority = CandidatePriority(candidate.type, preference, candidate.component);
+  candidate.priority = CandidatePriority(candidate.type, preference, candidate.component, candidate.protocol);
 }
 
 void LocalCandidates::AssignFoundation(Candidate& candidate) {
@@ -85,7 +90,7 @@ std::optional<LocalCandidates::Discovery> LocalCandidates::FindOrDiscover(const 
   discovered.address = mapped;
   discovered.related = sender.base;
   discovered.server.reset();
-  discovered.priority = PeerReflexivePriority(sender.priority);
+  discovered.priority = PeerReflexivePriority(sender.priority, sender.protocol);
   discovered.foundation.clear();
   AssignFoundation(discovered);
   discovered_.push_back(std::move(discovered));
@@ -110,7 +115,9 @@ std::optional<AddCandidateError> RemoteCandidates::Complete(Candidate& candidate
   if (const auto fault = FindFault(candidate)) return fault;
   candidate.address = WithoutScope(candidate.address);
   candidate.base = {};
-  if (candidate.priority == 0) candidate.priority = CandidatePriority(candidate.type, 0, candidate.component);
+  if (candidate.priority == 0) {
+    candidate.priority = CandidatePriority(candidate.type, 0, candidate.component, candidate.protocol);
+  }
   candidate.priority = ClampPriority(candidate.priority);
   if (candidate.foundation.empty()) candidate.foundation = UniqueFoundation();
   return std::nullopt;
@@ -126,15 +133,18 @@ Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Merge(uin
   return Added{known, true};
 }
 
-std::optional<uint16_t> RemoteCandidates::Find(const SocketAddress& address) const {
+std::optional<uint16_t> RemoteCandidates::Find(const SocketAddress& address, TransportProtocol protocol) const {
   const SocketAddress wanted = WithoutScope(address);
-  const auto found = std::ranges::find(candidates_, wanted, &Candidate::address);
+  const auto found = std::ranges::find_if(
+      candidates_, [&](const Candidate& known) { return known.address == wanted && known.protocol == protocol; });
   if (found == candidates_.end()) return std::nullopt;
   return static_cast<uint16_t>(found - candidates_.begin());
 }
 
-Candidate RemoteCandidates::MakePeerReflexive(const SocketAddress& address, uint32_t priority) {
+Candidate RemoteCandidates::MakePeerReflexive(const SocketAddress& address, uint32_t priority,
+                                              TransportProtocol protocol) {
   Candidate candidate;
+  candidate.protocol = protocol;
   candidate.type = CandidateType::kPeerReflexive;
   candidate.address = WithoutScope(address);
   candidate.priority = ClampPriority(priority);

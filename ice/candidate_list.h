@@ -61,17 +61,19 @@ class RemoteCandidates {
   template <class IsInUse>
   Expected<Added, AddCandidateError> Add(Candidate candidate, IsInUse&& is_in_use) {
     if (const auto fault = Complete(candidate)) return Unexpected(*fault);
-    if (const auto known = Find(candidate.address)) return Merge(*known, std::move(candidate));
+    if (const auto known = Find(candidate.address, candidate.protocol)) return Merge(*known, std::move(candidate));
     const auto index = Keep(std::move(candidate), is_in_use);
     if (!index) return Unexpected(AddCandidateError::kTooMany);
     return Added{*index, false};
   }
   // RFC 8445 §7.3.1.3: a source nobody signalled. nullopt when there is no room.
   template <class IsInUse>
-  std::optional<uint16_t> Learn(const SocketAddress& address, uint32_t priority, IsInUse&& is_in_use) {
-    return Keep(MakePeerReflexive(address, priority), is_in_use);
+  std::optional<uint16_t> Learn(const SocketAddress& address, uint32_t priority, IsInUse&& is_in_use,
+                                TransportProtocol protocol = TransportProtocol::kUdp) {
+    return Keep(MakePeerReflexive(address, priority, protocol), is_in_use);
   }
-  std::optional<uint16_t> Find(const SocketAddress& address) const;
+  std::optional<uint16_t> Find(const SocketAddress& address,
+                               TransportProtocol protocol = TransportProtocol::kUdp) const;
   const Candidate& Get(uint16_t index) const { return candidates_[index]; }
   size_t size() const { return candidates_.size(); }
 
@@ -93,7 +95,7 @@ class RemoteCandidates {
   std::optional<AddCandidateError> Complete(Candidate& candidate);
   Expected<Added, AddCandidateError> Merge(uint16_t known, Candidate candidate);
   std::string UniqueFoundation();
-  Candidate MakePeerReflexive(const SocketAddress& address, uint32_t priority);
+  Candidate MakePeerReflexive(const SocketAddress& address, uint32_t priority, TransportProtocol protocol);
 
   size_t limit_;
   std::vector<Candidate> candidates_;

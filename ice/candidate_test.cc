@@ -43,8 +43,26 @@ TEST(CandidateTest, FindsFaults) {
   EXPECT_EQ(FindFault(candidate), AddCandidateError::kUnsupportedComponent);
   candidate = Host("192.0.2.1:1");
   candidate.protocol = TransportProtocol::kTcpActive;
+  EXPECT_EQ(FindFault(candidate), std::nullopt);
+  candidate.protocol = TransportProtocol::kTcpSimultaneousOpen;
   EXPECT_EQ(FindFault(candidate), AddCandidateError::kUnsupportedTransport);
   EXPECT_EQ(FindFault(Host("192.0.2.1:0")), AddCandidateError::kBadAddress);
+}
+
+TEST(CandidateTest, OfTcpOnlyAnActiveCandidatePairsAndOnlyWithAPassiveOne) {  // RFC 6544 §6.2
+  using enum TransportProtocol;
+  for (const auto local : {kUdp, kTcpActive, kTcpPassive, kTcpSimultaneousOpen}) {
+    for (const auto remote : {kUdp, kTcpActive, kTcpPassive, kTcpSimultaneousOpen}) {
+      Candidate ours = Host("10.0.0.1:9");
+      ours.base = ours.address;
+      ours.protocol = local;
+      Candidate theirs = Host("192.0.2.9:9");
+      theirs.protocol = remote;
+      const bool may_pair = (local == kUdp && remote == kUdp) || (local == kTcpActive && remote == kTcpPassive) ||
+                            (local == kTcpSimultaneousOpen && remote == kTcpSimultaneousOpen);
+      EXPECT_EQ(CanPair(ours, theirs), may_pair) << static_cast<int>(local) << " " << static_cast<int>(remote);
+    }
+  }
 }
 
 TEST(CandidateTest, PairsLikeWithLike) {  // RFC 8445 §6.1.2.2

@@ -42,8 +42,13 @@ void CheckRunner::StartConsent(Timestamp now, const AddressPair& path, const Rol
 CheckPlan CheckRunner::PlanFor(const CandidatePair& pair, CheckPurpose purpose, const RoleAttribute& role) const {
   // RFC 8445 §14.3: RTO = MAX (500ms, Ta * (Num-Waiting + Num-In-Progress))
   const Duration paced = pacing_interval_ * static_cast<int64_t>(pairing_.checklist().PendingChecks());
-  return {pair.addresses, purpose, role, PeerReflexivePriority(pairing_.local().Get(pair.local).priority),
-          std::max(rto_min_, paced)};
+  const Candidate& local = pairing_.local().Get(pair.local);
+  return {.pair = pair.addresses,
+          .purpose = purpose,
+          .role = role,
+          .priority = PeerReflexivePriority(local.priority, local.protocol),
+          .rto = std::max(rto_min_, paced),
+          .protocol = local.protocol};
 }
 
 void CheckRunner::Settle(const AddressPair& path) {

@@ -39,8 +39,10 @@ void ConnectivityChecks::Start(Timestamp now, const CheckPlan& plan, Rng& rng) {
   ForgetOldest(plan.pair);
   // RFC 7675 §5.1: "Each STUN binding request for consent is transmitted once only."
   const bool is_consent = plan.purpose == CheckPurpose::kConsent;
-  const stun::RetransmitOptions options = is_consent ? stun::RetransmitOptions{consent_timeout_, 1, 1}
-                                                     : stun::RetransmitOptions{plan.rto, max_transmissions_, kRm};
+  stun::RetransmitOptions options{plan.rto, max_transmissions_, kRm};
+  // RFC 6544 §7.1: "retransmissions of the STUN connectivity check messages are not needed".
+  if (plan.protocol != TransportProtocol::kUdp) options = stun::RetransmitOptions::Reliable();
+  if (is_consent) options = {consent_timeout_, 1, 1};
   CheckTransaction transaction{
       .plan = plan, .schedule = stun::RetransmitSchedule(options), .expires_at = {}, .sent_at = now};
   transaction.schedule.HandleSent(now);

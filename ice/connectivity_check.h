@@ -10,6 +10,7 @@
 #include "base/event_queue.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "ice/candidate.h"
 #include "ice/candidate_pair.h"
 #include "ice/credentials.h"
 #include "ice/metrics.h"
@@ -35,6 +36,7 @@ struct CheckPlan {
   RoleAttribute role;
   uint32_t priority = 0;
   Duration rto{};
+  TransportProtocol protocol = TransportProtocol::kUdp;
 };
 struct CheckTransaction {
   CheckPlan plan;

@@ -111,10 +111,12 @@ Pairing::Triggered Pairing::FindOrAdd(const AddressPair& addresses, uint32_t pee
   if (CandidatePair* known = checklist_.Find(addresses)) return {known, false};
   const auto local = local_.FindByBase(addresses.local);
   if (!local) return {};
-  auto remote = remote_.Find(addresses.remote);
+  const TransportProtocol protocol = PeersProtocol(local_.Get(*local).protocol);
+  auto remote = remote_.Find(addresses.remote, protocol);
   const bool is_new = !remote;
   if (is_new) {
-    remote = remote_.Learn(addresses.remote, peer_reflexive_priority, [&](uint16_t index) { return IsInUse(index); });
+    remote = remote_.Learn(
+        addresses.remote, peer_reflexive_priority, [&](uint16_t index) { return IsInUse(index); }, protocol);
   }
   if (!remote) {
     Drop(DropReason::kTooManyCandidates);

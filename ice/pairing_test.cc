@@ -43,6 +43,34 @@ TEST_F(PairingTest, ReplacesReflexiveCandidatesByTheirBase) {  // RFC 8445 §6.1
             PairPriority(Role::kControlling, pairing_.local().Get(1).priority, pairing_.remote().Get(0).priority));
 }
 
+Candidate Tcp(const char* address, TransportProtocol protocol) {
+  Candidate candidate = Host(address);
+  candidate.protocol = protocol;
+  return candidate;
+}
+
+TEST_F(PairingTest, PairsTcpCandidatesByTheirDirection) {  // RFC 6544 §6.2
+  ASSERT_TRUE(pairing_.AddLocal(Tcp("10.0.0.1:9", TransportProtocol::kTcpActive)));
+  ASSERT_TRUE(pairing_.AddLocal(Tcp("10.0.0.1:5000", TransportProtocol::kTcpPassive)));
+  ASSERT_TRUE(pairing_.AddLocal(Host("10.0.0.1:5001")));
+  ASSERT_TRUE(pairing_.AddRemote(Tcp("192.0.2.9:9", TransportProtocol::kTcpActive)));
+  ASSERT_TRUE(pairing_.AddRemote(Tcp("192.0.2.9:6000", TransportProtocol::kTcpPassive)));
+  ASSERT_TRUE(pairing_.AddRemote(Host("192.0.2.9:6000")));  // the same address over UDP is another candidate
+  pairing_.Start(Role::kControlling);
+  EXPECT_EQ(pairing_.checklist().size(), 2u);
+  EXPECT_NE(pairing_.checklist().Find(Path("10.0.0.1:9", "192.0.2.9:6000")), nullptr);
+  EXPECT_NE(pairing_.checklist().Find(Path("10.0.0.1:5001", "192.0.2.9:6000")), nullptr);
+}
+
+TEST_F(PairingTest, LearnsWhoConnectsToAPassiveCandidate) {  // RFC 6544 §7.2
+  ASSERT_TRUE(pairing_.AddLocal(Tcp("10.0.0.1:5000", TransportProtocol::kTcpPassive)));
+  pairing_.Start(Role::kControlled);
+  const auto made = pairing_.FindOrAdd(Path("10.0.0.1:5000", "192.0.2.9:40000"), 55);
+  ASSERT_NE(made.pair, nullptr);
+  EXPECT_TRUE(made.is_new_candidate);
+  EXPECT_EQ(pairing_.RemoteOf(*made.pair).protocol, TransportProtocol::kTcpActive);
+}
+
 TEST_F(PairingTest, CountsWhatItHasNoRoomFor) {  // RFC 8445 §6.1.2.5
   for (const char* local : {"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}) ASSERT_TRUE(pairing_.AddLocal(Host(local)));
   pairing_.Start(Role::kControlling);

@@ -52,5 +52,41 @@ TEST(PriorityTest, WantsLessForLaterAndCostlierNetworks) {  // RFC 8421 §4
   EXPECT_GT(WantedLocalPreference(1000, 65535), 0);
 }
 
+Candidate Tcp(CandidateType type, TransportProtocol protocol, uint16_t network_cost = 0) {
+  Candidate candidate;
+  candidate.type = type;
+  candidate.protocol = protocol;
+  candidate.network_cost = network_cost;
+  return candidate;
+}
+
+TEST(PriorityTest, PrefersUdpToTcpAndTcpToRelays) {  // RFC 6544 §4.2
+  using enum CandidateType;
+  const auto tcp = TransportProtocol::kTcpActive;
+  EXPECT_LT(TypePreference(kHost, tcp), TypePreference(kServerReflexive));
+  EXPECT_GT(TypePreference(kHost, tcp), TypePreference(kPeerReflexive, tcp));
+  EXPECT_GT(TypePreference(kPeerReflexive, tcp), TypePreference(kServerReflexive, tcp));
+  EXPECT_GT(TypePreference(kServerReflexive, tcp), TypePreference(kRelayed));
+  EXPECT_EQ(PeerReflexivePriority(0x12345678, tcp), 80u << 24 | 0x345678);
+}
+
+TEST(PriorityTest, PutsTheDirectionOfTcpIntoThreeBits) {  // RFC 6544 §4.2
+  using enum TransportProtocol;
+  const auto preference = [](CandidateType type, TransportProtocol protocol) {
+    return WantedTcpLocalPreference(Tcp(type, protocol), 0);
+  };
+  EXPECT_EQ(preference(CandidateType::kHost, kTcpActive), 6 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kHost, kTcpPassive), 4 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kHost, kTcpSimultaneousOpen), 2 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kRelayed, kTcpPassive), 4 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kServerReflexive, kTcpSimultaneousOpen), 6 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kServerReflexive, kTcpActive), 4 * 8192 + 8191);
+  EXPECT_EQ(preference(CandidateType::kServerReflexive, kTcpPassive), 2 * 8192 + 8191);
+  // Other preferences stay within their 13 bits, and say which network costs less.
+  const uint16_t worst = WantedTcpLocalPreference(Tcp(CandidateType::kHost, kTcpActive, 60000), 60000);
+  EXPECT_EQ(worst >> 13, 6);
+  EXPECT_LT(worst, WantedTcpLocalPreference(Tcp(CandidateType::kHost, kTcpActive, 10), 0));
+}
+
 }  // namespace
 }  // namespace jsp::ice
