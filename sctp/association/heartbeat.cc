@@ -26,6 +26,7 @@ void ArmPeriod(Context& context, Tcb& tcb) {
 // Neither end sent anything for a while: what the last transfers took is not needed soon.
 void GiveMemoryBack(Context& context, Tcb& tcb) {
   tcb.sender.Trim();
+  tcb.reassembly.Trim();
   context.messages.Trim();
   context.events.Trim();
   context.pool.Trim();

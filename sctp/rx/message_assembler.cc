@@ -1,7 +1,6 @@
 #include "sctp/rx/message_assembler.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -13,60 +12,73 @@ Expected<std::optional<AssembledMessage>, AssemblyError> MessageAssembler::Add(U
   if (orphan_next_ == tsn && DropIfOrphan(tsn, chunk)) return std::nullopt;
   Neighbours at = FindNeighbours(tsn);
   if (!Fits(at, chunk)) return Unexpected(AssemblyError::kProtocolViolation);
-  const bool joins_before = at.before != runs_.end() && !chunk.beginning;
-  const bool joins_after = at.after != runs_.end() && !chunk.end;
+  const bool joins_before = at.before && !chunk.beginning;
+  const bool joins_after = at.after && !chunk.end;
   size_t size = chunk.payload.size();
-  if (joins_before) size += at.before->second.delivered + at.before->second.size;
-  if (joins_after) size += at.after->second.size;
+  if (joins_before) size += runs_[*at.before]->delivered + runs_[*at.before]->size;
+  if (joins_after) size += runs_[*at.after]->size;
   if (size > limit) return Unexpected(AssemblyError::kMessageTooLarge);
 
   if (chunk.beginning && chunk.end) {
     Message whole{chunk.stream, chunk.ppid, Payload(pool_, chunk.payload)};
     return AssembledMessage{std::move(whole), tsn, chunk.ssn, chunk.unordered};
   }
-  auto run = at.before;
+  // No tracker takes TSNs that are so far from each other.
+  if (!ring_.MakeRoom(tsn) || run_count_ == kMaxRuns) return Unexpected(AssemblyError::kProtocolViolation);
+  RunId id;
   if (joins_before) {
-    Append(run->second, chunk);
-    if (joins_after) Absorb(run->second, at.after);
+    id = *at.before;
+    Append(id, chunk);
+    if (joins_after) Absorb(id, *at.after);
   } else if (joins_after) {
-    run = Prepend(at.after, tsn, chunk);
+    id = *at.after;
+    Prepend(id, chunk);
   } else {
-    run = StartRun(tsn, chunk, limit);
+    id = StartRun(tsn, chunk, limit);
   }
-  latest_ = run;
-  if (run->second.has_beginning && run->second.has_end) return Complete(run);
+  latest_ = id;
+  if (runs_[id]->has_beginning && runs_[id]->has_end) return Complete(id);
   return std::nullopt;
 }
 
 bool MessageAssembler::CheckProgress(UnwrappedTsn cumulative) {
-  if (runs_.empty()) return true;
-  const auto oldest = runs_.begin();
-  const Run& run = oldest->second;
+  const auto lowest = ring_.Lowest();
+  if (!lowest) return true;
+  const RunId oldest = *ring_.Find(*lowest);
+  Run& run = *runs_[oldest];
   // Everything up to `cumulative` is here. So what comes before the first run has come and was not its beginning, or
   // what follows it has come and was not its continuation.
-  const bool headless = oldest->first <= cumulative && !run.has_beginning;
+  const bool headless = run.first <= cumulative && !run.has_beginning;
   const bool cut_off = run.last < cumulative;
-  if (!headless && !cut_off) return true;
-  if (!forwarded_to_ || oldest->first > *forwarded_to_) return false;
-  Drop(oldest);  // a message that the peer skipped in its middle
+  if (headless || cut_off) {
+    if (!forwarded_to_ || run.first > *forwarded_to_) return false;
+    Drop(oldest);  // a message that the peer skipped in its middle
+    return true;
+  }
+  if (run.first_is_noted && run.first < cumulative) {
+    Forget(oldest);
+    run.first_is_noted = false;
+    Note(oldest);
+  }
   return true;
 }
 
 void MessageAssembler::Skip(UnwrappedTsn new_cumulative) {
   forwarded_to_ = new_cumulative;
   orphan_next_ = new_cumulative.Next();
-  for (auto run = runs_.begin(); run != runs_.end() && run->first <= new_cumulative;) {
-    const auto following = std::next(run);
-    const Run& it = run->second;
+  for (auto tsn = ring_.Lowest(); tsn;) {
+    const RunId id = *ring_.Find(*tsn);
+    const Run& it = *runs_[id];
+    if (it.first > new_cumulative) break;
+    tsn = ring_.Next(it.last.Next());
     if (it.has_beginning && it.last >= new_cumulative) {
       orphan_next_.reset();  // misses nothing up to `new_cumulative`: it stays
     } else {
       if (it.last > new_cumulative) {
         orphan_next_ = it.has_end ? std::nullopt : std::optional(it.last.Next());
       }
-      Drop(run);
+      Drop(id);
     }
-    run = following;
   }
   DropOrphanRuns();
 }
@@ -83,30 +95,42 @@ bool MessageAssembler::DropIfOrphan(UnwrappedTsn tsn, const DataChunk& chunk) {
 
 void MessageAssembler::DropOrphanRuns() {
   if (!orphan_next_) return;
-  const auto run = runs_.find(*orphan_next_);
-  if (run == runs_.end()) return;
+  const auto id = FindBeginning(*orphan_next_);
+  if (!id) return;
   orphan_next_.reset();
-  if (run->second.has_beginning) return;
-  if (!run->second.has_end) orphan_next_ = run->second.last.Next();
-  Drop(run);
+  const Run& run = *runs_[*id];
+  if (run.has_beginning) return;
+  if (!run.has_end) orphan_next_ = run.last.Next();
+  Drop(*id);
+}
+
+std::optional<MessageAssembler::RunId> MessageAssembler::FindEnding(UnwrappedTsn tsn) const {
+  const auto id = ring_.Find(tsn);
+  return id && runs_[*id]->last == tsn ? id : std::nullopt;
+}
+
+std::optional<MessageAssembler::RunId> MessageAssembler::FindBeginning(UnwrappedTsn tsn) const {
+  const auto id = ring_.Find(tsn);
+  return id && runs_[*id]->first == tsn ? id : std::nullopt;
+}
+
+// Puts the run's ends into the ring, for which there is room.
+void MessageAssembler::Note(RunId id) {
+  const Run& run = *runs_[id];
+  if (run.first_is_noted) ring_.Insert(run.first, id);
+  if (!run.first_is_noted || run.last != run.first) ring_.Insert(run.last, id);
+}
+
+void MessageAssembler::Forget(RunId id) {
+  const Run& run = *runs_[id];
+  if (run.first_is_noted) ring_.Erase(run.first);
+  if (!run.first_is_noted || run.last != run.first) ring_.Erase(run.last);
 }
 
 MessageAssembler::Neighbours MessageAssembler::FindNeighbours(UnwrappedTsn tsn) {
-  Neighbours at{runs_.end(), runs_.end()};
-  if (runs_.empty()) return at;
-  Runs::iterator above;
-  if (latest_ && (*latest_)->second.last.Next() == tsn) {
-    at.before = *latest_;
-    above = std::next(*latest_);
-  } else {
-    above = runs_.lower_bound(tsn);
-    if (above != runs_.begin()) {
-      const auto below = std::prev(above);
-      JSP_DCHECK(below->second.last < tsn);
-      if (below->second.last.Next() == tsn) at.before = below;
-    }
-  }
-  if (above != runs_.end() && above->first == tsn.Next()) at.after = above;
+  if (run_count_ == 0) return {};
+  Neighbours at{.before = FindEnding(UnwrappedTsn(tsn.DistanceFrom(UnwrappedTsn(1)))), .after = {}};
+  at.after = FindBeginning(tsn.Next());
   return at;
 }
 
@@ -118,24 +142,26 @@ bool MessageAssembler::BelongsTo(const Run& run, const DataChunk& chunk) {
 // RFC 9260 §6.9: B and E bits and the message's numbers agree with what is beside the chunk. A message that FORWARD TSN
 // cut at its end gives way.
 bool MessageAssembler::Fits(Neighbours& neighbours, const DataChunk& chunk) {
-  const auto before = neighbours.before;
-  const auto after = neighbours.after;
-  if (after != runs_.end()) {
-    if (chunk.end != after->second.has_beginning) return false;
-    if (!chunk.end && !BelongsTo(after->second, chunk)) return false;
+  if (neighbours.after) {
+    const Run& after = *runs_[*neighbours.after];
+    if (chunk.end != after.has_beginning) return false;
+    if (!chunk.end && !BelongsTo(after, chunk)) return false;
   }
-  if (before == runs_.end()) return true;
-  if (chunk.beginning == before->second.has_end) return chunk.beginning || BelongsTo(before->second, chunk);
-  if (!chunk.beginning || !forwarded_to_ || before->first > *forwarded_to_) return false;
-  Drop(before);
-  neighbours.before = runs_.end();
+  if (!neighbours.before) return true;
+  const Run& before = *runs_[*neighbours.before];
+  if (chunk.beginning == before.has_end) return chunk.beginning || BelongsTo(before, chunk);
+  if (!chunk.beginning || !forwarded_to_ || before.first > *forwarded_to_) return false;
+  Drop(*neighbours.before);
+  neighbours.before.reset();
   return true;
 }
 
-MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
+MessageAssembler::RunId MessageAssembler::StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit) {
   // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
-  const bool alone = runs_.empty() && chunk.beginning;
-  Run run{.last = tsn,
+  const bool alone = run_count_ == 0 && chunk.beginning;
+  Run run{.first = tsn,
+          .last = tsn,
+          .first_is_noted = true,
           .stream = chunk.stream,
           .ssn = chunk.ssn,
           .ppid = chunk.ppid,
@@ -146,16 +172,28 @@ MessageAssembler::Runs::iterator MessageAssembler::StartRun(UnwrappedTsn tsn, co
           .payload = Payload(pool_),
           .more = PoolList<Payload>(PoolAllocator<Payload>(pool_)),
           .delivered = 0};
-  const auto started = runs_.emplace(tsn, std::move(run)).first;
-  Payload& payload = started->second.payload;
-  if (alone) payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
-  payload.append(chunk.payload);
-  started->second.size = payload.size();
-  buffered_bytes_ += Charge(started->second);
-  return started;
+  if (alone) run.payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
+  run.payload.append(chunk.payload);
+  run.size = run.payload.size();
+  buffered_bytes_ += Charge(run);
+  return Place(std::move(run));
 }
 
-void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
+MessageAssembler::RunId MessageAssembler::Place(Run run) {
+  ++run_count_;
+  if (free_.empty()) {
+    free_.push_back(static_cast<RunId>(runs_.size()));
+    runs_.emplace_back();
+  }
+  const RunId id = free_.back();
+  free_.pop_back();
+  runs_[id].emplace(std::move(run));
+  Note(id);
+  return id;
+}
+
+void MessageAssembler::Append(RunId id, const DataChunk& chunk) {
+  Run& run = *runs_[id];
   const size_t size = chunk.payload.size();
   auto* piece = run.more.empty() ? &run.payload : &run.more.back();
   if (piece->capacity() - piece->size() < size) {
@@ -167,33 +205,38 @@ void MessageAssembler::Append(Run& run, const DataChunk& chunk) {
     piece->reserve(std::max(size, std::min(run.size, kMaxPieceReserve)));
   }
   piece->append(chunk.payload);
+  Forget(id);
   run.last = run.last.Next();
+  Note(id);
   run.has_end = chunk.end;
   run.size += size;
   buffered_bytes_ += size;
 }
 
-MessageAssembler::Runs::iterator MessageAssembler::Prepend(Runs::iterator run, UnwrappedTsn tsn,
-                                                           const DataChunk& chunk) {
-  if (latest_ == run) latest_.reset();
-  Run grown = std::move(run->second);
-  runs_.erase(run);
-  grown.more.push_front(std::move(grown.payload));
-  grown.payload = Payload(pool_, chunk.payload);
-  grown.has_beginning = chunk.beginning;
-  grown.ppid = chunk.ppid;
-  grown.size += chunk.payload.size();
+void MessageAssembler::Prepend(RunId id, const DataChunk& chunk) {
+  Run& run = *runs_[id];
+  Forget(id);
+  run.first = UnwrappedTsn(run.first.DistanceFrom(UnwrappedTsn(1)));
+  run.first_is_noted = true;
+  Note(id);
+  run.more.push_front(std::move(run.payload));
+  run.payload = Payload(pool_, chunk.payload);
+  run.has_beginning = chunk.beginning;
+  run.ppid = chunk.ppid;
+  run.size += chunk.payload.size();
   buffered_bytes_ += chunk.payload.size() + kPieceOverhead;
-  return runs_.emplace(tsn, std::move(grown)).first;
 }
 
 // Joins the run that follows, without copying payload.
-void MessageAssembler::Absorb(Run& run, Runs::iterator following) {
-  buffered_bytes_ -= Charge(run) + Charge(following->second);
+void MessageAssembler::Absorb(RunId id, RunId following) {
+  Run& run = *runs_[id];
+  buffered_bytes_ -= Charge(run) + Charge(*runs_[following]);
   Run rest = TakeOut(following);
+  Forget(id);
+  run.last = rest.last;
+  Note(id);
   run.more.push_back(std::move(rest.payload));
   run.more.splice(run.more.end(), rest.more);
-  run.last = rest.last;
   run.has_end = rest.has_end;
   run.size += rest.size;
   buffered_bytes_ += Charge(run);
@@ -213,8 +256,9 @@ Payload MessageAssembler::TakePayload(Run& run) {
 }
 
 std::optional<Message> MessageAssembler::TakePiece(UnwrappedTsn tsn) {
-  if (!latest_ || tsn < (*latest_)->first || (*latest_)->second.last < tsn) return std::nullopt;
-  Run& run = (*latest_)->second;
+  if (!latest_) return std::nullopt;
+  Run& run = *runs_[*latest_];
+  if (tsn < run.first || run.last < tsn) return std::nullopt;
   if (!run.has_beginning) return std::nullopt;
   const Part part = run.delivered == 0 ? Part::kBegin : Part::kMiddle;
   if (run.delivered == 0) {
@@ -230,58 +274,75 @@ std::optional<Message> MessageAssembler::TakePiece(UnwrappedTsn tsn) {
 }
 
 void MessageAssembler::ResetStreams(std::span<const StreamId> streams) {
-  for (auto run = runs_.begin(); delivering_ > 0 && run != runs_.end();) {
-    const auto current = run++;
-    if (current->second.delivered == 0) continue;
-    if (streams.empty() || std::ranges::find(streams, current->second.stream) != streams.end()) Drop(current);
+  for (size_t i = 0; delivering_ > 0 && i < runs_.size(); ++i) {
+    if (!runs_[i] || runs_[i]->delivered == 0) continue;
+    if (streams.empty() || std::ranges::find(streams, runs_[i]->stream) != streams.end()) Drop(static_cast<RunId>(i));
   }
 }
 
-AssembledMessage MessageAssembler::Complete(Runs::iterator position) {
-  const UnwrappedTsn first_tsn = position->first;
-  buffered_bytes_ -= Charge(position->second);
-  Run run = TakeOut(position);
+AssembledMessage MessageAssembler::Complete(RunId id) {
+  buffered_bytes_ -= Charge(*runs_[id]);
+  Run run = TakeOut(id);
   const Part part = run.delivered == 0 ? Part::kWhole : Part::kEnd;
   if (part == Part::kWhole) usual_size_ = run.size;
-  return {{run.stream, run.ppid, TakePayload(run), part}, first_tsn, run.ssn, run.unordered};
+  return {{run.stream, run.ppid, TakePayload(run), part}, run.first, run.ssn, run.unordered};
 }
 
-void MessageAssembler::Drop(Runs::iterator position) {
-  buffered_bytes_ -= Charge(position->second);
-  dropped_fragments_ += static_cast<uint64_t>(position->second.last.DistanceFrom(position->first) + 1);
-  const Run& run = position->second;
+void MessageAssembler::Drop(RunId id) {
+  buffered_bytes_ -= Charge(*runs_[id]);
+  const Run run = TakeOut(id);
+  dropped_fragments_ += static_cast<uint64_t>(run.last.DistanceFrom(run.first) + 1);
   if (run.delivered > 0) aborted_.push_back({run.stream, run.ppid, {}, Part::kAborted});
-  (void)TakeOut(position);
 }
 
-MessageAssembler::Run MessageAssembler::TakeOut(Runs::iterator position) {
-  if (latest_ == position) latest_.reset();
-  if (position->second.delivered > 0) --delivering_;
-  Run run = std::move(position->second);
-  runs_.erase(position);
+MessageAssembler::Run MessageAssembler::TakeOut(RunId id) {
+  if (latest_ == id) latest_.reset();
+  if (runs_[id]->delivered > 0) --delivering_;
+  Forget(id);
+  Run run = std::move(*runs_[id]);
+  runs_[id].reset();
+  free_.push_back(id);
+  --run_count_;
   return run;
+}
+
+void MessageAssembler::Trim() {
+  if (run_count_ > 0) return;
+  ring_.Trim();
+  runs_ = decltype(runs_)();
+  free_ = decltype(free_)();
 }
 
 size_t MessageAssembler::Charge(const Run& run) { return kRunOverhead + run.size + run.more.size() * kPieceOverhead; }
 
 bool MessageAssembler::IsConsistent() const {
+  if (!ring_.IsConsistent() || run_count_ + free_.size() != runs_.size()) return false;
   size_t bytes = 0;
   size_t delivering = 0;
+  size_t runs = 0;
+  size_t ends = 0;
   const Run* before = nullptr;
-  for (const auto& [first, run] : runs_) {
-    if (run.last < first || (run.has_beginning && run.has_end)) return false;
+  for (auto tsn = ring_.Lowest(); tsn;) {
+    const RunId id = *ring_.Find(*tsn);
+    if (id >= runs_.size() || !runs_[id]) return false;
+    const Run& run = *runs_[id];
+    if (run.last < run.first || (run.has_beginning && run.has_end)) return false;
+    if (*tsn != (run.first_is_noted ? run.first : run.last) || FindEnding(run.last) != id) return false;
     size_t size = run.payload.size();
     for (const auto& piece : run.more) size += piece.size();
     if (size != run.size) return false;
-    if (before != nullptr && before->last >= first) return false;
-    const bool touches = before != nullptr && before->last.Next() == first;
+    if (before != nullptr && before->last >= run.first) return false;
+    const bool touches = before != nullptr && before->last.Next() == run.first;
     if (touches && before->has_end != run.has_beginning) return false;
     if (touches && !run.has_beginning) return false;
     bytes += Charge(run);
     delivering += run.delivered > 0 ? 1 : 0;
+    ends += run.first_is_noted && run.first != run.last ? 2 : 1;
+    ++runs;
     before = &run;
+    tsn = ring_.Next(run.last.Next());
   }
-  return bytes == buffered_bytes_ && delivering == delivering_;
+  return bytes == buffered_bytes_ && delivering == delivering_ && runs == run_count_ && ends == ring_.size();
 }
 
 }  // namespace jsp::sctp

@@ -11,6 +11,7 @@
 #include "base/payload.h"
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
+#include "sctp/rx/tsn_ring.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -29,17 +30,17 @@ enum class AssemblyError : uint8_t { kMessageTooLarge, kProtocolViolation };
 // and whether it is ordered or not, so that one set of runs of TSNs serves the whole association. Owns the payload of
 // incomplete messages; knows nothing of the order of messages (StreamSequencer). ReassemblyQueue feeds it.
 //
-// A fragment that follows the one before it is appended to its message in O(1), without a look-up; any other one costs
-// O(log runs), and nodes and payloads come from the pool. Each octet is copied once on arrival, and once more only when
-// its message came out of order.
+// A run is found by either of its ends in a ring of TSNs, so that a fragment costs O(1) amortised wherever it belongs.
+// Payloads come from the pool; ring and runs keep what their largest moment took until Trim(). Each octet is copied
+// once on arrival, and once more only when its message came out of order.
 class MessageAssembler {
  public:
-  explicit MessageAssembler(const BufferPool& pool = {}) : pool_(pool), runs_(Runs::allocator_type(pool)) {}
+  explicit MessageAssembler(const BufferPool& pool = {}) : pool_(pool) {}
   MessageAssembler(MessageAssembler&&) = default;
   MessageAssembler& operator=(MessageAssembler&&) = default;
 
-  // What a run of fragments, and a further piece of payload in it, count in buffered_bytes() beyond their payload: map
-  // node, list node, and the smallest block of the pool for each payload.
+  // What a run of fragments, and a further piece of payload in it, count in buffered_bytes() beyond their payload: the
+  // run, list node, and the smallest block of the pool for each payload.
   static constexpr size_t kRunOverhead = 192 + BufferPool::kSmallest;
   static constexpr size_t kPieceOverhead = 96 + BufferPool::kSmallest;
   // A further piece has room for as much as the run holds already, so that pieces are few and memory stays below twice
@@ -63,15 +64,21 @@ class MessageAssembler {
   void Skip(UnwrappedTsn new_cumulative);
 
   size_t buffered_bytes() const { return buffered_bytes_; }
-  size_t run_count() const { return runs_.size(); }
+  size_t run_count() const { return run_count_; }
   uint64_t dropped_fragments() const { return dropped_fragments_; }
+  // Gives ring and runs back when there is no run.
+  void Trim();
   // For tests and fuzzing: runs are apart, incomplete, and counted. O(fragments).
   bool IsConsistent() const;
 
  private:
-  // Consecutive fragments of one message, from the key of the map to `last`.
+  // Consecutive fragments of one message.
   struct Run {
+    UnwrappedTsn first;
     UnwrappedTsn last;
+    // The ring has `first`, too. Not when it is below the cumulative TSN ack, where nothing can come before it any
+    // more: a message of any length would stretch the ring.
+    bool first_is_noted;
     StreamId stream;
     Ssn ssn;
     Ppid ppid;
@@ -83,31 +90,40 @@ class MessageAssembler {
     PoolList<Payload> more;  // further pieces, in their order
     size_t delivered = 0;    // octets before `payload` that were given out
   };
-  using Runs = PoolMap<UnwrappedTsn, Run>;
-  // The runs that a TSN touches; runs_.end() where there is none.
+  using RunId = TsnRing::Id;  // an index of runs_
+  static constexpr size_t kMaxRuns = 0xffff;
+  // The runs that a TSN touches.
   struct Neighbours {
-    Runs::iterator before;
-    Runs::iterator after;
+    std::optional<RunId> before;
+    std::optional<RunId> after;
   };
 
+  std::optional<RunId> FindEnding(UnwrappedTsn tsn) const;
+  std::optional<RunId> FindBeginning(UnwrappedTsn tsn) const;
+  void Note(RunId id);
+  void Forget(RunId id);
   Neighbours FindNeighbours(UnwrappedTsn tsn);
   bool DropIfOrphan(UnwrappedTsn tsn, const DataChunk& chunk);
   void DropOrphanRuns();
   static bool BelongsTo(const Run& run, const DataChunk& chunk);
   bool Fits(Neighbours& neighbours, const DataChunk& chunk);
-  Runs::iterator StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit);
-  void Append(Run& run, const DataChunk& chunk);
-  Runs::iterator Prepend(Runs::iterator run, UnwrappedTsn tsn, const DataChunk& chunk);
-  void Absorb(Run& run, Runs::iterator following);
+  RunId StartRun(UnwrappedTsn tsn, const DataChunk& chunk, size_t limit);
+  RunId Place(Run run);
+  void Append(RunId id, const DataChunk& chunk);
+  void Prepend(RunId id, const DataChunk& chunk);
+  void Absorb(RunId id, RunId following);
   Payload TakePayload(Run& run);
-  AssembledMessage Complete(Runs::iterator run);
-  void Drop(Runs::iterator run);
-  Run TakeOut(Runs::iterator position);
+  AssembledMessage Complete(RunId id);
+  void Drop(RunId id);
+  Run TakeOut(RunId id);
   static size_t Charge(const Run& run);
 
   BufferPool pool_;
-  Runs runs_;
-  std::optional<Runs::iterator> latest_;  // the run that grew last: where the next fragment goes most likely
+  TsnRing ring_;  // the runs by their ends
+  std::vector<std::optional<Run>> runs_;
+  std::vector<RunId> free_;  // places in runs_
+  size_t run_count_ = 0;
+  std::optional<RunId> latest_;  // the run that grew last: where the next fragment goes most likely
   // Octets of the last message that had several fragments: what the next one reserves when nothing else is incomplete.
   size_t usual_size_ = 0;
   size_t buffered_bytes_ = 0;

@@ -244,6 +244,32 @@ TEST_F(MessageAssemblerTest, C8_OneOctetFragmentsInReverseCostLinearTime) {
   EXPECT_EQ(assembler_.buffered_bytes(), 0u);
 }
 
+// In pieces a message may be longer than any window: the ring of TSNs does not stretch with it.
+TEST_F(MessageAssemblerTest, AMessageInPiecesMayHaveMoreFragmentsThanTheRingHasRoom) {
+  const auto count = static_cast<int64_t>(TsnRing::kMaxSpan) + 1000;
+  for (int64_t offset = 0; offset < count; ++offset) {
+    ASSERT_TRUE(assembler_.Add(TsnAt(offset), Chunk(TsnAt(offset), "x", {.flags = offset == 0 ? "B" : ""}), 0));
+    ASSERT_TRUE(assembler_.TakePiece(TsnAt(offset)));
+    ASSERT_TRUE(assembler_.CheckProgress(TsnAt(offset)));
+  }
+  ASSERT_TRUE(assembler_.IsConsistent());
+  const auto end = assembler_.Add(TsnAt(count), Chunk(TsnAt(count), "x", {.flags = "E"}), 0);
+  ASSERT_TRUE(end && end->has_value());
+  EXPECT_EQ((*end)->first_tsn, TsnAt(0));
+  EXPECT_EQ(assembler_.run_count(), 0u);
+}
+
+// No tracker lets such TSNs through; nothing is kept of them here either.
+TEST_F(MessageAssemblerTest, R5_RefusesTsnsFurtherApartThanAnyWindow) {
+  Hold(0, "aa", "B");
+  const auto far = static_cast<int64_t>(TsnRing::kMaxSpan);
+  const auto refused = assembler_.Add(TsnAt(far), Chunk(TsnAt(far), "x", {.flags = "B"}), 0);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), AssemblyError::kProtocolViolation);
+  EXPECT_EQ(assembler_.run_count(), 1u);
+  EXPECT_EQ(Complete(1, "bb", "E"), "aabb");
+}
+
 TEST_F(MessageAssemblerTest, AGrowingMessageHasFewPieces) {
   const size_t count = 20000;
   for (size_t offset = 0; offset < count; ++offset) {

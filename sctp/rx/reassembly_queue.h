@@ -77,6 +77,8 @@ class ReassemblyQueue {
   // Fragments dropped by FORWARD TSN, and messages dropped by resets.
   uint64_t dropped_fragments() const { return assembler_.dropped_fragments() + interleaved_.dropped_fragments(); }
   uint64_t dropped_messages() const { return sequencer_.dropped_messages() + interleaved_.dropped_messages(); }
+  // Idle: gives back what the largest moment took.
+  void Trim() { assembler_.Trim(); }
   // For tests and fuzzing.
   bool IsConsistent() const {
     return assembler_.IsConsistent() && sequencer_.IsConsistent() && interleaved_.IsConsistent();
