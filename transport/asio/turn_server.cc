@@ -21,7 +21,7 @@ Expected<std::unique_ptr<TurnServer>, std::string> TurnServer::Open(boost::asio:
   auto ready = ReadySet::Open(executor);
   if (!ready) return Error("no epoll: " + ready.error().message());
   auto core = std::make_shared<TurnServerCore>(std::move(executor), std::move(options), *bound, std::move(*ready));
-  core->certificate = std::move(certificate);
+  core->streams.SetCertificate(std::move(certificate));
   if (auto error = core->Start(*bound)) return Error(std::move(*error));
   return std::make_unique<TurnServer>(std::move(core));
 }
@@ -35,7 +35,7 @@ void TurnServer::SetCredentials(turn::Credentials credentials) { core_->server.S
 Expected<void, std::string> TurnServer::SetCertificate(std::string chain_pem, std::string key_pem) {
   auto context = dtls::StreamContext::ForServer(chain_pem, key_pem);
   if (!context) return Unexpected<std::string>(std::move(context.error()));
-  core_->certificate = std::move(*context);
+  core_->streams.SetCertificate(std::move(*context));
   return {};
 }
 

@@ -41,7 +41,6 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
   boost::asio::any_io_executor executor;
   TurnServerOptions options;
   std::vector<TurnListen> listening;
-  std::shared_ptr<const dtls::StreamContext> certificate;  // where there is a TLS listener
   Rng rng;
   turn::Server server;
   stun::Server binding;

@@ -166,7 +166,7 @@ void TurnStreams::HandleAccepted(turn::ListenerId id, tcp::socket socket) {
   ++core_.stats.streams.accepted;
   ++strangers_[SourceOf(path.client.ip)];
   const auto stream = std::make_shared<TurnStream>(core_, std::move(socket), path);
-  if (core_.listening[id.value].transport == turn::ControlTransport::kTls) stream->StartTls(core_.certificate);
+  if (core_.listening[id.value].transport == turn::ControlTransport::kTls) stream->StartTls(certificate_);
   streams_.emplace(path, stream);
   stream->Resume();
 }

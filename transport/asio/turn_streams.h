@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/socket_address.h"
@@ -61,6 +62,8 @@ class TurnStreams {
 
   void Start();
   void AddListener(turn::ListenerId id, boost::asio::ip::tcp::acceptor acceptor);
+  // Of TLS listeners; for streams that come from now on.
+  void SetCertificate(std::shared_ptr<const dtls::StreamContext> certificate) { certificate_ = std::move(certificate); }
   bool IsOf(turn::ListenerId id) const;
   // nullptr: closed meanwhile.
   std::shared_ptr<TurnStream> Find(const turn::ClientPath& path) const;
@@ -91,6 +94,7 @@ class TurnStreams {
 
   TurnServerCore& core_;
   boost::asio::steady_timer timer_;
+  std::shared_ptr<const dtls::StreamContext> certificate_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   boost::unordered_flat_map<turn::ClientPath, std::shared_ptr<TurnStream>, turn::ClientPathHash> streams_;
   boost::unordered_flat_map<SocketAddress, size_t, std::hash<SocketAddress>> strangers_;  // by source, port 0
