@@ -16,7 +16,8 @@ async function withProfile(name, job) {
 }
 
 // With `mdns` the browser hides its addresses behind names, as it does for its users. `trials` switches features on.
-export function withChromium(executablePath, {mdns, trials}, job) {
+// A server whose key has the hash `trustedKey` is believed, whoever signed its certificate.
+export function withChromium(executablePath, {mdns, trials, trustedKey}, job) {
   return withProfile('chromium', async (profile) => {
     const {chromium} = await import('playwright-core');
     const context = await chromium.launchPersistentContext(profile, {
@@ -26,6 +27,7 @@ export function withChromium(executablePath, {mdns, trials}, job) {
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync',
         `--disable-features=${mdns ? '' : 'WebRtcHideLocalIpsWithMdns,'}${QUIET}`,
+        ...(trustedKey ? [`--ignore-certificate-errors-spki-list=${trustedKey}`] : []),
         ...(trials ? [`--force-fieldtrials=${trials}`] : [])],
     });
     try {

@@ -38,8 +38,8 @@ globalThis.jspCases = (() => {
     return channel;
   }
 
-  async function connected(label, options) {
-    const pc = new RTCPeerConnection({iceServers: []});
+  async function connected(label, options, configuration = {iceServers: []}) {
+    const pc = new RTCPeerConnection(configuration);
     const channel = open(pc, label, options);
     const opened = event(channel, 'open');
     const {offer, location} = await signal(pc);
@@ -176,6 +176,23 @@ globalThis.jspCases = (() => {
       const {pc, location} = await connected('echo');
       pc.close();
       return location.split('/').pop();
+    },
+
+    // 4 MiB up and an echo, through the relay of `iceServer` and nothing else. Returns the ends of the pair that carried it
+    // and the candidates that were told.
+    async relayedOnly(iceServer) {
+      const {pc, channel, offer} = await connected('sink', {}, {iceServers: [iceServer], iceTransportPolicy: 'relay'});
+      const bytes = noise(MEGABYTES_16 / 4);
+      await sendAll(channel, bytes);
+      const report = JSON.parse(await exchange(channel, 'done'));
+      check(report.bytes === bytes.length && report.sha256 === await sha256(bytes), `sink counted ${JSON.stringify(report)}`);
+      const stats = await pc.getStats();
+      const transport = [...stats.values()].find((s) => s.type === 'transport');
+      const pair = stats.get(transport.selectedCandidatePairId);
+      const result = {local: stats.get(pair.localCandidateId), remote: stats.get(pair.remoteCandidateId),
+        candidates: offer.match(/a=candidate:.*/g) ?? []};
+      pc.close();
+      return result;
     },
 
     async staysConnected() {
