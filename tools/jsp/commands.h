@@ -8,6 +8,7 @@ void AddConnectCommand(CLI::App& program, int& exit_code);
 void AddStunCommand(CLI::App& program, int& exit_code);
 void AddNatCommand(CLI::App& program, int& exit_code);
 void AddTurnServerCommand(CLI::App& program, int& exit_code);
+void AddBenchCommand(CLI::App& program, int& exit_code);
 void AddNatlabCommand(CLI::App& program, int& exit_code);
 
 }  // namespace jsp::tool

@@ -89,6 +89,7 @@ void AddTurnServerCommand(CLI::App& program, int& exit_code) {
     auto* added = command->add_option(option, arguments->texts[setting.name], help)
                       ->allow_extra_args(false)
                       ->type_name(std::string(setting.placeholder));
+    if (setting.arity == SettingArity::kOne) added->expected(1);
     if (const auto shown = setting.show(defaults); shown.size() == 1) added->default_str(shown.front());
   }
   command->callback([arguments, &exit_code] { exit_code = RunTurnServerCommand(*arguments); });
