@@ -42,9 +42,8 @@ Expected<std::optional<AssembledMessage>, AssemblyError> MessageAssembler::Add(U
 }
 
 bool MessageAssembler::CheckProgress(UnwrappedTsn cumulative) {
-  const auto lowest = ring_.Lowest();
-  if (!lowest) return true;
-  const RunId oldest = *ring_.Find(*lowest);
+  if (run_count_ == 0) return true;
+  const RunId oldest = run_count_ == 1 && latest_ ? *latest_ : *ring_.Find(*ring_.Lowest());
   Run& run = *runs_[oldest];
   // Everything up to `cumulative` is here. So what comes before the first run has come and was not its beginning, or
   // what follows it has come and was not its continuation.
@@ -127,8 +126,18 @@ void MessageAssembler::Forget(RunId id) {
   if (!run.first_is_noted || run.last != run.first) ring_.Erase(run.last);
 }
 
+// The run has grown up to `last`.
+void MessageAssembler::MoveLast(RunId id, UnwrappedTsn last) {
+  Run& run = *runs_[id];
+  if (!run.first_is_noted || run.last != run.first) ring_.Erase(run.last);
+  run.last = last;
+  ring_.Insert(last, id);
+}
+
 MessageAssembler::Neighbours MessageAssembler::FindNeighbours(UnwrappedTsn tsn) {
   if (run_count_ == 0) return {};
+  // In order, and with nothing else under way: no look-up at all.
+  if (run_count_ == 1 && latest_ && runs_[*latest_]->last.Next() == tsn) return {.before = latest_, .after = {}};
   Neighbours at{.before = FindEnding(UnwrappedTsn(tsn.DistanceFrom(UnwrappedTsn(1)))), .after = {}};
   at.after = FindBeginning(tsn.Next());
   return at;
@@ -205,9 +214,7 @@ void MessageAssembler::Append(RunId id, const DataChunk& chunk) {
     piece->reserve(std::max(size, std::min(run.size, kMaxPieceReserve)));
   }
   piece->append(chunk.payload);
-  Forget(id);
-  run.last = run.last.Next();
-  Note(id);
+  MoveLast(id, run.last.Next());
   run.has_end = chunk.end;
   run.size += size;
   buffered_bytes_ += size;
@@ -232,9 +239,7 @@ void MessageAssembler::Absorb(RunId id, RunId following) {
   Run& run = *runs_[id];
   buffered_bytes_ -= Charge(run) + Charge(*runs_[following]);
   Run rest = TakeOut(following);
-  Forget(id);
-  run.last = rest.last;
-  Note(id);
+  MoveLast(id, rest.last);
   run.more.push_back(std::move(rest.payload));
   run.more.splice(run.more.end(), rest.more);
   run.has_end = rest.has_end;

@@ -102,6 +102,7 @@ class MessageAssembler {
   std::optional<RunId> FindBeginning(UnwrappedTsn tsn) const;
   void Note(RunId id);
   void Forget(RunId id);
+  void MoveLast(RunId id, UnwrappedTsn last);
   Neighbours FindNeighbours(UnwrappedTsn tsn);
   bool DropIfOrphan(UnwrappedTsn tsn, const DataChunk& chunk);
   void DropOrphanRuns();
