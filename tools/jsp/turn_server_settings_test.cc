@@ -50,6 +50,7 @@ max-lifetime = 1800
 permission-lifetime = 30
 channel-lifetime = 60
 user-quota = 10
+source-quota = 7
 total-quota = 5000
 bandwidth = 1000000
 total-bandwidth = 100000000
@@ -80,6 +81,7 @@ TEST(TurnServerSettingsTest, ReadsEverySettingOfAFile) {
   EXPECT_EQ(config->relaying.denied_peers.front().length, 32);
   EXPECT_TRUE(config->relaying.legacy_channels);
   EXPECT_EQ(config->lifetimes.permission, std::chrono::seconds(30));
+  EXPECT_EQ(config->quotas.allocations_per_source, 7u);
   EXPECT_EQ(config->quotas.bandwidth_per_user, 1'000'000u);
   EXPECT_EQ(config->operation.strangers_per_second, 0u);
   EXPECT_EQ(config->operation.metrics->host, "::1");
