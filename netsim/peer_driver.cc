@@ -13,6 +13,8 @@ namespace jsp::netsim {
 using transport::Peer;
 using transport::RelayId;
 
+constexpr auto kBlockedRetry = std::chrono::milliseconds(5);
+
 struct PeerDriver::Gate {
   using Transmit = Peer::Transmit;
   using Event = Peer::Event;
@@ -57,7 +59,8 @@ void PeerDriver::Kick() {
           again = TakeEvent(event) || again;
           if (observer_.handle_event != nullptr) observer_.handle_event(observer_.self, std::move(event));
         });
-    world_.SetTimer(endpoint_, next);
+    // What is due but held back would be due again at once, and time would stand still.
+    world_.SetTimer(endpoint_, IsBlocked() ? std::max(next, world_.now() + kBlockedRetry) : next);
   }
 }
 

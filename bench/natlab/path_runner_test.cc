@@ -52,5 +52,10 @@ TEST_F(PathRunnerTest, ThroughputIsBelowTheLinkAndNotFarBelow) {
   }
 }
 
+TEST(PathRunnerSeedTest, AStreamThatIsFullDoesNotStopTheClock) {
+  const auto paths = RunPaths({.seed = 2, .runs = 1});  // where the stream fills while a datagram is due
+  EXPECT_TRUE(paths) << paths.error();
+}
+
 }  // namespace
 }  // namespace jsp::natlab

@@ -172,6 +172,8 @@ Expected<CellReport, std::string> ParseCell(std::string_view text) {
 Expected<Report, std::string> ParseReport(std::string_view text) {
   try {
     return ToReport(ToObjectOf(text));
+  } catch (const boost::system::system_error& error) {
+    return Unexpected(error.code().message());  // of the parser, without its source
   } catch (const std::exception& error) {
     return Unexpected<std::string>(error.what());
   }

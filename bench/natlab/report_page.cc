@@ -45,7 +45,7 @@ function cdf(series,label){
   let svg='<svg viewBox="0 0 '+w+' '+h+'" width="'+w+'" role="img" aria-label="'+text(label)+'">';
   for(let i=0;i<=4;i++){svg+='<line class="axis" x1="'+left+'" x2="'+(w-10)+'" y1="'+y(i/4)+'" y2="'+y(i/4)+'"/>'+
     '<text class="dim" x="'+(left-6)+'" y="'+(y(i/4)+4)+'" text-anchor="end">'+i*25+' %</text>'+
-    '<text class="dim" x="'+x(top*i/4)+'" y="'+(h-8)+'" text-anchor="middle">'+Math.round(top*i/4)+'</text>';}
+    '<text class="dim" x="'+x(top*i/4)+'" y="'+(h-8)+'" text-anchor="'+(i<4?'middle':'end')+'">'+Math.round(top*i/4)+(i<4?'':' ms')+'</text>';}
   series.forEach(s=>{const v=[...s.values].sort((a,b)=>a-b);if(!v.length)return;
     let d='M'+x(0)+' '+y(0)+'H'+x(v[0]);v.forEach((t,i)=>{d+='V'+y((i+1)/v.length)+'H'+x(i+1<v.length?v[i+1]:top);});
     svg+='<path class="'+s.style+'" d="'+d+'"/>';});
