@@ -56,7 +56,7 @@ class Nat64Box {
   };
 
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> datagram) {
+                             std::span<const uint8_t> datagram, EcnMark) {
     auto& box = *static_cast<Nat64Box*>(self);
     local.ip.is_v6() ? box.Outbound(local, remote, datagram) : box.Inbound(local, remote, datagram);
   }

@@ -48,7 +48,7 @@ class Gateway {
 
  private:
   static void HandleDatagram(void* self, const SocketAddress& local, const SocketAddress& remote,
-                             std::span<const uint8_t> request) {
+                             std::span<const uint8_t> request, EcnMark) {
     auto& gateway = *static_cast<Gateway*>(self);
     const auto answer = gateway.AnswerTo(request, remote);
     if (!answer.empty()) gateway.world_.Send(gateway.id_, local, remote, answer);

@@ -33,10 +33,10 @@ class Neighbour {
   Neighbour(World& world, netsim::NodeId nat, IpAddress address, Duration mean) : world_(world), mean_(mean) {
     const netsim::NodeId host = world.AddHost(nat, address, {.delay = milliseconds(1)});
     rng_ = std::make_unique<Rng>(world.ForkRng());
-    id_ = world.Attach(
-        host, {.self = this,
-               .handle_datagram = [](void*, const SocketAddress&, const SocketAddress&, std::span<const uint8_t>) {},
-               .handle_timeout = &Neighbour::HandleTimeout});
+    id_ = world.Attach(host, {.self = this,
+                              .handle_datagram = [](void*, const SocketAddress&, const SocketAddress&,
+                                                    std::span<const uint8_t>, EcnMark) {},
+                              .handle_timeout = &Neighbour::HandleTimeout});
     local_ = world.Bind(id_, {address, 0});
     Schedule();
   }
