@@ -75,6 +75,8 @@ class Nat {
   const IpAddress& external() const { return external_; }
   const NatOptions& options() const { return options_; }
   const NatStats& stats() const { return stats_; }
+  // A firewall that changes its mind. Mappings stay.
+  void SetOutboundPolicy(OutboundPolicy policy) { options_.outbound = policy; }
   // A reboot: every mapping is gone.
   void Reboot();
 

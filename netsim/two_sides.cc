@@ -15,6 +15,7 @@ LinkOptions Lan() {
 struct Side {
   NodeId host;
   IpAddress address;
+  std::optional<NodeId> nat{};
 };
 
 // RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the inside.
@@ -36,7 +37,7 @@ Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8
   const IpAddress nat_address =
       nat_options.translate ? outside : Outside(options.family, static_cast<uint8_t>(number + 100));
   const NodeId nat = world.AddNat(World::kInternet, nat_address, nat_options, access);
-  return {world.AddHost(nat, inside, Lan()), inside};
+  return {world.AddHost(nat, inside, Lan()), inside, nat};
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ TwoSides TwoSides::Build(World& world, const TwoSidesOptions& options) {
   const bool is_v4 = options.family == IpAddress::Family::kV4;
   const IpAddress server = is_v4 ? IpAddress::V4(198, 51, 100, 1) : *IpAddress::Parse("2001:db8:b::1");
   const NodeId server_host = world.AddHost(World::kInternet, server, options.server_access);
-  return {a.host, z.host, server_host, a.address, z.address, server};
+  return {a.host, z.host, server_host, a.address, z.address, server, a.nat, z.nat};
 }
 
 }  // namespace jsp::netsim

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "netsim/link.h"
 #include "netsim/nat_type.h"
 #include "netsim/world.h"
@@ -23,6 +25,8 @@ struct TwoSides {
   IpAddress a_address;  // of the host: private behind a translating NAT
   IpAddress z_address;
   IpAddress server_address;
+  std::optional<NodeId> a_nat;  // none where the host is public
+  std::optional<NodeId> z_nat;
 
   static TwoSides Build(World& world, const TwoSidesOptions& options);
 };

@@ -273,6 +273,8 @@ PeerStats Peer::stats() const {
   if (stats.selected_pair) {
     stats.selected_relay = impl.gathering.relays.TransportOf(stats.selected_pair->local.base);
   }
+  stats.relay_reason = impl.gathering.relay_reason;
+  stats.paths = impl.gathering.traffic;
   stats.relays = impl.gathering.relays.metrics();
   stats.relay_failures = impl.gathering.relays.failures();
   stats.pairs = impl.agent.pair_stats();

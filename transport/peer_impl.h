@@ -18,6 +18,7 @@
 #include "transport/gatherer.h"
 #include "transport/hole_opener.h"
 #include "transport/negotiation.h"
+#include "transport/path_traffic.h"
 #include "transport/peer.h"
 #include "transport/relay_set.h"
 #include "transport/remote_candidates.h"
@@ -55,6 +56,8 @@ struct Peer::Impl {
     Gatherer gatherer;
     RelaySet relays;
     HoleOpener holes;
+    PathsTraffic traffic{};
+    std::string relay_reason{};
   };
 
   void Pump(Timestamp now);
@@ -75,6 +78,8 @@ struct Peer::Impl {
   void SayGoodbye(Timestamp now, const Transmit& transmit, std::span<const uint8_t> datagram);
   void AddCandidate(Timestamp now, const ice::Candidate& candidate);
   void FailWithoutRelays(Timestamp now);
+  std::optional<Transmit> PollPeerDatagram(Timestamp now, std::span<uint8_t> out);
+  void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
 
   void HandleIceEvent(Timestamp now, const ice::Event& event);
   void HandleSctpEvent(Timestamp now, sctp::Event event);

@@ -114,6 +114,7 @@ void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
             Report(change);
           },
           [&](const ice::event::PairSelected& e) {
+            ExplainRelay(e.local, e.remote);
             events.Push(event::SelectedPairChanged{e.local, e.remote});
             if (secured) FollowPath(now, secured->path.record_overhead);
             MaybeStartDtls(now);

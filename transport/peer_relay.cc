@@ -1,6 +1,8 @@
 // Datagrams on their way in and out of Peer: over its own sockets, and over relays, which ICE takes for sockets.
 #include <algorithm>
 #include <array>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/overloaded.h"
@@ -57,12 +59,12 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
                                     std::span<const uint8_t> datagram, EcnMark mark) {
   switch (ClassifyPacket(datagram)) {
     case PacketKind::kStun:
-      if (!agent.HandleDatagram(now, local, remote, datagram) &&
-          !gathering.gatherer.HandleDatagram(now, local, remote, datagram)) {
+      if (agent.HandleDatagram(now, local, remote, datagram)) break;
+      if (!gathering.gatherer.HandleDatagram(now, local, remote, datagram)) {
         ++demux.dropped_stun;
         return;
       }
-      break;
+      return Pump(now);
     case PacketKind::kDtls:
       if (agent.IsValidated(local, remote)) {
         HandleRecords(now, datagram, mark);
@@ -75,6 +77,9 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
       ++demux.dropped_unknown_kind;
       return;
   }
+  PathTraffic& traffic = gathering.traffic.Of(gathering.relays.TransportOf(local));
+  ++traffic.datagrams_received;
+  traffic.bytes_received += datagram.size();
   Pump(now);
 }
 
@@ -109,12 +114,47 @@ void Peer::Impl::FailWithoutRelays(Timestamp now) {
   TearDown(now, progress.HandleFailure(std::move(reason)));
 }
 
+// Asked when a pair is selected: at the nomination the pairs that did not answer are forgotten.
+void Peer::Impl::ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote) {
+  const auto is_relayed = [](const ice::Candidate& a, const ice::Candidate& b) {
+    return a.type == ice::CandidateType::kRelayed || b.type == ice::CandidateType::kRelayed;
+  };
+  if (!is_relayed(local, remote)) return gathering.relay_reason.clear();
+  if (options.only_relays) {
+    gathering.relay_reason = "only relays are to be used";
+    return;
+  }
+  size_t direct = 0;
+  size_t failed = 0;
+  for (const ice::PairStats& pair : agent.pair_stats()) {
+    if (is_relayed(pair.local, pair.remote)) continue;
+    ++direct;
+    failed += pair.state == std::string_view("failed") ? 1 : 0;
+  }
+  if (direct > 0) {
+    gathering.relay_reason = "no direct path has answered: of " + std::to_string(direct) + " pairs " +
+                             std::to_string(failed) + " failed, the others were still unanswered";
+  } else if (gathering.relay_reason.empty()) {
+    gathering.relay_reason = "no two addresses make a direct pair";
+  }
+}
+
 // What ICE and the layers above it want sent, in their order.
 std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<uint8_t> out) {
   if (farewell) return PollFarewell(out);
   if (progress.is_final()) return std::nullopt;
   if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
   if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
+  auto datagram = PollPeerDatagram(now, out);
+  if (datagram) {
+    PathTraffic& traffic = gathering.traffic.Of(gathering.relays.TransportOf(datagram->local));
+    ++traffic.datagrams_sent;
+    traffic.bytes_sent += datagram->size;
+  }
+  return datagram;
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollPeerDatagram(Timestamp now, std::span<uint8_t> out) {
   if (auto check = agent.PollTransmit(now, out)) {
     progress.HandleFirstCheck(now);
     return Transmit{check->size, check->local, check->remote};

@@ -10,6 +10,7 @@
 #include "ice/agent.h"
 #include "sctp/events.h"
 #include "sctp/metrics.h"
+#include "transport/path_traffic.h"
 #include "transport/peer_events.h"
 #include "transport/relay_set.h"
 namespace jsp::transport {
@@ -50,8 +51,11 @@ const char* RelayProtocolName(const std::optional<turn::ControlTransport>& relay
 // Of relayed paths.
 struct RelayStats {
   std::optional<turn::ControlTransport> selected_relay;  // how the relay of the selected pair is reached; none: direct
-  RelaySet::Metrics relays;                              // of all relayed paths together
-  std::vector<RelayFailure> relay_failures;              // TURN servers that gave no address, and why
+  // Why the selected pair goes over a relay, of whichever side, for people; empty when it does not.
+  std::string relay_reason;
+  PathsTraffic paths;
+  RelaySet::Metrics relays;                  // of all relayed paths together
+  std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, and why
 };
 
 // A snapshot of all layers.

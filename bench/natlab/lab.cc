@@ -70,7 +70,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
   trust_ = tls.trust;
   error_ = tls.error;
   (void)dtls::SeedOpenSslRandomForSimulation(options.seed);
-  const auto sides = netsim::TwoSides::Build(world, options.layout);
+  sides = netsim::TwoSides::Build(world, options.layout);
   server_tcp_ = std::make_unique<netsim::TcpHost>(world, sides.server_host);
   auto server_options = netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword);
   server_options.tls = tls.server;

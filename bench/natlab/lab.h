@@ -70,6 +70,7 @@ class Lab {
   const std::string& error() const { return error_; }
 
   netsim::World world;
+  netsim::TwoSides sides{};
   Timestamp start;
   std::unique_ptr<LabSide> a;
   std::unique_ptr<LabSide> z;

@@ -118,6 +118,13 @@ json::object Layers(const PeerStats& s) {
                                 {"dropped", Sum(s.sctp.dropped)}}}};
 }
 
+json::object ToJson(const transport::PathTraffic& traffic) {
+  return {{"datagrams_sent", traffic.datagrams_sent},
+          {"datagrams_received", traffic.datagrams_received},
+          {"bytes_sent", traffic.bytes_sent},
+          {"bytes_received", traffic.bytes_received}};
+}
+
 json::object SessionJson(const std::string& id, const PeerStats& stats) {
   const auto& t = stats.timings;
   return {{"id", id},
@@ -129,6 +136,11 @@ json::object SessionJson(const std::string& id, const PeerStats& stats) {
                                       {"dtls_connected", MaybeMilliseconds(t.dtls_connected)},
                                       {"sctp_connected", MaybeMilliseconds(t.sctp_connected)}}},
           {"selected_pair", SelectedPair(stats)},
+          {"relay_reason", stats.relay_reason},
+          {"paths", json::object{{"direct", ToJson(stats.paths.direct)},
+                                 {"relay_udp", ToJson(stats.paths.relay_udp)},
+                                 {"relay_tcp", ToJson(stats.paths.relay_tcp)},
+                                 {"relay_tls", ToJson(stats.paths.relay_tls)}}},
           {"layers", Layers(stats)},
           {"channels", Channels(stats)}};
 }
