@@ -13,6 +13,7 @@ namespace {
 
 using boost::system::error_code;
 
+constexpr Duration kBlockedRetry = std::chrono::milliseconds(5);
 constexpr Duration kTimerGain = std::chrono::milliseconds(1);  // the timer is not moved for less
 // Handlers that answer handlers: after so many rounds other work of the executor gets its turn.
 constexpr int kMaxRounds = 8;
@@ -214,7 +215,9 @@ void DriverCore::FlushDirty(Timestamp now) {
 void DriverCore::FlushPeer(Timestamp now, DrivenPeer& driven) {
   const bool finished = TakeOutput(now, driven);
   TakeEvents(now, driven);
-  SetDeadline(driven, driven.peer.NextTimeout());
+  // What is due but held back would be due again at once, and the loop would spin until the connection takes more.
+  const Timestamp next = driven.peer.NextTimeout();
+  SetDeadline(driven, driven.IsRelayBlocked() ? std::max(next, now + kBlockedRetry) : next);
   if (!finished) Touch(driven);
 }
 
