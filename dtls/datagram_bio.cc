@@ -9,8 +9,6 @@
 namespace jsp::dtls {
 namespace {
 
-// Undelivered datagrams: a burst of SCTP's default receive window (128 KiB) while the owner does not poll.
-constexpr DatagramQueue::Limits kInboundLimits{.datagrams = 128, .octets = 192 * 1024};
 // Handshake flights: 16 KiB of certificate in the smallest datagrams, twice, for an owner that polls late.
 constexpr DatagramQueue::Limits kOutboundLimits{.datagrams = 160, .octets = 40 * 1024};
 
@@ -186,6 +184,10 @@ std::span<const uint8_t> DatagramBio::NextRecord() {
     }
     cursor_ = cursor_.subspan(record->bytes.size());
     if (!IsAdmitted(*record)) continue;
+    if (diverted_ != nullptr && record->header.type == ContentType::kApplicationData) {
+      if (!diverted_->Push(record->bytes)) Drop(DropReason::kQueueFull);
+      continue;
+    }
     const bool is_change_cipher_spec = record->header.type == ContentType::kChangeCipherSpec;
     if (!is_change_cipher_spec || IsReadyForChangeCipherSpec()) return record->bytes;
     has_early_change_cipher_spec_ = true;

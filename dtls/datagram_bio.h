@@ -10,6 +10,9 @@
 #include "dtls/session.h"
 namespace jsp::dtls {
 
+// Undelivered datagrams: a burst of SCTP's default receive window (128 KiB) while the owner does not poll.
+inline constexpr DatagramQueue::Limits kInboundLimits{.datagrams = 128, .octets = 192 * 1024};
+
 // What OpenSSL reads from and writes to: a BIO that keeps every datagram whole (a memory BIO would glue a flight
 // together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each. A
 // ChangeCipherSpec that overtakes its flight waits here for its turn, and plaintext records are numbered anew, because
@@ -39,6 +42,9 @@ class DatagramBio {
   void Present(std::span<const uint8_t> datagram);
   void KeepUnread();
   [[nodiscard]] bool Enqueue(std::span<const uint8_t> datagram);
+  // From now on records with application data go there instead of to OpenSSL, whole and still protected, also those
+  // that come before the keys. nullptr: to OpenSSL again.
+  void DivertData(DatagramQueue* queue) { diverted_ = queue; }
   bool has_inbound() const { return !cursor_.empty() || !inbound_.empty(); }
   void DropInbound();
   RecordFilter& filter() { return filter_; }
@@ -77,6 +83,7 @@ class DatagramBio {
   uint64_t plaintext_sequence_number_ = 0;  // of the next record in plaintext that OpenSSL reads
   std::optional<Objection> objection_;
   size_t longest_record_ = 0;
+  DatagramQueue* diverted_ = nullptr;
   std::span<uint8_t> output_;
   size_t output_size_ = 0;
 };

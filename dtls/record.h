@@ -51,6 +51,11 @@ struct Record {
 // RFC 6347 §4.1.1: "Multiple DTLS records may be placed in a single datagram. They are simply encoded consecutively."
 std::optional<Record> ParseRecord(std::span<const uint8_t> datagram);
 
+// RFC 5246 §7.2: an alert's level, and the one description that ends an association in good order.
+inline constexpr uint8_t kWarning = 1;
+inline constexpr uint8_t kFatal = 2;
+inline constexpr uint8_t kCloseNotify = 0;
+
 // RFC 7983 §7: a first octet of 20 to 63 is DTLS.
 constexpr bool IsDtls(std::span<const uint8_t> datagram) {
   return !datagram.empty() && datagram[0] >= 20 && datagram[0] <= 63;

@@ -4,9 +4,6 @@ namespace {
 
 using Verdict = RecordFilter::Verdict;
 
-// RFC 5246 §7.2
-constexpr uint8_t kFatal = 2;
-constexpr uint8_t kCloseNotify = 0;
 // RFC 7905 §2: the shortest protection that we negotiate is a Poly1305 tag; GCM adds a nonce (RFC 5288 §3).
 constexpr size_t kMinProtection = 16;
 

@@ -41,6 +41,7 @@ void Session::Impl::Receive(std::span<const uint8_t> datagram) {
   if (is_ended()) return Drop(DropReason::kAfterClose);
   if (!IsDtls(datagram)) return Drop(DropReason::kNotDtls);
   if (datagram.size() > kMaxReceivedDatagram) return Drop(DropReason::kTooLarge);
+  if (records.layer) return ReceiveRecords(datagram);
   const bool is_idle = std::holds_alternative<Idle>(state);
   // Data waits for PollPlaintext: one copy here costs less than to enter OpenSSL twice.
   const bool is_data =
@@ -92,6 +93,7 @@ void Session::Impl::EndAfterError(int result) {
 }
 
 std::optional<size_t> Session::Impl::ReadPlaintext(std::span<uint8_t> out) {
+  if (records.layer) return ReadRecord(out);
   while (is_connected() && (is_plaintext_ready || bio.has_inbound())) {
     std::span<uint8_t> target = out;
     // Read in part, a record would look like two.
@@ -129,6 +131,7 @@ Expected<size_t, SealError> Session::Impl::Seal(std::span<const uint8_t> plainte
     NotifyAndFail(FailureReason::kProtocolError, "the record sequence numbers are used up");
     return Unexpected(SealError::kClosed);
   }
+  if (records.may_seal) return SealRecord(plaintext, out);
   bio.LendOutput(out);
   const int result = Call([&](SSL* s) { return SSL_write(s, plaintext.data(), static_cast<int>(plaintext.size())); });
   const size_t size = bio.TakeOutput();
@@ -142,6 +145,7 @@ Expected<size_t, SealError> Session::Impl::Seal(std::span<const uint8_t> plainte
 }
 
 void Session::Impl::SendCloseNotify() {
+  if (records.may_seal) return SendAlert(kWarning, kCloseNotify);
   Call([](SSL* s) { return SSL_shutdown(s); });
 }
 
@@ -162,6 +166,10 @@ void Session::Impl::End() {
   retransmit_at = Timestamp::Never();
   is_plaintext_ready = false;
   bio.DropInbound();
+  records.received.Release();
+  records.early.Release();
+  records.layer.reset();
+  records.may_seal = false;
   ssl.reset();
 }
 

@@ -32,7 +32,10 @@ struct Options {
   // RFC 9147 §5.8.2 recommends 400 ms to real-time protocols; doubles at each retransmission, up to 3 s.
   Duration initial_retransmission_timeout = std::chrono::milliseconds(400);
   // Records that may be sealed before the session ends: the 48-bit sequence number must not wrap (RFC 6347 §4.1).
-  uint64_t max_records = (uint64_t{1} << 48) - (uint64_t{1} << 16);
+  uint64_t max_records = (uint64_t{1} << 48) - (uint64_t{1} << 17);
+  // After the handshake records are protected by dtls::RecordLayer and not by SSL_write and SSL_read, which cost more;
+  // docs/dtls.md#records. With a suite or a version that it does not know, OpenSSL goes on.
+  bool own_record_layer = false;
   bool collect_keylog = false;  // NSS key log lines in TakeKeyLog(), for captures
 };
 
@@ -60,7 +63,9 @@ enum class DropReason : uint8_t {
   kOldEpoch,     // plaintext record after the handshake
   kBeforeStart,  // more datagrams before Start() than are kept
   kAfterClose,
-  kQueueFull,  // received faster than PollPlaintext(), or sent faster than PollTransmit(), was called
+  kReplayed,      // received before, or too late to know (RFC 6347 §4.1.2.6); OpenSSL does not say so
+  kNotAuthentic,  // RFC 6347 §4.1.2.7; OpenSSL does not say so
+  kQueueFull,     // received faster than PollPlaintext(), or sent faster than PollTransmit(), was called
   kCount
 };
 struct Metrics {

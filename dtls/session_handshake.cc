@@ -33,6 +33,7 @@ Session::Impl::Impl(const Options& given, Timestamp now)
   if (!options.remote_fingerprints.empty()) record.remote_fingerprints = options.remote_fingerprints;
   record.initial_timeout = std::max(options.initial_retransmission_timeout, Duration(std::chrono::milliseconds(1)));
   record.collect_keylog = options.collect_keylog;
+  if (options.own_record_layer) bio.DivertData(&records.received);
   CreateSsl();
 }
 
@@ -127,10 +128,12 @@ void Session::Impl::CompleteHandshake() {
   const Timestamp deadline = std::get<Handshaking>(state).deadline;
   bio.filter().HandshakeFinished();
   (void)bio.TakeObjection();
+  StartOwnRecords();
   state = Unverified{deadline};
   UpdateTimer();
   VerifyPeer(deadline);
   if (!is_ended()) PullPlaintext();
+  if (!is_ended()) HandleAlertsInFront();
 }
 
 // RFC 8842 §5.2: the handshake may finish before the answer brings the fingerprint; nothing is delivered until then.

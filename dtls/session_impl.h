@@ -14,11 +14,12 @@
 #include "dtls/context.h"
 #include "dtls/datagram_bio.h"
 #include "dtls/openssl_ptr.h"
+#include "dtls/record_layer.h"
 #include "dtls/session.h"
 namespace jsp::dtls {
 
 // The inside of a Session, which is its only user. session_handshake.cc has the way to Connected and the timers,
-// session.cc has the data and the end.
+// session_records.cc the records that are ours, session.cc those that are OpenSSL's, and the end.
 struct Session::Impl {
   // Something unauthenticated that ends the handshake unless the handshake goes on.
   struct Suspicion {
@@ -41,6 +42,14 @@ struct Session::Impl {
   struct Connected {};
   struct Ended {};
   using State = std::variant<Idle, Handshaking, Unverified, Connected, Ended>;
+
+  // Application data and alerts with the layer of ours.
+  struct Records {
+    DatagramQueue received{kInboundLimits};  // one record each, still protected
+    DatagramQueue early{kInboundLimits};     // plaintexts of records that came before the handshake was complete
+    std::optional<RecordLayer> layer;        // from the end of the handshake on, unless OpenSSL goes on
+    bool may_seal = false;                   // the peer has our Finished
+  };
 
   Impl(const Options& given, Timestamp now);
 
@@ -68,6 +77,17 @@ struct Session::Impl {
   void Retransmit();
   void HandleTimeout();
   Timestamp NextTimeout() const;
+  void StartOwnRecords();
+  void OpenEarlyRecords();
+  void ReceiveRecords(std::span<const uint8_t> datagram);
+  void GiveToOpenSsl(std::span<const uint8_t> bytes);
+  void HandleAlertsInFront();
+  void HandleAlert(std::span<const uint8_t> alert);
+  std::optional<size_t> OpenFront(std::span<uint8_t> out);
+  std::optional<size_t> TakeEarly(std::span<uint8_t> out);
+  std::optional<size_t> ReadRecord(std::span<uint8_t> out);
+  Expected<size_t, SealError> SealRecord(std::span<const uint8_t> plaintext, std::span<uint8_t> out);
+  void SendAlert(uint8_t level, uint8_t description);
   Expected<size_t, SealError> Seal(std::span<const uint8_t> plaintext, std::span<uint8_t> out);
   void NotifyAndFail(FailureReason reason, std::string detail);
   void SendCloseNotify();
@@ -85,6 +105,7 @@ struct Session::Impl {
   Options options;
   HandshakeRecord record;
   Metrics metrics;
+  Records records;
   DatagramBio bio;
   SslPtr ssl;
   State state = Idle{};

@@ -29,6 +29,7 @@ std::shared_ptr<const Certificate> CertificateZ() {
 Options OptionsA() {
   Options options;
   options.role = Role::kClient;
+  options.own_record_layer = true;
   options.certificate = CertificateA();
   options.remote_fingerprints = {CertificateZ()->fingerprint()};
   return options;
@@ -37,6 +38,7 @@ Options OptionsA() {
 Options OptionsZ() {
   Options options;
   options.role = Role::kServer;
+  options.own_record_layer = true;
   options.certificate = CertificateZ();
   options.remote_fingerprints = {CertificateA()->fingerprint()};
   return options;

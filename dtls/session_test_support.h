@@ -23,7 +23,8 @@ using Bytes = std::vector<uint8_t>;
 std::shared_ptr<const Certificate> CertificateA();
 std::shared_ptr<const Certificate> CertificateZ();
 
-// Options of a (the client) and of z (the server), who know each other's fingerprints.
+// Options of a (the client) and of z (the server), who know each other's fingerprints. Records are those of
+// RecordLayer.
 Options OptionsA();
 Options OptionsZ();
 
