@@ -117,7 +117,7 @@ void HandlePathChange(Context& context, const PathProperties& path) {
   Tcb* tcb = context.tcb();
   if (tcb == nullptr || !IsHeartbeatState(context.state)) return;
   StartPathMtu(context, *tcb);
-  tcb->sender.ResetCongestion();
+  tcb->sender.ResetPath(context.now);
   tcb->ecn.path = EcnState::Path::kUntried;
 }
 

@@ -217,5 +217,16 @@ TEST(RtoEstimatorTest, DoublesOnT3ExpiryUpToRtoMax) {  // RFC 9260 §6.3.3 E2
   EXPECT_EQ(rto.rto(), 900ms);
 }
 
+TEST(RtoEstimatorTest, ABackOffIsUndoneToWhatWasMeasured) {
+  RtoEstimator rto(Limits());
+  rto.BackOff();
+  rto.UndoBackOff();
+  EXPECT_EQ(rto.rto(), 500ms);
+  rto.Measure(300ms);
+  rto.BackOff();
+  rto.UndoBackOff();
+  EXPECT_EQ(rto.rto(), 900ms);
+}
+
 }  // namespace
 }  // namespace jsp::sctp

@@ -134,7 +134,7 @@ TEST(QueueLimitTest, AnotherPathBeginsWithoutALimit) {  // RFC 8261 §6.1
   Bottleneck path((Options()));
   path.RunFor(3s);
   ASSERT_TRUE(path.IsLimited());
-  path.sender.queue.ResetCongestion();
+  path.sender.queue.ResetPath(path.sender.now);
   EXPECT_FALSE(path.IsLimited());
 }
 

@@ -83,7 +83,7 @@ void RetransmissionQueue::SetPacketSize(size_t packet, size_t large) {
   if (pace_.limiter) pace_.limiter->SetPmdcs(limits_.max_chunk);
 }
 
-void RetransmissionQueue::ResetCongestion() {
+void RetransmissionQueue::ResetPath(Timestamp now) {
   congestion_ = CongestionControl(limits_.algorithm, {.pmdcs = limits_.max_chunk,
                                                       .initial_cwnd = limits_.initial_packets * limits_.max_chunk,
                                                       .initial_ssthresh = peer_.a_rwnd});
@@ -91,6 +91,8 @@ void RetransmissionQueue::ResetCongestion() {
   spurious_.Close();
   pace_.pacer.Reset();
   if (pace_.limiter) pace_.limiter.emplace(limits_.max_chunk);
+  rto_.UndoBackOff();
+  if (t3_.at != Timestamp::Never()) t3_.at = std::min(t3_.at, now + rto_.rto());
   PublishMetrics();
 }
 

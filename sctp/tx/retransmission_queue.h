@@ -75,8 +75,9 @@ class RetransmissionQueue {
   void SetPacketSize(size_t packet, size_t large);
   // The application gives up the message that is open on `stream` (RFC 3758 §3.5 A). Only with Reliability::kPartial.
   void AbandonOpenMessage(Timestamp now, StreamId stream);
-  // RFC 8261 §6.1: another path, of which nothing is known.
-  void ResetCongestion();
+  // RFC 8261 §6.1: another path, of which nothing is known: window and pacing begin anew, and what the silence of the
+  // old one added to the timeout is undone.
+  void ResetPath(Timestamp now);
   // A round trip that the handshake or a HEARTBEAT measured (RFC 9260 §8.3).
   void MeasureRoundTrip(Duration rtt);
 

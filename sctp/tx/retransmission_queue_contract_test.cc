@@ -285,6 +285,21 @@ TEST(RetransmissionQueueContractTest, ExpiriesBackOff) {
   }
 }
 
+// RFC 8261 §6.1: what a dead path cost is not waited for on the next one.
+TEST(RetransmissionQueueContractTest, AnotherPathUndoesTheBackOff) {
+  Sender sender;
+  sender.Queue(0, 1);
+  sender.Poll(0);
+  for (const int64_t now : {500, 1500, 3500}) {
+    sender->HandleTimeout(At(now));
+    sender.Poll(now);
+  }
+  ASSERT_EQ(sender->NextTimeout(), At(7500));
+  sender->ResetPath(At(3600));
+  EXPECT_EQ(sender->NextTimeout(), At(4100));
+  EXPECT_EQ(sender->rto(), milliseconds(500));
+}
+
 // RFC 9260 §6.3.1 C5, Karn: an acknowledgement of what was sent twice measures nothing.
 TEST(RetransmissionQueueContractTest, ARetransmittedChunkIsNotTimed) {
   Sender sender;

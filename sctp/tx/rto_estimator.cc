@@ -25,10 +25,11 @@ void RtoEstimator::Measure(Duration rtt) {
   }
   // RFC 9260 §6.3.1 G1.
   rttvar_ = std::max(rttvar_, kGranularity);
-  Set(*srtt_ + 4 * rttvar_);
+  UndoBackOff();
 }
 
 void RtoEstimator::BackOff() { Set(rto_ * 2); }
+void RtoEstimator::UndoBackOff() { Set(srtt_ ? *srtt_ + 4 * rttvar_ : limits_.initial); }
 
 // RFC 9260 §6.3.1 C6, C7.
 void RtoEstimator::Set(Duration rto) { rto_ = std::clamp(rto, limits_.min, limits_.max); }

@@ -18,6 +18,8 @@ class RtoEstimator {
   void Measure(Duration rtt);
   // RFC 9260 §6.3.3 E2.
   void BackOff();
+  // To what was measured, or the initial value (RFC 9260 §6.3.1 C1).
+  void UndoBackOff();
 
   Duration rto() const { return rto_; }
   // Zero before the first measurement.
