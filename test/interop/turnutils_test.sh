@@ -36,7 +36,7 @@ fi
 "$jsp" turn-server "${listens[@]}" --cert "$scratch/cert.pem" --key "$scratch/key.pem" --realm r --user u:p "${relays[@]}" \
   --legacy-channels --tcp-relays --mobility --stranger-rate 0 --alternate-address 127.0.0.2 >"$scratch/server" 2>&1 &
 servers+=($!)
-until grep -q 'listening on tls' "$scratch/server"; do
+until grep -qs 'listening on tls' "$scratch/server"; do
   [[ $SECONDS -lt 30 ]] || fail "jsp turn-server does not listen"
 done
 port_of() { sed -n "s/^listening on $1:\/\/127.0.0.1:\([0-9]*\).*/\1/p" "$scratch/server" | head -1; }
@@ -68,9 +68,9 @@ uclient "TCP in indications" "$tcp" "${few[@]}" -y -c -t -s
 uclient "TLS between clients" "$tls" "${few[@]}" -y -c -t -S
 uclient "TLS that is verified" "$tls" "${few[@]}" -y -c -t -S -E "$scratch/cert.pem"
 uclient "TCP relays" "$tcp" "${few[@]}" -T
+# Not -Z: coturn 4.6 has ADDITIONAL-ADDRESS-FAMILY as 0x8032, where RFC 8656 §18 has 0x8000, beside EVEN-PORT at that.
 if "$has_v6"; then
   uclient "IPv6 relays" "$udp" "${few[@]}" -y -c -x
-  uclient "relays of both families" "$udp" "${few[@]}" -y -Z
 fi
 
 said="$(timeout 30 turnutils_stunclient -p "$udp" 127.0.0.1 2>&1)" || fail "no answer to Binding: $said"
