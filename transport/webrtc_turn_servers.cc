@@ -5,15 +5,8 @@
 #include "stun/opaque_string.h"
 #include "stun/uri.h"
 #include "transport/asio/resolver.h"
+#include "turn/client_options.h"
 namespace jsp {
-namespace {
-
-turn::ControlTransport TransportOf(const stun::Uri& uri) {
-  if (uri.IsSecure()) return turn::ControlTransport::kTls;
-  return uri.transport == stun::UriTransport::kTcp ? turn::ControlTransport::kTcp : turn::ControlTransport::kUdp;
-}
-
-}  // namespace
 
 void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std::vector<TurnServer>& servers,
                         Duration deadline, std::function<void(std::vector<transport::RelayServer>)> done) {
@@ -24,13 +17,11 @@ void ResolveTurnServers(const boost::asio::any_io_executor& executor, const std:
       const auto uri = stun::ParseUri(url);
       const auto username = stun::PrepareOpaqueString(server.username);
       const auto password = stun::PrepareOpaqueString(server.credential);
-      if (!uri || !username || !password) continue;  // WebRtcConfig::Validate says which and why
+      const auto control = uri ? turn::ControlTransportOf(*uri) : std::nullopt;
+      if (!control || !username || !password) continue;  // WebRtcConfig::Validate says which and why
       uris.push_back(*uri);
-      relays.push_back({.transport = TransportOf(*uri),
-                        .host = uri->host,
-                        .username = *username,
-                        .password = *password,
-                        .tls = server.tls});
+      relays.push_back(
+          {.transport = *control, .host = uri->host, .username = *username, .password = *password, .tls = server.tls});
     }
   }
   transport::io::ResolveEach(executor, uris, {.deadline = deadline},

@@ -196,7 +196,7 @@ class Client {
 
   // client_responses.cc
   void HandleResponse(const SocketAddress& local, const stun::MessageView& response);
-  bool IsAuthentic(Transaction& transaction, const stun::MessageView& response);
+  bool IsAuthentic(Transaction& transaction, const stun::MessageView& response, uint16_t code);
   bool HandleChallenge(Transaction& transaction, const stun::MessageView& response, uint16_t code);
   void HandleSuccess(const Transaction& transaction, const stun::MessageView& response);
   void HandleError(const Transaction& transaction, const stun::MessageView& response, uint16_t code);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 
 #include "turn/client.h"
 #include "turn/testing/scripted_server.h"
@@ -45,6 +46,17 @@ TEST(ClientAllocateTest, AllocatesAfterOneChallenge) {  // RFC 8656 §7.1, RFC 8
   EXPECT_EQ(allocated.mapped.ToString(), "203.0.113.9:1234");
   EXPECT_EQ(allocated.lifetime, 600s);
   EXPECT_FALSE(allocated.relayed_v6);
+}
+
+TEST(ClientOptionsTest, TlsIsForTurnsAndForNothingElse) {  // RFC 8656 §4.1
+  const auto transport = [](std::string_view uri) { return ControlTransportOf(*stun::ParseUri(uri)); };
+  EXPECT_EQ(transport("turns:example.org"), ControlTransport::kTls);
+  EXPECT_EQ(transport("turns:example.org?transport=tcp"), ControlTransport::kTls);
+  EXPECT_EQ(transport("turn:example.org?transport=tcp"), ControlTransport::kTcp);
+  EXPECT_EQ(transport("turn:example.org:5349?transport=tcp"), ControlTransport::kTcp);  // whatever the port suggests
+  EXPECT_EQ(transport("turn:example.org"), ControlTransport::kUdp);
+  EXPECT_EQ(transport("turns:example.org?transport=udp"), std::nullopt);  // DTLS; never cleartext instead
+  EXPECT_EQ(transport("stuns:example.org"), std::nullopt);
 }
 
 TEST(ClientAllocateTest, AnEarlierChallengeSavesTheRoundTrip) {  // RFC 8489 §9.2.3.2
@@ -368,6 +380,26 @@ TEST(ClientAllocateTest, OverAStreamAForgedAnswerEndsTheTransaction) {  // RFC 8
   ScriptedServer s(options);
   s.Succeed(Authenticated(s), kUsual, Integrity::kWrong);
   EXPECT_EQ(s.Expect<event::AllocationFailed>().reason, AllocationFailure::kIntegrity);
+}
+
+TEST(ClientAllocateTest, A400WithoutIntegrityIsAsIfItHadNotCome) {  // RFC 8489 §9.2.5
+  for (const auto transport : {ControlTransport::kUdp, ControlTransport::kTcp}) {
+    auto options = ScriptedServer::DefaultOptions();
+    options.transport = transport;
+    ScriptedServer s(options);
+    auto request = Authenticated(s);
+    s.Refuse(request, 400, {}, Integrity::kNone);
+    EXPECT_EQ(s.client.dropped(ClientDrop::kBadIntegrity), 1u);
+    EXPECT_FALSE(s.client.PollEvent());
+    s.Succeed(request, kUsual);  // what the server did say
+    s.Expect<event::Allocated>();
+
+    ScriptedServer silent(options);
+    request = Authenticated(silent);
+    silent.Refuse(request, 400, {}, Integrity::kNone);
+    EXPECT_EQ(silent.Run(41s).size(), IsStream(transport) ? 0u : 6u);  // "retransmits, if applicable, will continue"
+    EXPECT_EQ(silent.Expect<event::AllocationFailed>().reason, AllocationFailure::kTimeout);
+  }
 }
 
 TEST(ClientAllocateTest, T11_ARelayedAddressThatCannotBeOneIsDeleted) {  // RFC 8656 §7.3

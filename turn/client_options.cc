@@ -3,6 +3,15 @@
 #include "stun/text_attribute.h"
 namespace jsp::turn {
 
+std::optional<ControlTransport> ControlTransportOf(const stun::Uri& uri) {
+  if (!uri.IsTurn()) return std::nullopt;
+  const bool is_tcp = uri.transport == stun::UriTransport::kTcp;
+  // RFC 8656 §4.1: the turns scheme "MUST be used when TURN is run over TLS-over-TCP or in DTLS-over-UDP", turn
+  // "otherwise".
+  if (uri.IsSecure()) return is_tcp ? std::optional(ControlTransport::kTls) : std::nullopt;
+  return is_tcp ? ControlTransport::kTcp : ControlTransport::kUdp;
+}
+
 std::optional<OptionsError> Validate(const ClientOptions& options) {
   const bool has_username = !options.credentials.username.empty();
   if (has_username && !stun::MaySendText(stun::AttributeType::kUsername, options.credentials.username)) {

@@ -7,6 +7,7 @@
 #include "base/socket_address.h"
 #include "stun/long_term_client.h"
 #include "stun/retransmit_schedule.h"
+#include "stun/uri.h"
 #include "turn/attributes.h"
 #include "turn/types.h"
 namespace jsp::turn {
@@ -65,6 +66,10 @@ struct ClientOptions {
   std::string software{};                // SOFTWARE in Allocate and Refresh; empty: none
   ClientLimits limits{};
 };
+
+// How the server of a URI is reached: TLS for turns and for nothing else (RFC 8656 §4.1). nullopt: no TURN URI, or TURN
+// over DTLS, which is not offered.
+std::optional<ControlTransport> ControlTransportOf(const stun::Uri& uri);
 
 // What is wrong with a set of options; RFC 8656 §7.1 and RFC 6062 §4.1 exclude some combinations.
 enum class OptionsError : uint8_t {

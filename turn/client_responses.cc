@@ -51,7 +51,7 @@ void Client::HandleResponse(const SocketAddress& local, const stun::MessageView&
     const bool challenge = code == error_code::kUnauthenticated || code == error_code::kStaleNonce;
     if (challenge && HandleChallenge(*found, response, code)) return;
   }
-  if (!IsAuthentic(*found, response)) return;
+  if (!IsAuthentic(*found, response, code)) return;
   const Transaction transaction = *found;
   transactions_.Remove(transaction.id);
   if (code == 0) {
@@ -63,11 +63,15 @@ void Client::HandleResponse(const SocketAddress& local, const stun::MessageView&
 
 // RFC 8489 §9.2.5. A request without credentials has an answer without integrity; 401 and 438 have none either, which
 // HandleChallenge has acted upon.
-bool Client::IsAuthentic(Transaction& transaction, const stun::MessageView& response) {
+bool Client::IsAuthentic(Transaction& transaction, const stun::MessageView& response, uint16_t code) {
   if (transaction.generation == 0) return true;
   const IntegrityStatus status = credentials_.Verify(response);
   if (status == IntegrityStatus::kValid) return true;
   Drop(ClientDrop::kBadIntegrity);
+  // RFC 8489 §9.2.5: a 400 without integrity "MUST be discarded, as if it were never received", over a stream too.
+  const bool is_signed =
+      response.Has(AttributeType::kMessageIntegrity) || response.Has(AttributeType::kMessageIntegritySha256);
+  if (code == error_code::kBadRequest && !is_signed) return false;
   transaction.bad_integrity = true;
   if (!IsStream(options_.transport)) return false;
   // "If the request was sent over a reliable transport, the response MUST be discarded, and the layer MUST immediately
