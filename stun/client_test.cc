@@ -7,9 +7,11 @@
 #include <set>
 #include <vector>
 
+#include "stun/change_request.h"
 #include "stun/error_code.h"
 #include "stun/message_builder.h"
 #include "stun/server.h"
+#include "stun/text_attribute.h"
 namespace jsp::stun {
 namespace {
 
@@ -375,6 +377,22 @@ TEST_F(ClientTest, NamesItsSoftwareWhenAsked) {  // RFC 8489 §6.1, §16.1.2
   Client too_long({.software = std::string(200, 'x')}, rng_);
   ASSERT_TRUE(too_long.StartBinding(At(0), kLocal, kServer));
   EXPECT_EQ(too_long.PollTransmit(At(0), out)->size, kHeaderSize);
+}
+
+TEST_F(ClientTest, ItsLargestRequestIsBelowTheMtuThatIpv4Promises) {  // RFC 8489 §6.1: 576 octets with their IP header
+  std::string longest;
+  for (size_t i = 0; i < kMaxSentCharacters; ++i) longest += "\U0001F9ED";  // four octets each
+  Client named({.software = longest}, rng_);
+  BehaviorRequest all{.change = kChangeIp | kChangePort, .answer_from = kServer};
+  all.response_port = 40001;
+  ASSERT_TRUE(named.StartBinding(At(0), kLocal, kServer, all));
+  std::array<uint8_t, 1500> out;
+  const auto transmit = named.PollTransmit(At(0), out);
+  ASSERT_TRUE(transmit);
+  const auto view = MessageView::Parse(std::span(out).first(transmit->size));
+  EXPECT_EQ(view->FindText(AttributeType::kSoftware), longest);
+  EXPECT_TRUE(view->Has(AttributeType::kResponsePort));
+  EXPECT_LE(transmit->size, 576u - 20 - 8);
 }
 
 TEST_F(ClientTest, IsMovableInTheMiddleOfARequest) {

@@ -172,5 +172,20 @@ TEST_F(LongTermClientTest, T9_LongTextsAreEchoedAsTheyCame) {  // RFC 8489 §14.
   EXPECT_EQ(Request().FindText(AttributeType::kNonce)->size(), 127u);
 }
 
+TEST_F(LongTermClientTest, LongCredentialsFitTheSmallestMtuAndUsualOnesThatOfIpv4) {  // RFC 8489 §6.1
+  constexpr size_t kRest = 200;  // what a TURN request adds: REQUESTED-TRANSPORT, SOFTWARE, FINGERPRINT and the like
+  const auto size = [&](size_t username, size_t realm, size_t nonce) {
+    client_ = LongTermClient(std::string(username, 'u'), "pass", AlgorithmChoice::kSha256IfOffered);
+    request_generation_ = 0;
+    const Parts parts{std::string(realm, 'r'), kPromising + std::string(nonce - kPromising.size(), 'n'), kMd5Then256};
+    EXPECT_EQ(Challenge(parts), ChallengeVerdict::kRetry);
+    const auto request = Request();
+    EXPECT_TRUE(request.Has(AttributeType::kMessageIntegritySha256));
+    return request.datagram().size();
+  };
+  EXPECT_LE(size(508, 127, 127) + kRest, 1280u - 40 - 8);
+  EXPECT_LE(size(64, 64, 64) + kRest, 576u - 20 - 8);
+}
+
 }  // namespace
 }  // namespace jsp::stun

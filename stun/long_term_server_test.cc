@@ -117,6 +117,18 @@ TEST_F(LongTermServerTest, AClientThatIgnoresTheOfferIsMd5) {  // RFC 8489 §9.2
   EXPECT_EQ(key->kind(), IntegrityKind::kSha1);  // and so is the response
 }
 
+TEST_F(LongTermServerTest, ItsNoncePromisesWhatItOffers) {  // RFC 8489 §9.2.4, §18.1
+  for (const SecurityFeatures features : {SecurityFeatures{false, false}, SecurityFeatures{true, false},
+                                          SecurityFeatures{false, true}, SecurityFeatures{true, true}}) {
+    std::array<uint8_t, 500> out;
+    MessageBuilder b(out, {Method::kAllocate, MessageClass::kErrorResponse}, {});
+    Make(features).AddChallenge(now_, kClient, b);
+    const auto challenge = *MessageView::Parse(b.Finish());
+    EXPECT_EQ(challenge.Has(AttributeType::kPasswordAlgorithms), features.password_algorithms);
+    EXPECT_EQ(ParseNonceCookie(*challenge.FindText(AttributeType::kNonce)), features);
+  }
+}
+
 TEST_F(LongTermServerTest, AWrongPasswordIs401EvenWithAStaleNonce) {  // RFC 8489 §9.2.4: in this order
   const auto server = Make();
   client_ = LongTermClient("user", "guess", AlgorithmChoice::kSha256IfOffered);

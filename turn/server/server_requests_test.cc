@@ -3,8 +3,10 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "stun/error_code.h"
 #include "turn/server/testing/test_server.h"
 namespace jsp::turn {
 namespace {
@@ -288,6 +290,39 @@ TEST_F(ServerRequestsTest, EveryAnswerToAUserIsAuthentic) {  // RFC 8489 §9.2.4
                                client_.Ask(Method::kCreatePermission), client_.Ask(Method::kChannelBind, peer)}) {
     EXPECT_EQ(client_.credentials.Verify(response.view()), stun::IntegrityStatus::kValid);
   }
+}
+
+TEST_F(ServerRequestsTest, EveryErrorSaysItsCodeAndNoOtherReason) {  // RFC 8489 §6.3.1.1, §14.8
+  const auto expect = [](const TestServer::Message& message, uint16_t code, std::string_view reason) {
+    EXPECT_EQ(message.view().message_class(), stun::MessageClass::kErrorResponse);
+    const auto error = message.view().FindError();
+    ASSERT_TRUE(error) << code;
+    EXPECT_EQ(error->code, code);
+    EXPECT_EQ(error->reason, reason);
+  };
+  expect(*client_.Exchange(client_.Build(Method::kAllocate)), 401, "");  // strangers get no phrase: S8
+  expect(client_.Ask(Method::kRefresh), 437, stun::ReasonPhrase(437));
+  client_.Allocate();
+  expect(client_.Ask(Method::kChannelBind), 400, stun::ReasonPhrase(400));
+  const auto unknown = [](MessageBuilder& b) { b.AddFlag(static_cast<AttributeType>(0x7000)); };
+  expect(client_.Ask(Method::kRefresh, unknown), 420, "");
+  const auto late = client_.Build(Method::kRefresh);
+  s_.Advance(1h);
+  expect(*client_.Exchange(late), 438, "");
+}
+
+TEST_F(ServerRequestsTest, AnUnknownUserIsChallengedAgain) {  // RFC 8489 §9.2.4
+  TestClient nobody(s_, "203.0.113.9:4002", TestServer::kUdp, "nobody", "pass");
+  const auto response = nobody.Ask(Method::kAllocate, [](MessageBuilder& b) { Add(b, RequestedTransport{}); });
+  ASSERT_TRUE(nobody.credentials.has_challenge());  // the request that this answers had a good nonce
+  EXPECT_EQ(response.code(), 401);
+  const auto view = response.view();
+  EXPECT_EQ(view.FindText(AttributeType::kRealm), "example.org");
+  EXPECT_TRUE(view.Has(AttributeType::kNonce));
+  EXPECT_TRUE(view.Has(AttributeType::kPasswordAlgorithms));
+  EXPECT_FALSE(view.Has(AttributeType::kUsername));
+  EXPECT_FALSE(view.Has(AttributeType::kUserhash));
+  EXPECT_EQ(s_.server.allocations(), 0u);
 }
 
 TEST_F(ServerRequestsTest, AnswersWithAFingerprintWhoSendsOne) {
