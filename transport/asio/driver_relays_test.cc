@@ -33,10 +33,8 @@ class TestRelay final : public RelayConnection {
   ~TestRelay() override { *gone_ = true; }
   void Send(SendBatch& batch, const Peer::Transmit& transmit) override { batch.Append(*socket_, transmit); }
   void HandleFlushed() override {}
-  bool is_blocked() const override { return blocked; }
+  bool is_blocked() const override { return false; }
   void Close() override { socket_->socket().close(); }
-
-  bool blocked = false;
 
  private:
   std::unique_ptr<UdpSocket> socket_;
@@ -47,14 +45,8 @@ class DriverRelaysTest : public ::testing::Test {
  protected:
   DriverRelaysTest()
       : core_(std::make_shared<DriverCore>(io_.get_executor(), testing::LoopbackOptions(), OpenMux())),
-        server_(io_, {boost::asio::ip::address_v4::loopback(), 0}),
-        driven_(std::make_shared<DrivenPeer>(OptionsWithServer(), core_->rng, Now(), observer_)) {}
-
-  PeerOptions OptionsWithServer() const {
-    PeerOptions options = testing::TestPeerOptions();
-    options.stun_servers = {FromEndpoint(server_.local_endpoint())};
-    return options;
-  }
+        driven_(std::make_shared<DrivenPeer>(testing::TestPeerOptions(), core_->rng, Now(), observer_)),
+        server_(io_, {boost::asio::ip::address_v4::loopback(), 0}) {}
 
   std::unique_ptr<UdpMux> OpenMux() {
     const std::array<LocalAddress, 1> loopback{{{.address = SocketAddress{IpAddress::V4(127, 0, 0, 1), 0}}}};
@@ -84,8 +76,8 @@ class DriverRelaysTest : public ::testing::Test {
   boost::asio::io_context io_;
   Silent observer_;
   std::shared_ptr<DriverCore> core_;
-  udp::socket server_;
   std::shared_ptr<DrivenPeer> driven_;
+  udp::socket server_;
 };
 
 // A relay that fails in the flush in which it sends: what is batched for its socket leaves before the socket goes.
@@ -99,25 +91,6 @@ TEST_F(DriverRelaysTest, ARelayThatFailsWhileItSendsLeavesNothingInTheBatch) {
   EXPECT_EQ(Heard(), kLastWords);
   core_->batch.Send();  // the end of the flush: of a batch that pointed at the socket
   EXPECT_EQ(Heard(), "");
-}
-
-// What is due while a connection takes nothing must not be due again at once.
-TEST_F(DriverRelaysTest, ABlockedRelayDoesNotSpinTheLoop) {
-  bool gone = false;
-  AddRelay(RelayId(1), gone);
-  auto& relay = static_cast<TestRelay&>(*driven_->relays.front());
-  relay.blocked = true;
-  const Timestamp now = Now();
-  driven_->peer.AddLocalAddress(now, core_->mux->local_addresses().front());
-  ASSERT_LE(driven_->peer.NextTimeout(), now);  // a request to the server
-  core_->Touch(*driven_);
-  io_.poll();
-  EXPECT_GT(driven_->deadline, now);
-  EXPECT_EQ(Heard(), "");
-  relay.blocked = false;
-  core_->Touch(*driven_);
-  io_.poll();
-  EXPECT_NE(Heard(), "");
 }
 
 TEST_F(DriverRelaysTest, TheOtherRelaysOfThePeerStay) {
