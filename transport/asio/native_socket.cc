@@ -1,13 +1,13 @@
 #include "transport/asio/native_socket.h"
 
 #if defined(__linux__)
+#include <linux/errqueue.h>
 #include <netinet/udp.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <span>
-
 namespace jsp::transport::io {
 
 SocketAddress FromNative(const NativeAddress& native) {
@@ -86,6 +86,18 @@ void AddEcn(msghdr& header, const SocketAddress& remote, EcnMark ecn) {
   control->cmsg_len = CMSG_LEN(sizeof(field));
   std::memcpy(CMSG_DATA(control), &field, sizeof(field));
   header.msg_controllen += CMSG_SPACE(sizeof(field));
+}
+
+std::optional<sock_extended_err> FindExtendedError(msghdr& header) {
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+    const bool is_v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
+    const bool is_v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
+    if (!is_v4 && !is_v6) continue;
+    sock_extended_err error;
+    std::memcpy(&error, CMSG_DATA(c), sizeof(error));
+    return error;
+  }
+  return std::nullopt;
 }
 
 }  // namespace jsp::transport::io

@@ -6,9 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/ecn_mark.h"
 #include "base/socket_address.h"
+
+struct sock_extended_err;  // of <linux/errqueue.h>, for who reads it
 namespace jsp::transport::io {
 
 // An address of either family, as the kernel takes it.
@@ -38,6 +41,8 @@ EcnMark EcnOf(msghdr& header);
 constexpr size_t kEcnControlSize = CMSG_SPACE(sizeof(int));
 // What is sent to `remote` carries it. `header`'s control buffer has kEcnControlSize octets behind what it holds.
 void AddEcn(msghdr& header, const SocketAddress& remote, EcnMark ecn);
+// What the error queue says of a datagram (IP_RECVERR).
+std::optional<sock_extended_err> FindExtendedError(msghdr& header);
 
 }  // namespace jsp::transport::io
 #endif

@@ -68,22 +68,6 @@ void TrainSocket::AllowFragments() {
                   is_v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT);
 }
 
-namespace {
-
-std::optional<sock_extended_err> FindExtendedError(msghdr& header) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    const bool is_v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
-    const bool is_v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
-    if (!is_v4 && !is_v6) continue;
-    sock_extended_err error;
-    std::memcpy(&error, CMSG_DATA(c), sizeof(error));
-    return error;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::optional<TrainSocket::NetworkError> TrainSocket::ReceiveError() {
   while (true) {
     NativeAddress address;

@@ -197,22 +197,6 @@ size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const Outgoi
   return sent;
 }
 
-namespace {
-
-std::optional<sock_extended_err> FindExtendedError(msghdr& header) {
-  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-    const bool is_v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR;
-    const bool is_v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR;
-    if (!is_v4 && !is_v6) continue;
-    sock_extended_err error;
-    std::memcpy(&error, CMSG_DATA(c), sizeof(error));
-    return error;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
 std::optional<NetworkError> UdpSocket::ReceiveError() {
   constexpr size_t kMaxQuoted = 512;
   quoted_.resize(kMaxQuoted);
