@@ -1,4 +1,4 @@
-// `jsp bench turn` and `jsp bench stun` against `jsp turn-server` over loopback.
+// `jsp bench turn` and `jsp bench stun` against `jsp turn-server` over loopback, and `jsp bench datachannel`.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -80,6 +80,44 @@ TEST(BenchCliTest, HoldsAllocationsForSomebodyWhoLooksAtTheServer) {
       server.Bench("turn", {"--username", "u", "--credential", "p", "--allocations", "300", "--hold", "0.01"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, "holding 300 allocations\n");
+}
+
+TEST(BenchCliTest, MeasuresDataChannelsBetweenTwoProcesses) {
+  const auto result =
+      ChildProcess::Run({Jsp(), "bench", "datachannel", "--size", "1000", "--seconds", "0.3", "--connections", "3",
+                         "--setups", "5", "--storm", "0.3", "--ping", "0.3", "--json", "-"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto document = json::parse(result.out).as_object();
+  EXPECT_GT(Number(document, "mbytes_per_s"), 0.1) << result.out;
+  EXPECT_NEAR(Number(document, "messages_per_s") * 1000 / 1e6, Number(document, "mbytes_per_s"), 0.01);
+  EXPECT_EQ(Number(document, "size"), 1000);
+  EXPECT_EQ(Number(document, "connections"), 3);
+  EXPECT_GT(Number(document, "jain"), 1.0 / 3);
+  EXPECT_LE(Number(document, "jain"), 1.0001);
+  EXPECT_GT(Number(document, "syscalls_per_mb"), 0);
+  EXPECT_GE(Number(document, "allocations_per_message"), 0);
+  const auto& cpu = document.at("cpu_s_per_gb").as_object();
+  EXPECT_GT(Number(cpu, "sender"), 0);
+  EXPECT_NEAR(Number(cpu, "sender") + Number(cpu, "receiver"), Number(cpu, "both"), 1e-6);
+  for (const char* spread : {"connect_ms", "ping_us"}) {
+    EXPECT_GT(Number(document.at(spread).as_object(), "p50"), 0) << spread;
+    EXPECT_GE(Number(document.at(spread).as_object(), "p99"), Number(document.at(spread).as_object(), "p50"));
+  }
+  EXPECT_GT(Number(document, "setups_per_s"), 1);
+  EXPECT_TRUE(document.at("idle").is_null());
+  EXPECT_NE(result.err.find("system calls per MB"), std::string::npos) << "human text goes to standard error";
+}
+
+TEST(BenchCliTest, MeasuresWhatIdleConnectionsHold) {
+  const auto result = ChildProcess::Run({Jsp(), "bench", "datachannel", "--idle", "--connections", "40", "--settle",
+                                         "0.1", "--seconds", "0.2", "--json", "-"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto document = json::parse(result.out).as_object();
+  const auto& idle = document.at("idle").as_object();
+  EXPECT_EQ(Number(idle, "connections"), 40);
+  EXPECT_GT(Number(idle, "heap_bytes_per_connection"), 1000);
+  EXPECT_GE(Number(idle, "cpu_share"), 0);
+  EXPECT_TRUE(document.at("connect_ms").is_null());
 }
 
 TEST(BenchCliTest, ErrorsAreOneLineThatNamesTheRemedy) {

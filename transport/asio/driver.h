@@ -29,6 +29,7 @@ struct DriverOptions {
 struct DriverStats {
   uint64_t turns = 0;
   uint64_t timer_moves = 0;
+  uint64_t waits = 0;  // for a socket to become readable or writable; each is a call of the kernel
   MuxStats mux;
   UdpSocketStats sockets;  // sums; the buffer sizes are the smallest
 };

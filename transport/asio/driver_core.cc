@@ -54,6 +54,7 @@ void DriverCore::Start() {
 
 // Asio only waits; the batch calls read. The handler holds no reference: a core that is gone is not kept alive.
 void DriverCore::WaitReadable(size_t socket) {
+  ++counters.waits;
   mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_read,
                                           [weak = weak_from_this(), socket](error_code error) {
                                             const auto core = weak.lock();
@@ -62,6 +63,7 @@ void DriverCore::WaitReadable(size_t socket) {
 }
 
 void DriverCore::WaitWritable(size_t socket) {
+  ++counters.waits;
   mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_write,
                                           [weak = weak_from_this(), socket](error_code error) {
                                             const auto core = weak.lock();

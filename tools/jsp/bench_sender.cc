@@ -1,0 +1,304 @@
+#include "tools/jsp/bench_sender.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "tools/jsp/bench_receiver.h"
+#include "transport/asio/steady_clock.h"
+
+namespace jsp::tool {
+namespace {
+
+using transport::Peer;
+using transport::PeerEvent;
+using transport::SdpType;
+using transport::io::Now;
+
+constexpr size_t kPingOctets = 64;
+constexpr double kPatience = 60;       // seconds without a new connection, or for an answer of the other process
+constexpr double kWarmUp = 1;          // seconds
+constexpr size_t kBuffered = 1 << 20;  // octets under way on one connection, where there is one
+
+double ToUnits(Duration duration, Duration unit) {
+  return static_cast<double>(duration.count()) / static_cast<double>(unit.count());
+}
+
+BenchLoop::Clock::time_point After(double seconds) {
+  return BenchLoop::Clock::now() +
+         std::chrono::duration_cast<BenchLoop::Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+BenchCounters Difference(const BenchCounters& later, const BenchCounters& earlier) {
+  BenchCounters difference = later;  // heap and resident octets stay what they are
+  difference.seconds -= earlier.seconds;
+  difference.cpu_seconds -= earlier.cpu_seconds;
+  difference.allocations -= earlier.allocations;
+  difference.system_calls -= earlier.system_calls;
+  difference.messages -= earlier.messages;
+  return difference;
+}
+
+Spread SpreadOf(std::vector<double>& values) {
+  std::ranges::sort(values);
+  return {Quantile(values, 0.5), Quantile(values, 0.99)};
+}
+
+double Growth(uint64_t later, uint64_t earlier, size_t connections) {
+  return later <= earlier ? 0 : static_cast<double>(later - earlier) / static_cast<double>(connections);
+}
+
+}  // namespace
+
+// One connection with one channel, from the offering side.
+class BenchSender::Connection : public transport::io::PeerObserver {
+ public:
+  Connection(BenchSender& sender, uint32_t index, Work work) : sender_(&sender), index_(index), work_(work) {
+    handle_ = sender.loop_->driver(index).AddPeer(sender.loop_->peer_options(), *this);
+  }
+  std::string Offer() {
+    return handle_.Call([this](Peer& p, Timestamp now) {
+      channel_ = *p.OpenChannel(now, {.label = work_ == Work::kPing ? kBenchEcho : "sink"});
+      return *p.CreateOffer(now);
+    });
+  }
+  std::optional<std::string> TakeAnswer(const std::string& answer) {
+    answered_ = Now();
+    const auto set =
+        handle_.Call([&](Peer& p, Timestamp now) { return p.SetRemoteDescription(now, SdpType::kAnswer, answer); });
+    return set ? std::nullopt : std::optional(set.error().message);
+  }
+  uint32_t index() const { return index_; }
+  Duration setup_time() const { return opened_ - answered_; }
+  std::vector<double>& round_trips() { return round_trips_; }
+
+  void HandlePeerEvent(PeerEvent& event) override {
+    if (std::holds_alternative<datachannel::event::ChannelOpen>(event)) {
+      opened_ = Now();
+      sender_->HandleOpen(*this);
+      if (work_ == Work::kSend) Fill();
+      if (work_ == Work::kPing) Ping();
+    } else if (std::holds_alternative<datachannel::event::MessagesWaiting>(event)) {
+      HandleEcho();
+    } else if (const auto* changed = std::get_if<transport::event::StateChanged>(&event)) {
+      using State = transport::ConnectionState;
+      const bool is_over = changed->state == State::kFailed || changed->state == State::kClosed;
+      if (is_over) sender_->Fail("a connection ended: " + changed->reason);
+    }
+  }
+  void HandleRoom() override { Fill(); }
+
+ private:
+  void Fill() {
+    const BulkOptions& bulk = sender_->bulk_;
+    // The more connections, the less each keeps under way; two messages at least.
+    const size_t limit = std::max(kBuffered / std::min<size_t>(bulk.connections, 4), 2 * bulk.size);
+    const size_t capacity = sender_->loop_->peer_options().sctp.max_send_buffer;
+    handle_.Call([&](Peer& p, Timestamp now) {
+      while (p.send_buffer_room() >= capacity - limit + bulk.size) {
+        Payload payload(p.pool(), std::span(sender_->source_).first(bulk.size));
+        if (!p.Send(now, channel_, datachannel::MessageKind::kBinary, std::move(payload))) return;
+      }
+    });
+    handle_.WaitForRoom(capacity - limit / 2);
+  }
+  void Ping() {
+    sent_ = BenchLoop::Clock::now();
+    handle_.Call([&](Peer& p, Timestamp now) {
+      Payload payload(p.pool(), std::span(sender_->source_).first(kPingOctets));
+      (void)p.Send(now, channel_, datachannel::MessageKind::kBinary, std::move(payload));
+    });
+  }
+  void HandleEcho() {
+    const auto now = BenchLoop::Clock::now();
+    handle_.Call([&](Peer& p, Timestamp at) {
+      while (p.PollAnyMessage(at)) continue;
+    });
+    round_trips_.push_back(std::chrono::duration<double, std::micro>(now - sent_).count());
+    Ping();
+  }
+
+  BenchSender* sender_;
+  uint32_t index_;
+  Work work_;
+  datachannel::ChannelId channel_{};
+  Timestamp answered_;
+  Timestamp opened_;
+  BenchLoop::Clock::time_point sent_;
+  std::vector<double> round_trips_;
+  transport::io::PeerHandle handle_;  // last: what it silences goes after it
+};
+
+Expected<std::unique_ptr<BenchSender>, std::string> BenchSender::Open(BenchLink link, const BenchPorts& ports) {
+  auto loop = BenchLoop::Open(std::move(link), 0, ports.sender);
+  if (!loop) return Unexpected<std::string>(loop.error());
+  return std::unique_ptr<BenchSender>(new BenchSender(std::move(*loop)));
+}
+
+BenchSender::BenchSender(std::unique_ptr<BenchLoop> loop) : loop_(std::move(loop)), source_(256 * 1024, 'x') {
+  loop_->Listen([this](LinkMessage& message) { Handle(message); });
+}
+
+BenchSender::~BenchSender() = default;
+
+void BenchSender::Handle(LinkMessage& message) {
+  switch (message.kind) {
+    case LinkKind::kAnswer:
+      if (message.index >= connections_.size() || !connections_[message.index]) return;
+      if (auto error = connections_[message.index]->TakeAnswer(message.body)) Fail(std::move(*error));
+      return;
+    case LinkKind::kReport:
+      reports_ = Reports{loop_->Measure(), DecodeReport(message.body)};
+      return;
+    case LinkKind::kFailed:
+      return Fail(message.body);
+    case LinkKind::kOffer:
+    case LinkKind::kClose:
+    case LinkKind::kAskReport:
+      return;
+  }
+}
+
+void BenchSender::HandleOpen(Connection& connection) { opened_.push_back(connection.index()); }
+
+void BenchSender::Fail(std::string reason) {
+  if (!failure_) failure_ = std::move(reason);
+}
+
+// Where one was closed, or behind all.
+void BenchSender::Connect(Work work) {
+  const auto free = std::ranges::find_if(connections_, [](const auto& c) { return c == nullptr; });
+  const auto index = static_cast<uint32_t>(free - connections_.begin());
+  if (free == connections_.end()) connections_.emplace_back();
+  connections_[index] = std::make_unique<Connection>(*this, index, work);
+  if (!loop_->link().Send(LinkKind::kOffer, index, connections_[index]->Offer())) Fail("the receiver is gone");
+}
+
+void BenchSender::Close(size_t index) {
+  connections_[index].reset();
+  loop_->link().Send(LinkKind::kClose, static_cast<uint32_t>(index), {});
+}
+
+void BenchSender::CloseAll() {
+  for (size_t i = 0; i < connections_.size(); ++i) {
+    if (connections_[i]) Close(i);
+  }
+  connections_.clear();
+}
+
+std::optional<std::string> BenchSender::Run(double seconds) {
+  loop_->RunUntil([this] { return failure_.has_value(); }, After(seconds));
+  return failure_;
+}
+
+std::optional<std::string> BenchSender::ConnectAll(size_t count, Work work) {
+  size_t begun = 0, open = 0;
+  while (open < count) {
+    for (; begun < count && begun - open < kConcurrentSetups; ++begun) Connect(work);
+    const bool goes_on = loop_->RunUntil([this] { return failure_ || !opened_.empty(); }, After(kPatience));
+    if (failure_) return failure_;
+    if (!goes_on) return "no connection came about within a minute";
+    open += TakeOpened().size();
+  }
+  return std::nullopt;
+}
+
+Expected<BenchSender::Reports, std::string> BenchSender::AskReports() {
+  reports_.reset();
+  if (!loop_->link().Send(LinkKind::kAskReport, 0, {})) Fail("the receiver is gone");
+  loop_->RunUntil([this] { return failure_ || reports_; }, After(kPatience));
+  if (failure_) return Unexpected<std::string>(*failure_);
+  if (!reports_) return Unexpected<std::string>("the receiver does not report");
+  return *reports_;
+}
+
+Expected<BulkResult, std::string> BenchSender::MeasureBulk(const BulkOptions& options) {
+  bulk_ = options;
+  auto failure = ConnectAll(options.connections, Work::kSend);
+  if (!failure) failure = Run(std::min(kWarmUp, options.seconds / 2));
+  if (failure) return Unexpected<std::string>(*failure);
+  const auto before = AskReports();
+  if (!before) return Unexpected<std::string>(before.error());
+  if (failure = Run(options.seconds); failure) return Unexpected<std::string>(*failure);
+  const auto after = AskReports();
+  if (!after) return Unexpected<std::string>(after.error());
+  CloseAll();
+  if (after->receiver.octets.size() != before->receiver.octets.size()) {
+    return Unexpected<std::string>("a connection ended meanwhile");
+  }
+  BulkResult result{Difference(after->sender, before->sender), {Difference(after->receiver, before->receiver), {}}};
+  for (size_t i = 0; i < after->receiver.octets.size(); ++i) {
+    result.receiver.octets.push_back(after->receiver.octets[i] - before->receiver.octets[i]);
+  }
+  if (result.receiver.messages == 0) return Unexpected<std::string>("nothing arrived");
+  return result;
+}
+
+Expected<Spread, std::string> BenchSender::MeasurePing(double seconds) {
+  auto failure = ConnectAll(1, Work::kPing);
+  if (!failure) failure = Run(std::min(kWarmUp, seconds / 2));
+  if (failure) return Unexpected<std::string>(*failure);
+  connections_[0]->round_trips().clear();
+  if (failure = Run(seconds); failure) return Unexpected<std::string>(*failure);
+  auto round_trips = std::move(connections_[0]->round_trips());
+  CloseAll();
+  if (round_trips.empty()) return Unexpected<std::string>("no echo came");
+  return SpreadOf(round_trips);
+}
+
+Expected<Spread, std::string> BenchSender::MeasureSetups(size_t count) {
+  std::vector<double> times;
+  while (times.size() < count) {
+    if (const auto failure = ConnectAll(1, Work::kNone)) return Unexpected<std::string>(*failure);
+    times.push_back(ToUnits(connections_[0]->setup_time(), std::chrono::milliseconds(1)));
+    CloseAll();
+  }
+  return SpreadOf(times);
+}
+
+Expected<double, std::string> BenchSender::MeasureStorm(double seconds) {
+  size_t done = 0;
+  const auto begin = BenchLoop::Clock::now();
+  const auto end = After(seconds);
+  for (size_t i = 0; i < kConcurrentSetups; ++i) Connect(Work::kNone);
+  while (BenchLoop::Clock::now() < end) {
+    loop_->RunUntil([this] { return failure_ || !opened_.empty(); }, end);
+    if (failure_) return Unexpected<std::string>(*failure_);
+    for (const auto index : TakeOpened()) {
+      ++done;
+      Close(index);
+      Connect(Work::kNone);
+    }
+  }
+  const double spent = std::chrono::duration<double>(BenchLoop::Clock::now() - begin).count();
+  CloseAll();
+  // Behind it no answer to those that were under way will come.
+  if (const auto reports = AskReports(); !reports) return Unexpected<std::string>(reports.error());
+  (void)TakeOpened();
+  return static_cast<double>(done) / spent;
+}
+
+Expected<IdleResult, std::string> BenchSender::MeasureIdle(const IdleOptions& options) {
+  // What the first ones need for all is not counted.
+  if (const auto failure = ConnectAll(1, Work::kNone)) return Unexpected<std::string>(*failure);
+  const auto none = AskReports();
+  if (!none) return Unexpected<std::string>(none.error());
+  auto failure = ConnectAll(options.connections, Work::kNone);
+  if (!failure) failure = Run(options.settle);
+  if (failure) return Unexpected<std::string>(*failure);
+  const auto before = AskReports();
+  if (!before) return Unexpected<std::string>(before.error());
+  if (failure = Run(options.seconds); failure) return Unexpected<std::string>(*failure);
+  const auto after = AskReports();
+  if (!after) return Unexpected<std::string>(after.error());
+  CloseAll();
+  const auto share = [](const BenchCounters& spent) { return spent.cpu_seconds / spent.seconds; };
+  const size_t count = options.connections;
+  return IdleResult{
+      std::max(Growth(before->sender.heap_bytes, none->sender.heap_bytes, count),
+               Growth(before->receiver.heap_bytes, none->receiver.heap_bytes, count)),
+      std::max(Growth(before->sender.rss_bytes, none->sender.rss_bytes, count),
+               Growth(before->receiver.rss_bytes, none->receiver.rss_bytes, count)),
+      std::max(share(Difference(after->sender, before->sender)), share(Difference(after->receiver, before->receiver)))};
+}
+
+}  // namespace jsp::tool
