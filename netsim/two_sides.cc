@@ -18,7 +18,8 @@ struct Side {
   std::optional<NodeId> nat{};
 };
 
-// RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the inside.
+// RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the inside, RFC 6598 §7 between a carrier's NAT and
+// those behind it.
 IpAddress Outside(IpAddress::Family family, uint8_t number) {
   if (family == IpAddress::Family::kV4) return IpAddress::V4(203, 0, 113, number);
   return *IpAddress::Parse("2001:db8:a::" + std::to_string(number));
@@ -27,28 +28,63 @@ IpAddress Inside(IpAddress::Family family, uint8_t number) {
   if (family == IpAddress::Family::kV4) return IpAddress::V4(10, 0, number, 2);
   return *IpAddress::Parse("fd00:0:0:" + std::to_string(number) + "::2");
 }
+IpAddress Between(IpAddress::Family family, uint8_t number) {
+  if (family == IpAddress::Family::kV4) return IpAddress::V4(100, 64, 0, number);
+  return *IpAddress::Parse("fd00:0:64::" + std::to_string(number));
+}
 
-Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8_t number) {
-  const LinkOptions& access = number == 1 ? options.a_access : options.z_access;
-  const IpAddress outside = Outside(options.family, number);
-  if (type == NatType::kPublic) return {world.AddHost(World::kInternet, outside, access), outside};
+// Where a side is attached: below which node, how far, and with which addresses there.
+struct Place {
+  NodeId parent = World::kInternet;
+  LinkOptions link{};
+  IpAddress (*address)(IpAddress::Family family, uint8_t number) = &Outside;
+};
+
+Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8_t number, const Place& place) {
+  const IpAddress outside = place.address(options.family, number);
+  if (type == NatType::kPublic) return {world.AddHost(place.parent, outside, place.link), outside};
   const NatOptions nat_options = OptionsFor(type);
   const IpAddress inside = nat_options.translate ? Inside(options.family, number) : outside;
   const IpAddress nat_address =
-      nat_options.translate ? outside : Outside(options.family, static_cast<uint8_t>(number + 100));
-  const NodeId nat = world.AddNat(World::kInternet, nat_address, nat_options, access);
+      nat_options.translate ? outside : place.address(options.family, static_cast<uint8_t>(number + 100));
+  const NodeId nat = world.AddNat(place.parent, nat_address, nat_options, place.link);
   return {world.AddHost(nat, inside, Lan()), inside, nat};
+}
+
+NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number) {
+  NatOptions nat = OptionsFor(*options.carrier);
+  nat.hairpin = options.hairpin;
+  return world.AddNat(World::kInternet, Outside(options.family, number), nat,
+                      number == 1 ? options.a_access : options.z_access);
+}
+
+// A second host on a's LAN; where there is none, beside a.
+Side BuildNeighbour(World& world, const TwoSidesOptions& options, const Side& a, const Place& place) {
+  if (!a.nat) return BuildSide(world, options, NatType::kPublic, 2, place);
+  const bool translates = OptionsFor(options.a).translate;
+  const IpAddress address = translates ? Inside(options.family, 2) : place.address(options.family, 2);
+  return {world.AddHost(*a.nat, address, Lan()), address, a.nat};
 }
 
 }  // namespace
 
 TwoSides TwoSides::Build(World& world, const TwoSidesOptions& options) {
-  const Side a = BuildSide(world, options, options.a, 1);
-  const Side z = BuildSide(world, options, options.z, 2);
+  Place a_place{.link = options.a_access};
+  Place z_place{.link = options.z_access};
+  std::optional<NodeId> a_carrier, z_carrier;
+  if (options.carrier) {
+    a_carrier = z_carrier = BuildCarrier(world, options, 1);
+    if (options.site == Site::kApart) z_carrier = BuildCarrier(world, options, 2);
+    a_place = {*a_carrier, Lan(), &Between};
+    z_place = {*z_carrier, Lan(), &Between};
+  }
+  const Side a = BuildSide(world, options, options.a, 1, a_place);
+  const Side z = options.site == Site::kSameLan ? BuildNeighbour(world, options, a, z_place)
+                                                : BuildSide(world, options, options.z, 2, z_place);
   const bool is_v4 = options.family == IpAddress::Family::kV4;
   const IpAddress server = is_v4 ? IpAddress::V4(198, 51, 100, 1) : *IpAddress::Parse("2001:db8:b::1");
   const NodeId server_host = world.AddHost(World::kInternet, server, options.server_access);
-  return {a.host, z.host, server_host, a.address, z.address, server, a.nat, z.nat};
+  return {a.host, z.host, server_host, a.address, z.address, server, a.nat, z.nat, a_carrier, z_carrier};
 }
 
 }  // namespace jsp::netsim

@@ -6,12 +6,22 @@
 #include "netsim/world.h"
 namespace jsp::netsim {
 
+// How two sides are joined to the internet, besides by the NATs of their own.
+enum class Site : uint8_t {
+  kApart,        // each by an access of its own, behind a carrier's NAT of its own if there is a carrier
+  kSameLan,      // both hosts behind one NAT, that of side a
+  kSameCarrier,  // each behind a NAT of its own, and both of those behind one of the carrier
+};
+
 // The standard internet of the NAT lab: side a and side z, each a host behind a NAT (or none), and a host in the open
 // for servers. Owns nothing; builds into the world.
 struct TwoSidesOptions {
   NatType a = NatType::kPublic;
   NatType z = NatType::kPublic;
-  LinkOptions a_access{};  // of the NAT, or of the host when it is public
+  Site site = Site::kApart;
+  std::optional<NatType> carrier{};  // of the NAT in front of the sides' own (RFC 6888 §3); kSameCarrier needs one
+  bool hairpin = false;              // of the carrier's NAT (RFC 4787 §6)
+  LinkOptions a_access{};            // of the NAT, or of the host when it is public
   LinkOptions z_access{};
   LinkOptions server_access{};
   // IPv6: the same behaviours, between a unique local and a global address where they translate (RFC 4193, RFC 3849).
@@ -27,6 +37,8 @@ struct TwoSides {
   IpAddress server_address;
   std::optional<NodeId> a_nat;  // none where the host is public
   std::optional<NodeId> z_nat;
+  std::optional<NodeId> a_carrier{};  // the same one with Site::kSameCarrier
+  std::optional<NodeId> z_carrier{};
 
   static TwoSides Build(World& world, const TwoSidesOptions& options);
 };

@@ -27,7 +27,7 @@ std::string RelayProtocol(const Lab& lab) {
 }
 
 std::string Explain(const CellOptions& options, const RunResult& result, const Lab& lab) {
-  std::string why = WhyNotDirect(options.a, options.b);
+  std::string why = WhyNotDirect(options.a, options.b, options.network.joint);
   if (why.empty()) why = "the checks did not get through";
   if (result.outcome == Outcome::kRelay) return why + "; relayed over " + result.relay_protocol;
   const std::string reason = lab.a->peer.stats().state_reason;
@@ -43,19 +43,29 @@ std::optional<Duration> ToUpgrade(const Lab& lab) {
   return std::nullopt;
 }
 
-}  // namespace
-
-RunResult RunCell(const CellOptions& options) {
+LabOptions LabOptionsFor(const CellOptions& options) {
   LabOptions lab_options;
   lab_options.layout.a = options.a;
   lab_options.layout.z = options.b;
   lab_options.layout.family = options.family;
+  lab_options.layout.site = options.network.joint.site;
+  lab_options.layout.carrier = options.network.joint.carrier;
+  lab_options.layout.hairpin = options.network.joint.hairpin;
+  lab_options.layout.a_access = options.network.a_access.value_or(netsim::LinkOptions{});
+  lab_options.layout.z_access = options.network.b_access.value_or(netsim::LinkOptions{});
+  lab_options.layout.server_access = options.network.server_access.value_or(netsim::LinkOptions{});
   lab_options.seed = options.seed;
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =
         lab_options.z.relays = {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls};
   }
-  Lab lab(lab_options);
+  return lab_options;
+}
+
+}  // namespace
+
+RunResult RunCell(const CellOptions& options) {
+  Lab lab(LabOptionsFor(options));
   RunResult result;
   bool echoed = false;
   const auto done = [&] {

@@ -5,8 +5,17 @@
 
 #include "base/time.h"
 #include "bench/natlab/oracle.h"
+#include "netsim/link.h"
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
+
+// What all cells of a run share: how the sides are joined, and their links where those are not the usual ones.
+struct Network {
+  Joint joint{};
+  std::optional<netsim::LinkOptions> a_access{};
+  std::optional<netsim::LinkOptions> b_access{};
+  std::optional<netsim::LinkOptions> server_access{};
+};
 
 struct CellOptions {
   netsim::NatType a = netsim::NatType::kPublic;
@@ -14,6 +23,7 @@ struct CellOptions {
   RelayService relay = RelayService::kPresent;
   IpAddress::Family family = IpAddress::Family::kV4;
   uint64_t seed = 1;
+  Network network{};
 };
 
 struct RunResult {

@@ -42,7 +42,9 @@ std::vector<CellPlan> PlanMatrix(const MatrixOptions& options) {
   std::vector<CellPlan> plans;
   for (const auto family : options.families) {
     for (const auto a : options.types) {
-      for (const auto b : options.types) plans.push_back({a, b, family});
+      for (const auto b : options.types) {
+        if (a == b || options.network.joint.site != netsim::Site::kSameLan) plans.push_back({a, b, family});
+      }
     }
   }
   return plans;
@@ -54,10 +56,10 @@ CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   cell.b = plan.b;
   cell.family = plan.family;
   cell.relay = options.relay == RelayService::kPresent;
-  cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay);
+  cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint);
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, plan, run);
-    Count(cell, RunCell({plan.a, plan.b, options.relay, plan.family, seed}), seed);
+    Count(cell, RunCell({plan.a, plan.b, options.relay, plan.family, seed, options.network}), seed);
   }
   return cell;
 }
@@ -67,6 +69,7 @@ Report RunMatrix(const MatrixOptions& options, const Progress& progress) {
   report.seed = options.seed;
   report.runs = options.runs;
   report.types = options.types;
+  report.scenario = options.scenario;
   const auto plans = PlanMatrix(options);
   for (const CellPlan& plan : plans) {
     report.cells.push_back(RunPlan(options, plan));

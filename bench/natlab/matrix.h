@@ -1,8 +1,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "bench/natlab/cell_runner.h"
 #include "bench/natlab/report.h"
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
@@ -13,9 +15,11 @@ struct MatrixOptions {
   uint64_t seed = 1;
   RelayService relay = RelayService::kPresent;
   std::vector<IpAddress::Family> families{IpAddress::Family::kV4};  // a matrix of each
+  Network network{};
+  std::string scenario{};  // preset or file, for the report
 };
 
-// A cell that is to be run.
+// A cell that is to be run. On one LAN there is one NAT, so both sides have the same type.
 struct CellPlan {
   netsim::NatType a;
   netsim::NatType b;

@@ -155,7 +155,7 @@ class Pool {
     cell.b = plan.b;
     cell.family = plan.family;
     cell.relay = options_.relay == RelayService::kPresent;
-    cell.expected = ExpectedOutcome(plan.a, plan.b, options_.relay);
+    cell.expected = ExpectedOutcome(plan.a, plan.b, options_.relay, options_.network.joint);
     cell.none = cell.mismatches = options_.runs;
     cell.why = std::move(why);
     Finish(worker, std::move(cell));
@@ -189,6 +189,7 @@ Report RunMatrixInProcesses(const MatrixOptions& options, const ProcessOptions& 
   report.seed = options.seed;
   report.runs = options.runs;
   report.types = options.types;
+  report.scenario = options.scenario;
   report.cells = Pool(options, processes, progress).Run();
   return report;
 }

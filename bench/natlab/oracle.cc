@@ -1,5 +1,7 @@
 #include "bench/natlab/oracle.h"
 
+#include <algorithm>
+
 namespace jsp::natlab {
 namespace {
 
@@ -12,10 +14,25 @@ constexpr bool IsStable(const NatOptions& nat) { return nat.mapping == MappingBe
 
 bool LetsUdpOut(const NatOptions& nat) { return nat.outbound == netsim::OutboundPolicy::kAll; }
 
+// What a side's NATs do together: its own, and the carrier's in front of it.
+NatOptions Together(NatType type, const Joint& joint) {
+  NatOptions nat = netsim::OptionsFor(type);
+  if (!joint.carrier) return nat;
+  const NatOptions carrier = netsim::OptionsFor(*joint.carrier);
+  nat.mapping = std::max(nat.mapping, carrier.mapping);
+  nat.filtering = std::max(nat.filtering, carrier.filtering);
+  nat.translate = nat.translate || carrier.translate;
+  if (carrier.outbound != netsim::OutboundPolicy::kAll) nat.outbound = carrier.outbound;
+  // What the carrier's NAT keeps out in silence is never there to be rejected.
+  const bool passes = carrier.filtering == FilteringBehavior::kEndpointIndependent;
+  if (!passes) nat.unsolicited = carrier.unsolicited;
+  return nat;
+}
+
 // a's NAT as the early checks of b leave it. A filter that admits everybody rejects nobody; and where b's own address
 // is public, a's first check goes right there, while b's first one still goes to a's private address.
-NatOptions AsOfferer(NatType type, const NatOptions& answerer) {
-  NatOptions nat = netsim::OptionsFor(type);
+NatOptions AsOfferer(NatType type, const Joint& joint, const NatOptions& answerer) {
+  NatOptions nat = Together(type, joint);
   const bool rejects = nat.unsolicited == netsim::Unsolicited::kReject &&
                        nat.filtering != FilteringBehavior::kEndpointIndependent && answerer.translate;
   if (rejects) nat.mapping = MappingBehavior::kAddressAndPortDependent;
@@ -33,6 +50,23 @@ bool IsDirectPossible(const NatOptions& a, const NatOptions& b) {
   return LetsUdpOut(a) && LetsUdpOut(b) && (CanReach(a, b) || CanReach(b, a));
 }
 
+// Both inside of one carrier's network: an address there is reached without its NAT.
+bool CanMeetInside(NatType a, NatType b) {
+  const NatOptions of_a = netsim::OptionsFor(a);
+  const NatOptions of_b = netsim::OptionsFor(b);
+  if (!LetsUdpOut(of_a) || !LetsUdpOut(of_b)) return false;
+  return a == NatType::kPublic || b == NatType::kPublic || (!of_a.translate && !of_b.translate);
+}
+
+// As far as it depends on how the sides are joined; nullopt: on their NATs alone.
+std::optional<bool> IsDirectByJoint(NatType a, NatType b, const Joint& joint) {
+  if (joint.site == netsim::Site::kSameLan) return true;
+  if (joint.site != netsim::Site::kSameCarrier) return std::nullopt;
+  if (CanMeetInside(a, b)) return true;
+  if (!joint.hairpin) return false;
+  return std::nullopt;
+}
+
 }  // namespace
 
 const char* ToString(Outcome outcome) {
@@ -47,20 +81,24 @@ const char* ToString(Outcome outcome) {
   return "unknown";
 }
 
-Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay) {
-  const NatOptions answerer = netsim::OptionsFor(b);
-  if (IsDirectPossible(AsOfferer(a, answerer), answerer)) return Outcome::kDirect;
+Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& joint) {
+  if (WhyNotDirect(a, b, joint).empty()) return Outcome::kDirect;
   return relay == RelayService::kPresent ? Outcome::kRelay : Outcome::kNone;
 }
 
-std::string WhyNotDirect(NatType a, NatType b) {
-  const NatOptions answerer = netsim::OptionsFor(b);
-  const NatOptions offerer = AsOfferer(a, answerer);
-  if (IsDirectPossible(offerer, answerer)) return {};
+std::string WhyNotDirect(NatType a, NatType b, const Joint& joint) {
+  const auto by_joint = IsDirectByJoint(a, b, joint);
+  if (by_joint == true) return {};
+  const NatOptions answerer = Together(b, joint);
+  const NatOptions offerer = AsOfferer(a, joint, answerer);
+  if (!by_joint && IsDirectPossible(offerer, answerer)) return {};
   if (!LetsUdpOut(offerer) && !LetsUdpOut(answerer)) return "both networks block UDP";
   if (!LetsUdpOut(offerer)) return "a's network blocks UDP";
   if (!LetsUdpOut(answerer)) return "b's network blocks UDP";
-  const bool was_moved = !IsStable(offerer) && IsStable(netsim::OptionsFor(a));
+  if (by_joint == false) {
+    return "both are behind one carrier's NAT, which does not hairpin, and neither can be addressed inside of it";
+  }
+  const bool was_moved = !IsStable(offerer) && IsStable(Together(a, joint));
   const std::string moved =
       "a's NAT rejected b's early check and then had to map a to another port than the signalled one";
   if (IsStable(offerer) || IsStable(answerer)) {

@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "netsim/nat_type.h"
+#include "netsim/two_sides.h"
 namespace jsp::natlab {
 
 enum class Outcome : uint8_t { kDirect, kRelay, kNone };
@@ -10,6 +12,13 @@ const char* ToString(Outcome outcome);  // "direct", "relay", "none"
 
 // Whether both sides know a TURN server that they reach, over TCP where UDP is blocked.
 enum class RelayService : uint8_t { kNone, kPresent };
+
+// How both sides are joined, as in netsim::TwoSidesOptions.
+struct Joint {
+  netsim::Site site = netsim::Site::kApart;
+  std::optional<netsim::NatType> carrier{};
+  bool hairpin = false;
+};
 
 // What must happen between two kinds of NAT, computed from their behaviours, not from experience: a offers, b answers.
 //
@@ -21,8 +30,11 @@ enum class RelayService : uint8_t { kNone, kPresent };
 // b fires first, and what it sends to a's signalled address arrives before a has sent anything there, unless b has a
 // public address of its own, which a tries first. If a's NAT rejects it, that takes a's mapping
 // towards b away (netsim::Unsolicited::kReject): a then maps towards b as if per destination.
-Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay);
+//
+// Two NATs in a row map and filter as the stricter of both does. Behind one carrier's NAT the sides meet at its
+// outside, if it hairpins, or inside, if one of them has an address there that the other can reach.
+Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {});
 // In words, why there is no direct way; empty when there is one.
-std::string WhyNotDirect(netsim::NatType a, netsim::NatType b);
+std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {});
 
 }  // namespace jsp::natlab

@@ -62,6 +62,7 @@ struct MixReport {
 
 struct Report {
   std::string engine = "sim";
+  std::string scenario{};  // preset or file; empty: none
   uint64_t seed = 1;
   size_t runs = 1;
   std::vector<netsim::NatType> types;

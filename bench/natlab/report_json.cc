@@ -138,6 +138,8 @@ MixReport ToMix(const json::object& object) {
 Report ToReport(const json::object& object) {
   Report report;
   report.engine = ToText(object.at("engine"));
+  const auto* scenario = object.if_contains("scenario");
+  if (scenario != nullptr && scenario->is_string()) report.scenario = ToText(*scenario);
   report.seed = object.at("seed").to_number<uint64_t>();
   report.runs = object.at("runs").to_number<size_t>();
   for (const auto& name : object.at("types").as_array()) {
@@ -188,6 +190,7 @@ std::string ToJson(const Report& report) {
   for (const auto& change : report.changes) changes.emplace_back(change);
   json::object document;
   document["engine"] = report.engine;
+  document["scenario"] = report.scenario.empty() ? json::value(nullptr) : json::value(report.scenario);
   document["seed"] = report.seed;
   document["runs"] = report.runs;
   document["types"] = std::move(types);

@@ -66,7 +66,7 @@ function show(button){
     '<dt>first message</dt><dd>'+(any?'median '+ms(t.p50)+', 95 % within '+ms(t.p95)+', at most '+ms(t.max):'none came')+'</dd>'+
     (u.count?'<dt>relay left</dt><dd>'+u.count+' runs, median after '+ms(u.p50)+'</dd>':'')+
     '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+'</dd>'+
-    '<dt>again</dt><dd><code>jsp natlab --types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
+    '<dt>again</dt><dd><code>jsp natlab '+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+
     cdf([{values:c.samples.time_to_first_message_ms,style:'first'}],'share of runs by time to the first message, in ms');
 }

@@ -10,6 +10,7 @@
 #include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/mixes.h"
 #include "bench/natlab/path_runner.h"
+#include "bench/natlab/scenario.h"
 #include "tools/jsp/commands.h"
 #include "tools/jsp/natlab_table.h"
 #include "tools/jsp/output.h"
@@ -20,58 +21,72 @@ namespace {
 constexpr size_t kQuickRuns = 1;
 constexpr size_t kFullRuns = 20;
 
+// What is written where; - is standard output.
+struct ReportFiles {
+  std::string json;
+  std::string html;
+  std::string csv;
+};
+
 struct NatlabArguments {
   bool quick = false;
   bool full = false;
   bool paths = false;
   bool no_relay = false;
   std::string engine = "sim";
+  std::string scenario;
   std::vector<std::string> types;
   std::vector<std::string> families;
   size_t jobs = 0;  // 0: as many as there are processors
   size_t runs = 0;  // 0: as quick or full say
   uint64_t seed = 1;
-  std::string json;
-  std::string html;
-  std::string csv;
+  ReportFiles files;
   std::string mix;
   std::string compare;
 };
 
-std::string AllTypeNames() {
-  std::string names;
-  for (const auto type : netsim::AllNatTypes()) {
-    names += (names.empty() ? "" : ", ") + std::string(netsim::ToString(type));
+Expected<std::vector<netsim::NatType>, std::string> ParseTypes(const std::vector<std::string>& names) {
+  std::vector<netsim::NatType> types;
+  for (const auto& name : names) {
+    const auto type = netsim::ParseNatType(name);
+    if (!type) {
+      return Unexpected("--types: unknown NAT type '" + name + "'; it is one of " + natlab::AllTypeNames());
+    }
+    types.push_back(*type);
   }
-  return names;
+  return types;
 }
 
-Expected<natlab::MatrixOptions, std::string> ToMatrixOptions(const NatlabArguments& arguments) {
-  natlab::MatrixOptions options;
+std::vector<netsim::NatType> UsualTypes(bool quick) {
+  if (!quick) return {netsim::AllNatTypes().begin(), netsim::AllNatTypes().end()};
+  return {netsim::NatType::kPublic, netsim::NatType::kFirewall,  netsim::NatType::kFullCone,  netsim::NatType::kAddress,
+          netsim::NatType::kPort,   netsim::NatType::kSymmetric, netsim::NatType::kUdpBlocked};
+}
+
+// The scenario, if there is one; what else is typed has its way over it.
+Expected<natlab::Scenario, std::string> ToScenario(const NatlabArguments& arguments) {
+  natlab::Scenario scenario;
+  natlab::MatrixOptions& options = scenario.matrix;
+  if (!arguments.scenario.empty()) {
+    auto loaded = natlab::LoadScenario(arguments.scenario);
+    if (!loaded) return Unexpected("--scenario: " + loaded.error());
+    scenario = *std::move(loaded);
+  } else {
+    options.runs = arguments.full ? kFullRuns : kQuickRuns;
+    if (arguments.full) options.families.push_back(IpAddress::Family::kV6);
+  }
   options.seed = arguments.seed;
-  options.relay = arguments.no_relay ? natlab::RelayService::kNone : natlab::RelayService::kPresent;
-  options.runs = arguments.runs > 0 ? arguments.runs : (arguments.full ? kFullRuns : kQuickRuns);
-  options.families.clear();
+  if (arguments.no_relay) options.relay = natlab::RelayService::kNone;
+  if (arguments.runs > 0) options.runs = arguments.runs;
+  if (!arguments.families.empty()) options.families.clear();
   for (const auto& name : arguments.families) {
     options.families.push_back(name == "ipv6" ? IpAddress::Family::kV6 : IpAddress::Family::kV4);
   }
-  if (options.families.empty()) options.families.push_back(IpAddress::Family::kV4);
-  if (arguments.families.empty() && arguments.full) options.families.push_back(IpAddress::Family::kV6);
-  for (const auto& name : arguments.types) {
-    const auto type = netsim::ParseNatType(name);
-    if (!type)
-      return Unexpected<std::string>("--types: unknown NAT type '" + name + "'; it is one of " + AllTypeNames());
-    options.types.push_back(*type);
-  }
-  if (!options.types.empty()) return options;
-  if (arguments.quick) {
-    options.types = {netsim::NatType::kPublic,    netsim::NatType::kFirewall, netsim::NatType::kFullCone,
-                     netsim::NatType::kAddress,   netsim::NatType::kPort,     netsim::NatType::kSymmetric,
-                     netsim::NatType::kUdpBlocked};
-  } else {
-    options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
-  }
-  return options;
+  auto types = ParseTypes(arguments.types);
+  if (!types) return Unexpected(types.error());
+  if (!types->empty()) options.types = *std::move(types);
+  if (options.types.empty()) options.types = UsualTypes(arguments.quick);
+  return scenario;
 }
 
 natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs) {
@@ -88,13 +103,13 @@ natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs
 }
 
 Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const natlab::Report& report) {
-  if (!arguments.html.empty()) {
-    if (const auto written = WriteDocument(arguments.html, natlab::ToHtml(report)); !written) return written;
+  if (!arguments.files.html.empty()) {
+    if (const auto written = WriteDocument(arguments.files.html, natlab::ToHtml(report)); !written) return written;
   }
-  if (!arguments.csv.empty()) {
-    if (const auto written = WriteDocument(arguments.csv, natlab::ToCsv(report)); !written) return written;
+  if (!arguments.files.csv.empty()) {
+    if (const auto written = WriteDocument(arguments.files.csv, natlab::ToCsv(report)); !written) return written;
   }
-  if (!arguments.json.empty()) return WriteDocument(arguments.json, natlab::ToJson(report));
+  if (!arguments.files.json.empty()) return WriteDocument(arguments.files.json, natlab::ToJson(report));
   return {};
 }
 
@@ -142,11 +157,12 @@ Expected<void, std::string> WeighMixes(const NatlabArguments& arguments, const s
 }
 
 int RunNatlab(const NatlabArguments& arguments) {
-  auto options = ToMatrixOptions(arguments);
-  if (!options) return Fail(options.error(), kExitUsage);
-  const auto mixes = ReadMixes(arguments.mix);
+  auto scenario = ToScenario(arguments);
+  if (!scenario) return Fail(scenario.error(), kExitUsage);
+  natlab::MatrixOptions& options = scenario->matrix;
+  const auto mixes = ReadMixes(arguments.mix.empty() ? scenario->mix : arguments.mix);
   if (!mixes) return Fail(mixes.error(), kExitUsage);
-  if (!arguments.mix.empty() && arguments.types.empty()) AddTypesOf(*mixes, options->types);
+  if (!arguments.mix.empty() && arguments.types.empty()) AddTypesOf(*mixes, options.types);
   std::optional<natlab::Report> before;
   if (!arguments.compare.empty()) {
     const auto text = ReadFile(arguments.compare);
@@ -155,11 +171,11 @@ int RunNatlab(const NatlabArguments& arguments) {
     if (!parsed) return Fail("--compare: " + arguments.compare + ": " + parsed.error(), kExitUsage);
     before = *std::move(parsed);
   }
-  for (const auto& path : {arguments.json, arguments.html, arguments.csv}) {
+  for (const auto& path : {arguments.files.json, arguments.files.html, arguments.files.csv}) {
     if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
   }
-  const HumanText human(arguments.json == "-" || arguments.html == "-" || arguments.csv == "-");
-  natlab::Report report = RunWithProgress(*options, arguments.jobs);
+  const HumanText human(arguments.files.json == "-" || arguments.files.html == "-" || arguments.files.csv == "-");
+  natlab::Report report = RunWithProgress(options, arguments.jobs);
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (arguments.paths || arguments.quick || arguments.full) {
     ProgressLine line("natlab:");
@@ -173,7 +189,8 @@ int RunNatlab(const NatlabArguments& arguments) {
   human.Print(FormatPaths(report) + FormatMixes(report));
   if (before) human.Print(FormatChanges(report));
   if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
-  if (!arguments.html.empty() && arguments.html != "-") human.Print("\nreport: " + arguments.html + "\n");
+  if (!arguments.files.html.empty() && arguments.files.html != "-")
+    human.Print("\nreport: " + arguments.files.html + "\n");
   if (report.mismatches() == 0) return kExitDone;
   return Fail(Format("%zu runs did not end as their NAT types demand; rerun one cell with --types A,B --seed %llu",
                      report.mismatches(), static_cast<unsigned long long>(report.seed)));
@@ -191,7 +208,10 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
       ->check(CLI::IsMember({"sim"}))
       ->capture_default_str();
-  command->add_option("--types", arguments->types, "only these NAT types: " + AllTypeNames())->delimiter(',');
+  command->add_option("--scenario", arguments->scenario,
+                      "what to measure: a JSON file, or home, office, mobile-cgn, enterprise, udp-blocked, ipv6-only, "
+                      "same-lan, hairpin; other options have their way over it");
+  command->add_option("--types", arguments->types, "only these NAT types: " + natlab::AllTypeNames())->delimiter(',');
   command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
@@ -202,9 +222,9 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
       ->check(CLI::Range(1, 256));
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
   command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP, TCP and TLS");
-  command->add_option("--json", arguments->json, "write the report as JSON to FILE, - is standard output");
-  command->add_option("--html", arguments->html, "write the report as one HTML page to FILE");
-  command->add_option("--csv", arguments->csv, "write the cells as a table to FILE");
+  command->add_option("--json", arguments->files.json, "write the report as JSON to FILE, - is standard output");
+  command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
+  command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");
   command->add_option("--mix", arguments->mix,
                       "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
   command->add_option("--compare", arguments->compare,

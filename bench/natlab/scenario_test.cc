@@ -1,0 +1,132 @@
+#include "bench/natlab/scenario.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <string>
+
+#include "bench/natlab/json_lines.h"
+
+namespace jsp::natlab {
+namespace {
+
+using netsim::NatType;
+using netsim::Site;
+
+std::string ErrorOf(const std::string& text) {
+  const auto scenario = ParseScenario(text, "s.json");
+  return scenario ? "none" : scenario.error();
+}
+
+TEST(ScenarioTest, SaysWhatIsMeasured) {
+  const auto scenario = ParseScenario(R"({
+    "version": 1, "name": "n", "about": "x", "types": ["port", "sym"], "families": ["ipv6"], "runs": 7, "relay": false,
+    "site": "same-carrier", "carrier": "addr", "hairpin": true,
+    "links": {"a": {"delay_ms": 5, "jitter_ms": 1.5, "loss": 0.25, "kbit_per_s": 8}}
+  })",
+                                      "s.json");
+  ASSERT_TRUE(scenario) << scenario.error();
+  const MatrixOptions& matrix = scenario->matrix;
+  EXPECT_EQ(scenario->name, "n");
+  EXPECT_EQ(matrix.types, (std::vector{NatType::kPort, NatType::kSymmetric}));
+  EXPECT_EQ(matrix.families, std::vector{IpAddress::Family::kV6});
+  EXPECT_EQ(matrix.runs, 7u);
+  EXPECT_EQ(matrix.relay, RelayService::kNone);
+  EXPECT_EQ(matrix.network.joint.site, Site::kSameCarrier);
+  EXPECT_EQ(matrix.network.joint.carrier, NatType::kAddress);
+  EXPECT_TRUE(matrix.network.joint.hairpin);
+  ASSERT_TRUE(matrix.network.a_access);
+  EXPECT_EQ(matrix.network.a_access->delay, std::chrono::milliseconds(5));
+  EXPECT_EQ(matrix.network.a_access->jitter, std::chrono::microseconds(1500));
+  EXPECT_EQ(matrix.network.a_access->bytes_per_second, 1000u);
+  EXPECT_FALSE(matrix.network.b_access);
+}
+
+TEST(ScenarioTest, AnErrorNamesFileLineAndKey) {
+  EXPECT_EQ(ErrorOf("{\n\"version\": 1,\n\"types\": [\"port\",\n\"nonsense\"]}"),
+            "s.json:4: key 'types[1]': unknown NAT type 'nonsense'; it is one of " + AllTypeNames());
+  EXPECT_EQ(ErrorOf("{\n\"version\": 1,\n\"typos\": []}").substr(0, 48),
+            "s.json:3: key 'typos': there is no such key; kno");
+  EXPECT_EQ(ErrorOf("{\"version\": 1, \"types\": [\"port\"],\n\"links\": {\n\"b\": {\"loss\": 2}}}"),
+            "s.json:3: key 'links.b.loss': it has to be a number from 0 to 1");
+  EXPECT_EQ(ErrorOf("{\"version\": 1,\n\"runs\": 1.5, \"types\": [\"port\"]}"),
+            "s.json:2: key 'runs': it has to be a whole number from 1 to 100000");
+  EXPECT_EQ(ErrorOf("{\"version\": 1,\n\n\"version\": 1}"), "s.json:3: key 'version' is there twice");
+  EXPECT_EQ(ErrorOf("{\"version\": 1,\n\"types\": [\"port\"]"), "s.json:2: incomplete JSON");
+  EXPECT_EQ(ErrorOf("[]"), "s.json:1: the document: it has to be an object");
+}
+
+TEST(ScenarioTest, RefusesWhatDoesNotFitTogether) {
+  const auto with = [](const std::string& rest) { return ErrorOf("{\"version\": 1, " + rest + "}"); };
+  EXPECT_NE(with(R"("types": ["port"], "site": "same-carrier")").find("needs a carrier"), std::string::npos);
+  EXPECT_NE(with(R"("types": ["port"], "carrier": "fw")").find("translates"), std::string::npos);
+  EXPECT_NE(with(R"("types": ["port"], "hairpin": true)").find("same-carrier"), std::string::npos);
+  EXPECT_NE(with(R"("types": ["port"], "mix": "home")").find("leave one"), std::string::npos);
+  EXPECT_NE(with(R"("types": ["port", "port"])").find("twice"), std::string::npos);
+  EXPECT_NE(with(R"("types": [])").find("at least one"), std::string::npos);
+  EXPECT_NE(with(R"("runs": 1)").find("types or a mix"), std::string::npos);
+  EXPECT_NE(with(R"("types": ["port"], "links": {"a": {"delay_ms": 1, "jitter_ms": 2}})").find("larger"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"types": ["port"]})").find("'version': it is missing"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"version": 2, "types": ["port"]})").find("only 1 is known"), std::string::npos);
+}
+
+TEST(ScenarioTest, APresetIsKnownByItsName) {
+  std::set<std::string> names;
+  for (const Scenario& preset : ScenarioPresets()) names.insert(preset.name);
+  const std::set<std::string> expected = {"home",        "office",    "mobile-cgn", "enterprise",
+                                          "udp-blocked", "ipv6-only", "same-lan",   "hairpin"};
+  EXPECT_EQ(names, expected);
+  EXPECT_EQ(LoadScenario("home")->mix, "home");
+  EXPECT_NE(LoadScenario("hom").error().find("home"), std::string::npos) << "the known ones are listed";
+}
+
+TEST(ScenarioTest, AFileIsKnownByItsPath) {
+  const std::string path = testing::TempDir() + "/mine.json";
+  std::ofstream(path) << R"({"version": 1, "name": "x", "types": ["port"]})";
+  EXPECT_EQ(LoadScenario(path)->matrix.scenario, path);
+}
+
+TEST(ScenarioTest, EveryPresetEndsAsTheOracleSays) {
+  for (const Scenario& preset : ScenarioPresets()) {
+    MatrixOptions options = preset.matrix;
+    options.runs = 1;
+    const Report report = RunMatrix(options);
+    EXPECT_FALSE(report.cells.empty()) << preset.name;
+    for (const CellReport& cell : report.cells) {
+      EXPECT_EQ(cell.mismatches, 0u) << preset.name << ": " << ToString(cell.a) << " - " << ToString(cell.b) << ": "
+                                     << cell.why;
+    }
+  }
+}
+
+// All types against each other, behind each kind of carrier: apart, and behind the same one, which hairpins or not.
+TEST(ScenarioTest, CarriersEndAsTheOracleSays) {  // RFC 6888 §3, RFC 4787 §6
+  for (const auto carrier : {NatType::kFullCone, NatType::kAddress, NatType::kPort, NatType::kSymmetric}) {
+    for (const auto& [site, hairpin] :
+         {std::pair{Site::kApart, false}, {Site::kSameCarrier, false}, {Site::kSameCarrier, true}}) {
+      MatrixOptions options;
+      options.types = {NatType::kPublic, NatType::kFirewall,  NatType::kFullCone,   NatType::kAddress,
+                       NatType::kPort,   NatType::kSymmetric, NatType::kPortReject, NatType::kUdpBlocked};
+      options.network.joint = {site, carrier, hairpin};
+      const Report report = RunMatrix(options);
+      for (const CellReport& cell : report.cells) {
+        EXPECT_EQ(cell.mismatches, 0u) << ToString(carrier) << (site == Site::kApart ? " apart" : " same")
+                                       << (hairpin ? " hairpin" : "") << ": " << ToString(cell.a) << " - "
+                                       << ToString(cell.b) << ": " << cell.why;
+      }
+    }
+  }
+}
+
+TEST(JsonLinesTest, GiveTheLineOfEveryValue) {
+  const auto lines = IndexJsonLines("{\n\"a\":[1,\n2],\n\"b\":{\"c\":true\n}}\n");
+  ASSERT_TRUE(lines);
+  EXPECT_EQ(*lines, (std::map<std::string, size_t>{{"", 1}, {"a", 2}, {"a[0]", 2}, {"a[1]", 3}, {"b", 4}, {"b.c", 4}}));
+  EXPECT_EQ(IndexJsonLines("[1]\n\n3").error().line, 3u);
+  EXPECT_EQ(IndexJsonLines("").error().line, 1u);
+}
+
+}  // namespace
+}  // namespace jsp::natlab
