@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/error.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <cerrno>
 #include <cstring>
@@ -24,8 +25,9 @@ void RaiseDescriptorLimit() {
 }  // namespace
 
 Expected<std::unique_ptr<BenchSockets>, std::string> BenchSockets::Open(const SocketAddress& server, size_t count,
-                                                                        transport::io::Segmentation segmentation) {
-  std::unique_ptr<BenchSockets> opened(new BenchSockets(server, segmentation));
+                                                                        transport::io::Segmentation segmentation,
+                                                                        BenchPorts* ports) {
+  std::unique_ptr<BenchSockets> opened(new BenchSockets(server, segmentation, ports));
   if (const auto all = opened->OpenAll(count); !all) return Unexpected<std::string>(all.error());
   return opened;
 }
@@ -55,8 +57,19 @@ Expected<void, std::string> BenchSockets::OpenAll(size_t count) {
   return {};
 }
 
+// Ports of others are passed over.
+Expected<std::unique_ptr<transport::io::TrainSocket>, boost::system::error_code> BenchSockets::Bind() {
+  for (size_t tries = 1;; ++tries) {
+    const uint16_t port = ports_ == nullptr ? uint16_t{0} : ports_->Next();
+    auto socket =
+        transport::io::TrainSocket::Open(loop_.get_executor(), {local_, port}, {.segmentation = segmentation_});
+    const bool is_taken = !socket && socket.error() == boost::asio::error::address_in_use;
+    if (!is_taken || port == 0 || tries == BenchPorts::kCount) return socket;
+  }
+}
+
 Expected<std::unique_ptr<transport::io::TrainSocket>, std::string> BenchSockets::OpenOne(size_t i) {
-  auto socket = transport::io::TrainSocket::Open(loop_.get_executor(), {local_, 0}, {.segmentation = segmentation_});
+  auto socket = Bind();
   if (!socket) return Unexpected<std::string>(socket.error().message());
   epoll_event event{};
   event.events = EPOLLIN;

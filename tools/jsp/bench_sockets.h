@@ -3,6 +3,7 @@
 
 #include <array>
 #include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "base/rng.h"
 #include "base/socket_address.h"
 #include "transport/asio/train_io.h"
 #include "transport/asio/train_socket.h"
@@ -19,15 +21,30 @@ namespace jsp::tool {
 
 using BenchClock = std::chrono::steady_clock;
 
+// Local ports in turn, from anywhere on: none comes again before all the others have. A server that keeps what was
+// deleted for a while refuses an Allocate over the 5-tuple of another (437, RFC 8656 §7.4), and the system's choice of
+// ports soon repeats itself. Below where relays are (RFC 8656 §7.2).
+class BenchPorts {
+ public:
+  static constexpr uint16_t kFirst = 10000;
+  static constexpr uint16_t kLast = 49151;
+  static constexpr size_t kCount = kLast - kFirst + size_t{1};
+  explicit BenchPorts(Rng& rng) : next_(rng.Below(kCount)) {}
+  uint16_t Next() { return static_cast<uint16_t>(kFirst + next_++ % kCount); }
+
+ private:
+  uint64_t next_;
+};
+
 // Many UDP sockets on this machine's address towards a server, waited for as one and served by one TrainIo: a load
 // generator must not be slower than what it measures.
 class BenchSockets {
  public:
-  // `server` decides the local address; without segmentation every datagram passes the kernel by itself. The error is
-  // one line.
+  // `server` decides the local address; without segmentation every datagram passes the kernel by itself. `ports`
+  // outlives the sockets; without it the system picks. The error is one line.
   static Expected<std::unique_ptr<BenchSockets>, std::string> Open(
       const SocketAddress& server, size_t count,
-      transport::io::Segmentation segmentation = transport::io::Segmentation::kKernel);
+      transport::io::Segmentation segmentation = transport::io::Segmentation::kKernel, BenchPorts* ports = nullptr);
   ~BenchSockets();
 
   size_t size() const { return sockets_.size(); }
@@ -58,13 +75,15 @@ class BenchSockets {
 
  private:
   static constexpr size_t kEvents = 64;
-  BenchSockets(const SocketAddress& server, transport::io::Segmentation segmentation)
-      : server_(server), segmentation_(segmentation) {}
+  BenchSockets(const SocketAddress& server, transport::io::Segmentation segmentation, BenchPorts* ports)
+      : server_(server), segmentation_(segmentation), ports_(ports) {}
   Expected<void, std::string> OpenAll(size_t count);
+  Expected<std::unique_ptr<transport::io::TrainSocket>, boost::system::error_code> Bind();
   Expected<std::unique_ptr<transport::io::TrainSocket>, std::string> OpenOne(size_t i);
 
   SocketAddress server_;
   transport::io::Segmentation segmentation_;
+  BenchPorts* ports_;
   IpAddress local_;
   boost::asio::io_context loop_{1};  // never runs: sockets want an executor
   transport::io::TrainIo io_;

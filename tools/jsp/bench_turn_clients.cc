@@ -22,8 +22,8 @@ BenchTurnClients::BenchTurnClients(BenchTurnServer server, std::unique_ptr<Bench
     : server_(std::move(server)), sockets_(std::move(sockets)), rng_(transport::io::SystemRng()), clients_(count) {}
 
 Expected<std::unique_ptr<BenchTurnClients>, std::string> BenchTurnClients::Open(
-    const BenchTurnServer& server, size_t count, transport::io::Segmentation segmentation) {
-  auto sockets = BenchSockets::Open(server.address, count, segmentation);
+    const BenchTurnServer& server, size_t count, BenchPorts& ports, transport::io::Segmentation segmentation) {
+  auto sockets = BenchSockets::Open(server.address, count, segmentation, &ports);
   if (!sockets) return Unexpected<std::string>(sockets.error());
   return std::unique_ptr<BenchTurnClients>(new BenchTurnClients(server, std::move(*sockets), count));
 }

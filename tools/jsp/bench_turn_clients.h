@@ -24,8 +24,9 @@ struct BenchTurnServer {
 // a bounded number at a time; its error is one line that says what the server answered.
 class BenchTurnClients {
  public:
+  // `ports` outlives the clients.
   static Expected<std::unique_ptr<BenchTurnClients>, std::string> Open(
-      const BenchTurnServer& server, size_t count,
+      const BenchTurnServer& server, size_t count, BenchPorts& ports,
       transport::io::Segmentation segmentation = transport::io::Segmentation::kKernel);
 
   // An allocation for each: as a client that comes for the first time, so through a 401. Returns the seconds that it

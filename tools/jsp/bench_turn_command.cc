@@ -12,6 +12,7 @@
 #include "tools/jsp/bench_turn_flow.h"
 #include "tools/jsp/output.h"
 #include "tools/jsp/stun_server_address.h"
+#include "transport/asio/system_rng.h"
 
 namespace jsp::tool {
 namespace {
@@ -37,12 +38,11 @@ struct BenchTurnResult {
   DelayResult delay;
 };
 
-Expected<double, std::string> MeasureAllocations(const BenchTurnServer& server, double seconds) {
+Expected<double, std::string> MeasureAllocations(const BenchTurnServer& server, double seconds, BenchPorts& ports) {
   double spent = 0;
   size_t rounds = 0;
   for (; spent < seconds; ++rounds) {
-    // New ports each time: some servers refuse one whose allocation was deleted a moment ago (437).
-    const auto clients = BenchTurnClients::Open(server, kRateClients);
+    const auto clients = BenchTurnClients::Open(server, kRateClients, ports);
     if (!clients) return Unexpected<std::string>(clients.error());
     const auto allocated = (*clients)->Allocate();
     if (!allocated) return allocated;
@@ -55,8 +55,8 @@ Expected<double, std::string> MeasureAllocations(const BenchTurnServer& server, 
 // Allocations with a channel each to one peer, `peer`.
 Expected<std::unique_ptr<BenchTurnClients>, std::string> OpenRelays(const BenchTurnServer& server,
                                                                     const BenchTurnArguments& arguments,
-                                                                    const SocketAddress& peer) {
-  auto clients = BenchTurnClients::Open(server, arguments.allocations, SegmentationFor(arguments.flow.burst));
+                                                                    const SocketAddress& peer, BenchPorts& ports) {
+  auto clients = BenchTurnClients::Open(server, arguments.allocations, ports, SegmentationFor(arguments.flow.burst));
   if (!clients) return clients;
   if (const auto allocated = (*clients)->Allocate(); !allocated) return Unexpected<std::string>(allocated.error());
   if (const auto bound = (*clients)->BindChannels(peer); !bound) return Unexpected<std::string>(bound.error());
@@ -65,8 +65,10 @@ Expected<std::unique_ptr<BenchTurnClients>, std::string> OpenRelays(const BenchT
 
 Expected<BenchTurnResult, std::string> Measure(const BenchTurnServer& server, const BenchTurnArguments& arguments) {
   BenchTurnResult result;
+  Rng rng = transport::io::SystemRng();
+  BenchPorts ports(rng);
   if (arguments.rate_seconds > 0) {
-    const auto rate = MeasureAllocations(server, arguments.rate_seconds);
+    const auto rate = MeasureAllocations(server, arguments.rate_seconds, ports);
     if (!rate) return Unexpected<std::string>(rate.error());
     result.allocations_per_s = *rate;
   }
@@ -74,7 +76,7 @@ Expected<BenchTurnResult, std::string> Measure(const BenchTurnServer& server, co
   const bool peer_sends = arguments.flow.direction == FlowDirection::kDown;
   auto peer = BenchSockets::Open(server.address, 1, SegmentationFor(peer_sends ? arguments.flow.burst : size_t{2}));
   if (!peer) return Unexpected<std::string>(peer.error());
-  auto clients = OpenRelays(server, arguments, (**peer)[0].local());
+  auto clients = OpenRelays(server, arguments, (**peer)[0].local(), ports);
   if (!clients) return Unexpected<std::string>(clients.error());
   TurnFlow flow(**clients, **peer);
   result.flow = flow.Run(arguments.flow);
@@ -92,7 +94,9 @@ Expected<BenchTurnResult, std::string> Measure(const BenchTurnServer& server, co
 int Hold(const BenchTurnServer& server, const BenchTurnArguments& arguments) {
   const auto peer = BenchSockets::Open(server.address, 1);
   if (!peer) return Fail(peer.error());
-  const auto clients = OpenRelays(server, arguments, (**peer)[0].local());
+  Rng rng = transport::io::SystemRng();
+  BenchPorts ports(rng);
+  const auto clients = OpenRelays(server, arguments, (**peer)[0].local(), ports);
   if (!clients) return Fail(clients.error());
   HumanText(false).Print(Format("holding %zu allocations\n", (*clients)->size()));
   std::this_thread::sleep_for(std::chrono::duration<double>(arguments.hold_seconds));
