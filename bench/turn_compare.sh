@@ -114,8 +114,11 @@ for ((round = 1; round <= rounds; ++round)); do
     read -ra options <<<"${rows[$i]##*|}"
     if [[ "${options[0]}" == turn ]]; then options+=(--rate-seconds 0); fi
     for server in ours coturn; do
-      port="port_$server"
+      port="port_$server" pid="pid_$server"
+      before="$(processor_ms "${!pid}")"
       json="$(bench "${!port}" "${options[@]}")"
+      sent="$(value sent <<<"$json")"
+      if [[ -n "$sent" ]]; then echo $((($(processor_ms "${!pid}") - before) * 1000000 / sent)) >>"$scratch/$server-$i-ns"; fi
       name=relayed_per_s
       if [[ "${options[0]}" == stun ]]; then name=requests_per_s; fi
       value "$name" <<<"$json" >>"$scratch/$server-$i"
@@ -130,21 +133,25 @@ for ((round = 1; round <= rounds; ++round)); do
   done
 done
 
-print_row() { # usage: print_row NAME OURS COTURN TARGET GENERATOR
-  awk -v name="$1" -v ours="$2" -v coturn="$3" -v target="$4" -v cpu="$5" 'BEGIN {
+print_row() { # usage: print_row NAME OURS COTURN TARGET [GENERATOR [COST-OURS COST-COTURN]]
+  awk -v name="$1" -v ours="$2" -v coturn="$3" -v target="$4" -v cpu="${5:-}" -v costs="${6:-} ${7:-}" 'BEGIN {
     ratio = ours / coturn
     verdict = target == "-" ? "" : (ratio >= target ? "met" : "MISSED")
-    printf "%-62s %10.0f %10.0f %7.2f %7s %-7s %4.0f %%\n", name, ours, coturn, ratio, target == "-" ? "" : ">= " target,
-      verdict, cpu * 100
+    split(costs, ns, " ")
+    printf "%-62s %10.0f %10.0f %7.2f %7s %-7s %6s %6s %6s\n", name, ours, coturn, ratio, target == "-" ? "" : ">= " target,
+      verdict, cpu == "" ? "" : sprintf("%.0f %%", cpu * 100), ns[1], ns[2]
   }'
 }
 
-printf '%-62s %10s %10s %7s %7s %-7s %6s\n' "medians of $rounds rounds" jsp coturn ratio target "" generator
+printf '%-62s %10s %10s %7s %7s %-7s %6s %13s\n' "medians of $rounds rounds" jsp coturn ratio target "" load "ns a datagram"
 for i in "${!rows[@]}"; do
   IFS='|' read -r name target _ <<<"${rows[$i]}"
-  print_row "$name" "$(median "$scratch/ours-$i")" "$(median "$scratch/coturn-$i")" "$target" "$(median "$scratch/ours-$i-cpu")"
+  costs=()
+  if [[ -e "$scratch/ours-$i-ns" ]]; then costs=("$(median "$scratch/ours-$i-ns")" "$(median "$scratch/coturn-$i-ns")"); fi
+  print_row "$name" "$(median "$scratch/ours-$i")" "$(median "$scratch/coturn-$i")" "$target" "$(median "$scratch/ours-$i-cpu")" \
+    "${costs[@]}"
 done
-print_row "authenticated allocations/s" "$(median "$scratch/ours-rate")" "$(median "$scratch/coturn-rate")" 4 0
+print_row "authenticated allocations/s" "$(median "$scratch/ours-rate")" "$(median "$scratch/coturn-rate")" 4
 printf '%-62s %10.0f %10.0f\n' "added delay, median, us" "$(median "$scratch/ours-delay")" "$(median "$scratch/coturn-delay")"
 
 read -r ours ours_cpu < <(hold "$pid_ours" "$port_ours")
