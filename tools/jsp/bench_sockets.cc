@@ -61,8 +61,7 @@ Expected<void, std::string> BenchSockets::OpenAll(size_t count) {
 Expected<std::unique_ptr<transport::io::TrainSocket>, boost::system::error_code> BenchSockets::Bind() {
   for (size_t tries = 1;; ++tries) {
     const uint16_t port = ports_ == nullptr ? uint16_t{0} : ports_->Next();
-    auto socket =
-        transport::io::TrainSocket::Open(loop_.get_executor(), {local_, port}, {.segmentation = segmentation_});
+    auto socket = transport::io::TrainSocket::Open({local_, port}, {.segmentation = segmentation_});
     const bool is_taken = !socket && socket.error() == boost::asio::error::address_in_use;
     if (!is_taken || port == 0 || tries == BenchPorts::kCount) return socket;
   }

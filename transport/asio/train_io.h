@@ -41,8 +41,9 @@ class TrainIo {
   // Queues a copy of a message of the server's own, at most kMaxCopy octets.
   void AppendCopy(TrainSocket& socket, const SocketAddress& remote, std::span<const uint8_t> message);
   static constexpr size_t kMaxCopy = 2048;
-  // Sends all of the queue; also before a socket goes.
+  // Sends all of the queue; also before a socket goes for which something is queued.
   void Flush();
+  bool IsQueued(const TrainSocket& socket) const { return socket.tail_.batch == batch_; }
 
   const TrainIoStats& stats() const { return stats_; }
 

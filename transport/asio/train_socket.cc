@@ -4,51 +4,69 @@
 #include <netinet/udp.h>
 #include <unistd.h>
 
-#include <boost/asio/ip/v6_only.hpp>
-#include <cstring>
+#include <array>
+#include <cerrno>
 #include <utility>
 
-#include "transport/asio/endpoint.h"
 #include "transport/asio/native_socket.h"
 
 namespace jsp::transport::io {
 
 using boost::system::error_code;
-namespace ip = boost::asio::ip;
 
-Expected<std::unique_ptr<TrainSocket>, error_code> TrainSocket::Open(boost::asio::any_io_executor executor,
-                                                                     const SocketAddress& bind_to,
-                                                                     const TrainSocketOptions& options) {
-  error_code error;
-  ip::udp::socket socket(std::move(executor));
-  socket.open(bind_to.ip.is_v4() ? ip::udp::v4() : ip::udp::v6(), error);
-  if (!error && bind_to.ip.is_v6()) socket.set_option(ip::v6_only(true), error);
-  if (!error && options.port_use == PortUse::kShared) {
-    (void)SetOption(socket.native_handle(), SOL_SOCKET, SO_REUSEPORT, 1);
+namespace {
+
+Unexpected<error_code> LastError() {
+  return Unexpected<error_code>(error_code(errno, boost::system::system_category()));
+}
+
+}  // namespace
+
+// As few calls as do it: an allocation costs its client hardly more than they cost the server.
+Expected<std::unique_ptr<TrainSocket>, error_code> TrainSocket::Open(const SocketAddress& bind_to,
+                                                                     const TrainSocketOptions& options, OpenFor use) {
+  const int family = bind_to.ip.is_v4() ? AF_INET : AF_INET6;
+  const int descriptor = ::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+  if (descriptor < 0) return LastError();
+  std::unique_ptr<TrainSocket> opened(new TrainSocket(descriptor, bind_to));
+  if (bind_to.ip.is_v6()) (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (options.port_use == PortUse::kShared) (void)SetOption(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+  NativeAddress address;
+  if (::bind(descriptor, &address.base, ToNative(bind_to, address)) != 0) return LastError();
+  if (bind_to.port == 0) {
+    socklen_t size = sizeof(address);
+    if (::getsockname(descriptor, &address.base, &size) != 0) return LastError();
+    opened->local_ = FromNative(address);
   }
-  if (!error) socket.bind(ToEndpoint(bind_to), error);
-  if (!error) socket.non_blocking(true, error);
-  SocketAddress local;
-  if (!error) local = FromEndpoint(socket.local_endpoint(error));
-  // Out of Asio's hands: a ReadySet waits for many sockets at the cost of one.
-  const int descriptor = error ? -1 : socket.release(error);
-  if (error) return Unexpected<error_code>(error);
-  std::unique_ptr<TrainSocket> opened(new TrainSocket(descriptor, local));
-  opened->Configure(options);
+  if (use == OpenFor::kUse) {
+    opened->Configure(options);
+  } else {
+    // The system's least: what comes is not read, and must not fill its memory (ATTACKS T6).
+    (void)SetOption(descriptor, SOL_SOCKET, SO_RCVBUF, 0);
+  }
   return opened;
+}
+
+void TrainSocket::Use(const TrainSocketOptions& options) {
+  constexpr int kMaxForgotten = 16;  // more than the system's least holds
+  std::array<uint8_t, 1> octet;
+  for (int i = 0; i < kMaxForgotten; ++i) {
+    if (::recv(descriptor_, octet.data(), octet.size(), MSG_DONTWAIT) < 0 && !MayBeOfEarlierDatagram(errno)) break;
+  }
+  Configure(options);
 }
 
 TrainSocket::~TrainSocket() { ::close(descriptor_); }
 
 void TrainSocket::Configure(const TrainSocketOptions& options) {
-  for (const int option : {SO_RCVBUF, SO_SNDBUF, SO_RCVBUFFORCE, SO_SNDBUFFORCE}) {
-    (void)SetOption(descriptor_, SOL_SOCKET, option, options.buffer_bytes);
+  for (const auto& [forced, asked] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, std::pair{SO_SNDBUFFORCE, SO_SNDBUF}}) {
+    if (!SetOption(descriptor_, SOL_SOCKET, forced, options.buffer_bytes)) {
+      (void)SetOption(descriptor_, SOL_SOCKET, asked, options.buffer_bytes);
+    }
   }
-  if (options.segmentation == Segmentation::kKernel) {
-    (void)SetOption(descriptor_, SOL_UDP, UDP_GRO, 1);
-    // 0: none but what a send asks for. Refused by a kernel that does not know it.
-    if (SetOption(descriptor_, SOL_UDP, UDP_SEGMENT, 0)) segmentation_ = Segmentation::kKernel;
-  }
+  // A kernel that knows the one knows the other, which is older.
+  const bool segments = options.segmentation == Segmentation::kKernel && SetOption(descriptor_, SOL_UDP, UDP_GRO, 1);
+  if (segments) segmentation_ = Segmentation::kKernel;
   AllowFragments();
   if (options.errors == ErrorQueue::kRead) {
     const bool is_v4 = local_.ip.is_v4();

@@ -1,7 +1,5 @@
 #pragma once
 #include <array>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/ip/udp.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -25,17 +23,23 @@ struct TrainSocketOptions {
   ErrorQueue errors = ErrorQueue::kIgnored;           // kRead: what ICMP says is for ReceiveError()
 };
 
+// Whether a socket is used at once, or only holds its port until Use().
+enum class OpenFor : uint8_t { kUse, kPort };
+
 // A bound, non-blocking UDP socket that a TrainIo reads and writes. Datagrams leave without DF but where a send says so
 // (RFC 8656 §14), and ICMP errors may wait in its error queue. Owns the descriptor, and no buffer: a server has one for
 // each allocation.
 class TrainSocket {
  public:
-  static Expected<std::unique_ptr<TrainSocket>, boost::system::error_code> Open(boost::asio::any_io_executor executor,
-                                                                                const SocketAddress& bind_to,
-                                                                                const TrainSocketOptions& options = {});
+  static Expected<std::unique_ptr<TrainSocket>, boost::system::error_code> Open(const SocketAddress& bind_to,
+                                                                                const TrainSocketOptions& options = {},
+                                                                                OpenFor use = OpenFor::kUse);
   ~TrainSocket();
   TrainSocket(const TrainSocket&) = delete;
   TrainSocket& operator=(const TrainSocket&) = delete;
+
+  // Of one that was opened for its port: forgets what has come, and sets the options.
+  void Use(const TrainSocketOptions& options);
 
   int descriptor() const { return descriptor_; }
   const SocketAddress& local() const { return local_; }

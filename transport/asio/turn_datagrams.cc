@@ -40,7 +40,7 @@ void TurnDatagrams::Read(Timestamp now) {
       ReadListener(now, ready.tag);
     } else if (const Relay* relay = Find(HandleOf(ready.tag))) {
       if (ready.has_error) ReadErrors(now, *relay);
-      ReadRelay(now, *relay);
+      HandleReadable(now, *relay);
     }
   }
 }
@@ -62,7 +62,8 @@ void TurnDatagrams::ReadListener(Timestamp now, size_t index) {
 turn::Server::FromClient TurnDatagrams::FeedRun(Timestamp now, const turn::ClientPath& path, const turn::Train& train) {
   const auto run = core_.server.HandleFromClient(now, path, train, io_.room());
   if (!run.to_peer) return run;
-  if (const Relay* relay = Find(run.to_peer->relay)) {
+  if (Relay* relay = Find(run.to_peer->relay)) {
+    (void)Use(*relay);  // the first datagram may come with the permission, before ReadRelay()
     using enum TrainIo::Fragmenting;
     io_.Append(*relay->socket, run.to_peer->peer, run.segments, run.to_peer->dont_fragment ? kForbidden : kAllowed);
   }
@@ -79,7 +80,7 @@ void TurnDatagrams::AnswerBindings(Timestamp now) {
   }
 }
 
-void TurnDatagrams::ReadRelay(Timestamp now, const Relay& relay) {
+void TurnDatagrams::HandleReadable(Timestamp now, const Relay& relay) {
   for (const auto& received : io_.Receive(*relay.socket)) FeedFromPeer(now, relay.handle, received);
 }
 
@@ -114,12 +115,8 @@ void TurnDatagrams::ReadErrors(Timestamp now, const Relay& relay) {
 }
 
 void TurnDatagrams::OpenRelay(Timestamp now, const turn::Server::OpenRelay& open) {
-  auto opened =
-      TrainSocket::Open(core_.executor, core_.BoundAddressOf(open.address),
-                        {.buffer_bytes = core_.options.socket_buffer,
-                         .segmentation = core_.options.segmentation ? Segmentation::kKernel : Segmentation::kNone,
-                         .errors = ErrorQueue::kRead});
-  if (!opened || !ready_.Add((*opened)->descriptor(), TagOf(open.relay))) {
+  auto opened = TrainSocket::Open(core_.BoundAddressOf(open.address), RelayOptions(), OpenFor::kPort);
+  if (!opened) {
     ++core_.stats.relays_failed;
     return core_.server.HandleRelayFailed(now, open.relay);
   }
@@ -129,10 +126,31 @@ void TurnDatagrams::OpenRelay(Timestamp now, const turn::Server::OpenRelay& open
   core_.server.HandleRelayOpened(now, open.relay);
 }
 
+TrainSocketOptions TurnDatagrams::RelayOptions() const {
+  return {.buffer_bytes = core_.options.socket_buffer,
+          .segmentation = core_.options.segmentation ? Segmentation::kKernel : Segmentation::kNone,
+          .errors = ErrorQueue::kRead};
+}
+
+// False: the system refused to wait for it.
+bool TurnDatagrams::Use(Relay& relay) {
+  if (relay.is_read) return true;
+  relay.socket->Use(RelayOptions());
+  relay.is_read = ready_.Add(relay.socket->descriptor(), TagOf(relay.handle));
+  return relay.is_read;
+}
+
+void TurnDatagrams::ReadRelay(Timestamp now, turn::RelayHandle handle) {
+  Relay* relay = Find(handle);
+  if (relay == nullptr || Use(*relay)) return;
+  ++core_.stats.relays_failed;
+  core_.server.HandleRelayFailed(now, handle);
+}
+
 void TurnDatagrams::CloseRelay(turn::RelayHandle handle) {
   Relay* relay = Find(handle);
   if (relay == nullptr) return;
-  io_.Flush();  // what was sent before the end still leaves
+  if (io_.IsQueued(*relay->socket)) io_.Flush();  // what was sent before the end still leaves
   *relay = {};
   --relays_open_;
 }

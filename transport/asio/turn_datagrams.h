@@ -31,8 +31,9 @@ class TurnDatagrams {
   void Read(Timestamp now);
   void Flush() { io_.Flush(); }
 
-  // A UDP relay is wanted: the core hears of the result.
+  // A UDP relay is wanted: the core hears of the result. It is not read before ReadRelay().
   void OpenRelay(Timestamp now, const turn::Server::OpenRelay& open);
+  void ReadRelay(Timestamp now, turn::RelayHandle handle);
   void CloseRelay(turn::RelayHandle handle);
   // A train of a client's, over UDP or a stream: data is forwarded, and take_binding(datagram) called for what is
   // stun::Server's. Returns whether there was anything but data.
@@ -57,10 +58,13 @@ class TurnDatagrams {
   struct Relay {
     turn::RelayHandle handle;
     std::unique_ptr<TrainSocket> socket;
+    bool is_read = false;
   };
 
   void ReadListener(Timestamp now, size_t index);
-  void ReadRelay(Timestamp now, const Relay& relay);
+  void HandleReadable(Timestamp now, const Relay& relay);
+  bool Use(Relay& relay);
+  TrainSocketOptions RelayOptions() const;
   void ReadErrors(Timestamp now, const Relay& relay);
   turn::Server::FromClient FeedRun(Timestamp now, const turn::ClientPath& path, const turn::Train& train);
   void FeedFromPeer(Timestamp now, turn::RelayHandle handle, const TrainIo::Received& received);

@@ -82,10 +82,9 @@ class Binder {
  private:
   error_code BindUdp(const SocketAddress& address) {
     auto opened =
-        TrainSocket::Open(executor_, address,
-                          {.buffer_bytes = options_.socket_buffer,
-                           .segmentation = options_.segmentation ? Segmentation::kKernel : Segmentation::kNone,
-                           .port_use = options_.share_port ? PortUse::kShared : PortUse::kExclusive});
+        TrainSocket::Open(address, {.buffer_bytes = options_.socket_buffer,
+                                    .segmentation = options_.segmentation ? Segmentation::kKernel : Segmentation::kNone,
+                                    .port_use = options_.share_port ? PortUse::kShared : PortUse::kExclusive});
     if (!opened) return opened.error();
     BoundListener& listener = bound_.all.emplace_back();
     listener.listen = {turn::ControlTransport::kUdp, (*opened)->local()};

@@ -133,6 +133,7 @@ void TurnServerCore::HandleEvent(Timestamp now, const turn::Server::Event& event
                    if (open.protocol == turn::RelayProtocol::kUdp) return datagrams.OpenRelay(now, open);
                    tcp_relays.OpenRelay(now, open);
                  },
+                 [&](const Server::ReadRelay& read) { datagrams.ReadRelay(now, read.relay); },
                  [&](const Server::CloseRelay& close) {
                    datagrams.CloseRelay(close.relay);
                    tcp_relays.CloseRelay(close.relay);

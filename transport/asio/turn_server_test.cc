@@ -29,6 +29,31 @@ TEST_F(TurnServerTest, RelaysBothWaysOverUdp) {  // RFC 8656 §5: UDP to clients
   EXPECT_EQ(peer.received[0].data, std::vector<uint8_t>(5, 0));
 }
 
+TEST_F(TurnServerTest, WhatCameBeforeTheFirstPermissionIsNotRelayed) {  // RFC 8656 §9
+  Open();
+  const auto client = Allocate(udp());
+  TestPeerSocket peer(io_);
+  for (int i = 0; i < 100; ++i) peer.Send(client->relayed(), std::vector<uint8_t>(1000, 1));
+  Permit(*client, kLocalhost);
+  peer.Send(client->relayed(), {2});
+  ASSERT_TRUE(RunUntil(io_, [&] { return !client->received.empty(); }));
+  EXPECT_EQ(client->received[0].data, std::vector<uint8_t>{2});
+  // Nor is the port's room for them what it has from then on.
+  peer.SendTrain(client->relayed(), std::vector<size_t>(300, 1000));
+  ASSERT_TRUE(RunUntil(io_, [&] { return client->received.size() == 301; }));
+}
+
+TEST_F(TurnServerTest, DataThatComesWithItsPermissionIsRelayed) {
+  Open();
+  const auto client = Allocate(udp());
+  TestPeerSocket peer(io_);
+  client->Do([&](turn::Client& c, Timestamp now) { return c.AddPermission(now, kLocalhost); });
+  client->Send(peer.local(), 7);  // on the way at once: the server may read both in one turn
+  ASSERT_TRUE(RunUntil(io_, [&] { return peer.received.size() == 1; }));
+  peer.Send(client->relayed(), {3});
+  ASSERT_TRUE(RunUntil(io_, [&] { return client->received.size() == 1; }));
+}
+
 TEST_F(TurnServerTest, TrainsArriveWholeAndInOrder) {
   Open();
   const auto client = Allocate(udp());

@@ -29,7 +29,7 @@ struct ServerMetrics {
   uint64_t challenges = 0;  // 401 and 438
   uint64_t allocations_created = 0;
   uint64_t allocations_expired = 0;
-  uint64_t allocations_deleted = 0;  // by the client, or because its connection went
+  uint64_t allocations_deleted = 0;  // by the client, or because its connection or relay went
   uint64_t connections_bound = 0;    // RFC 6062
   uint64_t packets_to_peers = 0;
   uint64_t octets_to_peers = 0;  // payload

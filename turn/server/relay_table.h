@@ -33,6 +33,7 @@ struct Relay {
   uint32_t generation = 0;
   State state = State::kFree;
   RelayProtocol protocol = RelayProtocol::kUdp;
+  bool is_read = false;  // the owner was told to
 };
 
 // The relay sockets of a server: which addresses are in use, by whom. O(1) by handle and by address.

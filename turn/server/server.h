@@ -70,6 +70,11 @@ class Server {
     SocketAddress address;
     RelayProtocol protocol;
   };
+  // Read that UDP relay from now on, and throw away what came before: there is a permission for the first time
+  // (RFC 8656 §9). Most allocations are never used; until here, one needs no more than its port.
+  struct ReadRelay {
+    RelayHandle relay;
+  };
   struct CloseRelay {
     RelayHandle relay;
   };
@@ -91,7 +96,7 @@ class Server {
     ConnectionId connection;
     std::optional<ClientPath> client;
   };
-  using Event = std::variant<OpenRelay, CloseRelay, ConnectPeer, Splice, CloseConnection>;
+  using Event = std::variant<OpenRelay, ReadRelay, CloseRelay, ConnectPeer, Splice, CloseConnection>;
 
   struct ToPeer {
     RelayHandle relay;
@@ -131,7 +136,8 @@ class Server {
   void HandleIcmp(Timestamp now, RelayHandle relay, const SocketAddress& peer, const Icmp& icmp);
 
   void HandleRelayOpened(Timestamp now, RelayHandle relay);
-  // Another port is tried, a few times; then the client gets 508.
+  // Another port is tried, a few times; then the client gets 508. One that was open is lost, and with it its part of
+  // the allocation.
   void HandleRelayFailed(Timestamp now, RelayHandle relay);
   // A client's stream is gone, and its allocation or its data connection with it.
   void HandleClientClosed(Timestamp now, const ClientPath& path);
@@ -215,6 +221,7 @@ class Server {
   void HandleRefresh(const Request& request);
   void HandleMove(Request& request, std::span<const uint8_t> ticket);
   void HandleCreatePermission(const Request& request);
+  void MaybeReadRelay(ServerAllocation& record, const IpAddress& peer);
   void HandleChannelBind(const Request& request);
   static constexpr size_t kTicketSize = 28;
   std::array<uint8_t, kTicketSize> MakeTicket(uint32_t index, uint32_t generation, uint32_t number) const;
@@ -233,6 +240,7 @@ class Server {
   void RespondAllocated(uint32_t index);
   void CloseRelayOf(RelayHandle& relay);
   void CloseFamily(uint32_t index, size_t family);
+  void LoseRelay(uint32_t index, size_t family);
   void RemoveAllocation(uint32_t index);
   void ExpireReservations();
   void ExpireAllocation(uint32_t index);

@@ -192,9 +192,10 @@ void Server::HandleRelayOpened(Timestamp now, RelayHandle handle) {
 void Server::HandleRelayFailed(Timestamp now, RelayHandle handle) {
   Advance(now);
   const Relay* relay = relays_.Find(handle);
-  if (relay == nullptr || relay->state != Relay::State::kOpening) return;
+  if (relay == nullptr || relay->state == Relay::State::kReserved) return;
   const uint32_t index = relay->allocation;
   const size_t family = relay->address.ip.is_v4() ? 0 : 1;
+  if (relay->state == Relay::State::kOpen) return LoseRelay(index, family);
   ServerAllocation& record = allocations_.at(index);
   relays_.Close(handle);
   // Of a pair, the other one is of no use either.
@@ -280,6 +281,13 @@ void Server::CloseFamily(uint32_t index, size_t family) {
   CloseRelayOf(record.families[family].relay);
   record.families[family].expires = Timestamp::Never();
   record.peers.RemoveFamily(family == 0 ? IpAddress::Family::kV4 : IpAddress::Family::kV6);
+}
+
+void Server::LoseRelay(uint32_t index, size_t family) {
+  CloseFamily(index, family);
+  if (allocations_.at(index).families[1 - family].relay.is_set()) return;
+  ++metrics_.allocations_deleted;
+  RemoveAllocation(index);
 }
 
 void Server::RemoveAllocation(uint32_t index) {

@@ -1,6 +1,7 @@
 // Who asks, and Refresh, CreatePermission and ChannelBind (RFC 8489 §9.2.4, RFC 8656 §5, §8.2, §10.2, §12.2).
 #include <algorithm>
 #include <boost/container/small_vector.hpp>
+#include <utility>
 
 #include "base/wire_layout.h"
 #include "stun/address_attribute.h"
@@ -284,8 +285,19 @@ void Server::HandleCreatePermission(const Request& request) {
       std::ranges::count_if(peers, [&](const IpAddress& ip) { return !record.peers.IsPermitted(now_, ip); }));
   const size_t limit = options_.limits.permissions;
   if (fresh > record.peers.PermissionRoom(now_, limit)) return Refuse(request, error_code::kInsufficientCapacity);
-  for (const IpAddress& ip : peers) (void)record.peers.Permit(now_, ip, options_.lifetimes.permission, limit);
+  for (const IpAddress& ip : peers) {
+    (void)record.peers.Permit(now_, ip, options_.lifetimes.permission, limit);
+    MaybeReadRelay(record, ip);
+  }
   Succeed(request);
+}
+
+// What comes to a relay without any permission is of no use to anybody (RFC 8656 §11.3).
+void Server::MaybeReadRelay(ServerAllocation& record, const IpAddress& peer) {
+  const RelayHandle handle = record.family(peer).relay;
+  Relay* relay = relays_.Find(handle);
+  if (relay == nullptr || relay->protocol != RelayProtocol::kUdp || std::exchange(relay->is_read, true)) return;
+  events_.Push(ReadRelay{handle});
 }
 
 // RFC 8656 §12.2.
@@ -312,6 +324,7 @@ void Server::HandleChannelBind(const Request& request) {
       break;
   }
   (void)record.peers.Permit(now_, peer->ip, options_.lifetimes.permission, options_.limits.permissions);
+  MaybeReadRelay(record, peer->ip);
   Succeed(request);
 }
 

@@ -48,6 +48,39 @@ TEST_F(ServerRequestsTest, WithoutAnAllocationIs437) {  // RFC 8656 §5
   EXPECT_EQ(client_.Ask(Method::kConnect).code(), 437);  // RFC 6062 §5.2
 }
 
+TEST_F(ServerRequestsTest, ARelayIsReadFromItsFirstPermissionOn) {  // RFC 8656 §9
+  AllocateBoth();
+  EXPECT_TRUE(s_.read.empty());
+  EXPECT_EQ(client_.Permit("10.0.0.1:1"), 403);
+  EXPECT_TRUE(s_.read.empty());
+  const RelayHandle v4 = s_.HandleOf(client_.relayed), v6 = s_.HandleOf(client_.relayed_v6);
+  EXPECT_EQ(client_.Permit("198.51.100.5:1"), 0);
+  EXPECT_EQ(s_.read, std::vector{v4});
+  EXPECT_EQ(client_.Permit("198.51.100.6:1"), 0);
+  EXPECT_EQ(client_.Bind(kChannel, "198.51.100.5:1"), 0);
+  EXPECT_EQ(s_.read, std::vector{v4}) << "once is enough";
+  EXPECT_EQ(client_.Bind(ChannelNumber{0x4001}, "[2001:db8:1::5]:1"), 0);
+  EXPECT_EQ(s_.read, (std::vector{v4, v6}));
+}
+
+TEST_F(ServerRequestsTest, ARelayThatIsLostEndsItsPartOfTheAllocation) {  // as RFC 8656 §8.1 of one family
+  AllocateBoth();
+  s_.server.HandleRelayFailed(s_.now, s_.HandleOf(client_.relayed));
+  EXPECT_EQ(client_.Permit("198.51.100.5:1"), 443);
+  EXPECT_EQ(client_.Permit("[2001:db8:1::5]:1"), 0);
+  s_.server.HandleRelayFailed(s_.now, s_.HandleOf(client_.relayed_v6));
+  EXPECT_EQ(client_.Permit("[2001:db8:1::5]:1"), 437);
+  EXPECT_EQ(s_.server.allocations(), 0u);
+  EXPECT_TRUE(s_.open.empty());
+}
+
+TEST_F(ServerRequestsTest, ADtlsHandshakeIsDroppedAndCounted) {  // RFC 8656 §5 declined: docs/turn.md#refusals
+  const std::array<uint8_t, 14> client_hello{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1};  // RFC 6347 §4.1
+  s_.FromClient(client_.path, client_hello);
+  EXPECT_EQ(s_.server.dropped(ServerDrop::kUnparsable), 1u);
+  EXPECT_FALSE(s_.Poll());
+}
+
 TEST_F(ServerRequestsTest, T8_AnotherUserIs441) {  // RFC 8656 §5
   client_.Allocate();
   TestClient other(s_, "203.0.113.9:4000", TestServer::kUdp, "other", "word");

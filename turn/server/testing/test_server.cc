@@ -67,6 +67,7 @@ void TestServer::Pump() {
                             open.emplace_back(e.address, e.relay);
                             server.HandleRelayOpened(now, e.relay);
                           },
+                          [&](const Server::ReadRelay& e) { read.push_back(e.relay); },
                           [&](const Server::CloseRelay& e) {
                             std::erase_if(open, [&](const auto& item) { return item.second == e.relay; });
                           },

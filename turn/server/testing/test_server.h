@@ -59,6 +59,7 @@ class TestServer {
   bool answers_opening = true;  // false: OpenRelay events stay in `opening`
   size_t fail_next = 0;         // that many sockets cannot be opened
   std::vector<Server::OpenRelay> opening;
+  std::vector<RelayHandle> read;                            // every ReadRelay
   std::vector<std::pair<SocketAddress, RelayHandle>> open;  // sockets
   std::vector<Server::ConnectPeer> connects;
   std::vector<Server::Splice> splices;
