@@ -45,6 +45,18 @@ size_t SoftwareSize(const std::string& software) {
 
 }  // namespace
 
+Server::Metrics& Server::Metrics::operator+=(const Metrics& other) {
+  requests += other.requests;
+  indications += other.indications;
+  dropped_unparsable += other.dropped_unparsable;
+  dropped_bad_fingerprint += other.dropped_bad_fingerprint;
+  dropped_not_request += other.dropped_not_request;
+  dropped_overload += other.dropped_overload;
+  unknown_attribute += other.unknown_attribute;
+  bad_request += other.bad_request;
+  return *this;
+}
+
 Server::Server(const ServerOptions& options) : options_(options) {
   if (!MaySendText(AttributeType::kSoftware, options_.software)) options_.software.clear();
   std::erase_if(options_.behavior, [](const BehaviorAddresses& b) {

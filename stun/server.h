@@ -57,6 +57,7 @@ class Server {
     uint64_t dropped_overload = 0;
     uint64_t unknown_attribute = 0;  // requests answered with 420
     uint64_t bad_request = 0;        // requests answered with 400
+    Metrics& operator+=(const Metrics& other);
   };
 
   explicit Server(const ServerOptions& options);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "dtls/stream_test_support.h"
 #include "tools/jsp/child_process.h"
 #include "transport/asio/endpoint.h"
 #include "transport/asio/steady_clock.h"
@@ -27,6 +28,7 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using asio::ip::udp;
+using dtls::testing::TestAuthority;
 
 std::string Jsp() { return std::filesystem::absolute("tools/jsp/jsp"); }
 
@@ -212,6 +214,34 @@ TEST(TurnServerCliTest, MetricsAndHealthAreServedOverBoundedHttp) {
       server.Ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nx").starts_with("HTTP/1.1 413"));
 }
 
+TEST(TurnServerCliTest, MetricsCountBindingRequestsAndWhyOthersWereDropped) {
+  TurnServerProcess server(Options({}));
+  asio::io_context loop;
+  udp::socket socket(loop, udp::endpoint(asio::ip::address_v4::loopback(), 0));
+  socket.connect(transport::io::ToEndpoint(server.address()));
+  const auto send = [&](std::vector<uint8_t> message) { socket.send(asio::buffer(message)); };
+  const std::vector<uint8_t> request{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  auto indication = request, response = request, unknown = request, broken = request;
+  indication[1] = 0x11;
+  response[0] = 1;
+  unknown[3] = 4;
+  unknown.insert(unknown.end(), {0x7f, 0, 0, 0});  // an attribute that must be understood (RFC 8489 §6.3.1)
+  broken[3] = 8;
+  broken.insert(broken.end(), {0x80, 0x28, 0, 4, 1, 2, 3, 4});  // a fingerprint that is none (RFC 8489 §14.7)
+  for (const auto& each : {indication, response, broken, unknown, request}) send(each);
+  std::array<uint8_t, 100> answer;
+  for (int i = 0; i < 2; ++i) socket.receive(asio::buffer(answer));
+  const std::string metrics = server.Get("/metrics");
+  for (const char* line :
+       {"jsp_turn_binding_requests_total 2\n", "jsp_turn_binding_indications_total 1\n",
+        "jsp_turn_binding_refused_total{code=\"420\"} 1\n", "jsp_turn_binding_refused_total{code=\"400\"} 0\n",
+        "jsp_turn_binding_dropped_total{reason=\"bad_fingerprint\"} 1\n",
+        "jsp_turn_binding_dropped_total{reason=\"not_request\"} 1\n",
+        "jsp_turn_binding_dropped_total{reason=\"overload\"} 0\n"}) {
+    EXPECT_NE(metrics.find(std::string("\n") + line), std::string::npos) << line << metrics;
+  }
+}
+
 TEST(TurnServerCliTest, TermDrainsUntilTheLastAllocationIsGone) {
   TurnServerProcess server(Options({"--drain-alternate", "127.0.0.1:9"}));
   TurnClient client(server.address(), "alice", "wonderland");
@@ -260,6 +290,47 @@ TEST(TurnServerCliTest, AReloadThatFailsNamesThePlaceAndChangesNothing) {
             "error: nothing was reloaded: " + path + ":2:1: usr: there is no such key; the nearest is user");
   EXPECT_EQ(TurnClient(server.address(), "alice", "one").Allocate(), 0);
   EXPECT_EQ(TurnClient(server.address(), "alice", "two").Allocate(), 401);
+}
+
+// A client that trusts only that authority: whether it has its answer through TLS, and what it says if not.
+ChildProcess::Result BindOverTls(const TurnServerProcess& server, const TestAuthority& trusted) {
+  const std::string ca = WriteFile("ca.pem", trusted.pem());
+  return ChildProcess::Run(
+      {Jsp(), "stun", "stuns:localhost:" + std::to_string(server.address().port), "--ca-file", ca});
+}
+
+TEST(TurnServerCliTest, HupGivesTlsClientsTheNewCertificateAndKeepsTheOldOneIfThatIsBad) {
+  const TestAuthority before("Before"), after("After");
+  const auto write = [](const TestAuthority& authority) {
+    const auto issued = authority.Issue({.names = {"DNS:localhost"}});
+    return std::pair(WriteFile("cert.pem", issued.chain_pem), WriteFile("key.pem", issued.key_pem));
+  };
+  const auto [cert, key] = write(before);
+  TurnServerProcess server({"--listen", "tls://127.0.0.1:0", "--user", "u:p", "--cert", cert, "--key", key});
+  ASSERT_TRUE(server.urls().front().starts_with("tls://127.0.0.1:")) << server.urls().front();
+  auto bound = BindOverTls(server, before);
+  EXPECT_EQ(bound.exit_code, 0) << bound.err;
+  EXPECT_TRUE(bound.out.starts_with("mapped address 127.0.0.1:")) << bound.out;
+  bound = BindOverTls(server, after);
+  EXPECT_EQ(bound.exit_code, 1);
+  EXPECT_NE(bound.err.find("CN=Before, which is not trusted"), std::string::npos) << bound.err;
+
+  server.process().Signal(SIGHUP);
+  EXPECT_EQ(server.process().ReadLine(), "reloaded: users 1, shared secrets 0") << "the files are the same";
+  write(after);
+  server.process().Signal(SIGHUP);
+  EXPECT_EQ(server.process().ReadLine(), "reloaded: users 1, shared secrets 0; the certificate is a new one");
+  EXPECT_EQ(BindOverTls(server, after).exit_code, 0);
+  EXPECT_EQ(BindOverTls(server, before).exit_code, 1);
+
+  for (const char* chain : {"", "nonsense", after.pem().c_str()}) {  // the last: of another key
+    WriteFile("cert.pem", chain);
+    server.process().Signal(SIGHUP);
+    const std::string line = server.process().ReadErrorLine();
+    EXPECT_TRUE(line.starts_with("error: nothing was reloaded: ")) << line;
+    bound = BindOverTls(server, after);
+    EXPECT_EQ(bound.exit_code, 0) << bound.err;
+  }
 }
 
 TEST(TurnServerCliTest, PrintedConfigurationReadsBackToItself) {

@@ -61,6 +61,7 @@ void Add(transport::io::TurnStreamStats& sum, const transport::io::TurnStreamSta
 void Add(transport::io::TurnServerStats& sum, const transport::io::TurnServerStats& part) {
   Add(sum.datagrams, part.datagrams);
   Add(sum.streams, part.streams);
+  sum.binding += part.binding;
   sum.network_errors += part.network_errors;
   sum.relays_failed += part.relays_failed;
   sum.relays_open += part.relays_open;
@@ -122,6 +123,21 @@ void WriteDrops(const TurnServerTotals& totals, MetricsText& text) {
   text.Sample("slow_reader", totals.sockets.streams.dropped);
 }
 
+void WriteBinding(const stun::Server::Metrics& binding, MetricsText& text) {
+  text.Counter("jsp_turn_binding_requests_total", "STUN Binding requests that were answered", binding.requests);
+  text.Counter("jsp_turn_binding_indications_total", "STUN Binding indications, which have no answer",
+               binding.indications);
+  text.LabelledCounter("jsp_turn_binding_refused_total", "Those of the requests that were answered with an error",
+                       "code");
+  text.Sample("400", binding.bad_request);
+  text.Sample("420", binding.unknown_attribute);
+  // What is not STUN at all is in jsp_turn_dropped_total: nobody knows what it would have been.
+  text.LabelledCounter("jsp_turn_binding_dropped_total", "Binding messages that were not acted upon", "reason");
+  text.Sample("bad_fingerprint", binding.dropped_bad_fingerprint);
+  text.Sample("not_request", binding.dropped_not_request);
+  text.Sample("overload", binding.dropped_overload);
+}
+
 void WriteSockets(const transport::io::TurnServerStats& sockets, MetricsText& text) {
   text.LabelledCounter("jsp_turn_datagrams_total", "UDP datagrams of all sockets", "direction");
   text.Sample("received", sockets.datagrams.datagrams_received);
@@ -154,6 +170,7 @@ void WriteTurnMetrics(const TurnServerTotals& totals, MetricsText& text) {
   text.Gauge("jsp_turn_allocations", "Allocations that exist", totals.allocations);
   WriteCore(totals.core, text);
   WriteDrops(totals, text);
+  WriteBinding(totals.sockets.binding, text);
   WriteSockets(totals.sockets, text);
 }
 

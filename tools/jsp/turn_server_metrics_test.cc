@@ -17,6 +17,9 @@ TEST(TurnServerMetricsTest, EveryNameHasItsHelpAndTypeBeforeItsSamples) {
   totals.core.errors[401 - 300] = 3;
   totals.core.dropped[static_cast<size_t>(turn::ServerDrop::kNoPermission)] = 5;
   totals.sockets.streams.dropped = 6;
+  totals.sockets.binding.requests = 11;
+  totals.sockets.binding.unknown_attribute = 12;
+  totals.sockets.binding.dropped_bad_fingerprint = 13;
   MetricsText text;
   WriteTurnMetrics(totals, text);
   const std::string page = text.Take();
@@ -35,7 +38,10 @@ TEST(TurnServerMetricsTest, EveryNameHasItsHelpAndTypeBeforeItsSamples) {
   EXPECT_NE(page.find("jsp_turn_dropped_total{reason=\"slow_reader\"} 6\n"), std::string::npos);
   EXPECT_NE(page.find("jsp_turn_relayed_packets_total{direction=\"to_peer\"} 7\n"), std::string::npos);
   EXPECT_NE(page.find("jsp_turn_error_responses_total{code=\"401\"} 3\n"), std::string::npos);
-  EXPECT_EQ(page.find("code=\"400\""), std::string::npos);
+  EXPECT_EQ(page.find("jsp_turn_error_responses_total{code=\"400\"}"), std::string::npos);
+  EXPECT_NE(page.find("jsp_turn_binding_requests_total 11\n"), std::string::npos);
+  EXPECT_NE(page.find("jsp_turn_binding_refused_total{code=\"420\"} 12\n"), std::string::npos);
+  EXPECT_NE(page.find("jsp_turn_binding_dropped_total{reason=\"bad_fingerprint\"} 13\n"), std::string::npos);
   EXPECT_NE(page.find("jsp_turn_dropped_total{reason=\"no_permission\"} 5\n"), std::string::npos);
   EXPECT_NE(page.find("jsp_turn_dropped_total{reason=\"too_long\"} 0\n"), std::string::npos);
 }
@@ -61,6 +67,22 @@ TEST(TurnServerMetricsTest, WorkersAddUp) {
   EXPECT_EQ(sum.octets_to_clients, 20u);
   EXPECT_EQ(sum.error(300), 4u);
   EXPECT_EQ(sum.dropped[3], 8u);
+  transport::io::TurnServerStats one, both;
+  one.binding = {.requests = 1, .indications = 2, .dropped_unparsable = 3, .dropped_bad_fingerprint = 4};
+  one.binding.dropped_not_request = 5;
+  one.binding.dropped_overload = 6;
+  one.binding.unknown_attribute = 7;
+  one.binding.bad_request = 8;
+  Add(both, one);
+  Add(both, one);
+  EXPECT_EQ(both.binding.requests, 2u);
+  EXPECT_EQ(both.binding.indications, 4u);
+  EXPECT_EQ(both.binding.dropped_unparsable, 6u);
+  EXPECT_EQ(both.binding.dropped_bad_fingerprint, 8u);
+  EXPECT_EQ(both.binding.dropped_not_request, 10u);
+  EXPECT_EQ(both.binding.dropped_overload, 12u);
+  EXPECT_EQ(both.binding.unknown_attribute, 14u);
+  EXPECT_EQ(both.binding.bad_request, 16u);
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ const turn::ServerMetrics& TurnServer::metrics() const { return core_->server.me
 TurnServerStats TurnServer::stats() const {
   TurnServerStats stats = core_->stats;
   stats.datagrams = core_->datagrams.stats();
+  stats.binding = core_->binding.metrics();
+  stats.binding += core_->stream_binding.metrics();
   stats.streams.open = core_->streams.size();
   stats.relays_open = core_->datagrams.relays() + core_->tcp_relays.relays();
   return stats;

@@ -10,6 +10,7 @@
 
 #include "base/expected.h"
 #include "base/socket_address.h"
+#include "stun/server.h"
 #include "transport/asio/train_stats.h"
 #include "turn/server/metrics.h"
 #include "turn/server/options.h"
@@ -71,8 +72,9 @@ struct TurnStreamStats {
 struct TurnServerStats {
   TrainIoStats datagrams;
   TurnStreamStats streams;
-  uint64_t network_errors = 0;  // ICMP about what relays sent
-  uint64_t relays_failed = 0;   // ports that could not be opened
+  stun::Server::Metrics binding;  // over UDP and streams
+  uint64_t network_errors = 0;    // ICMP about what relays sent
+  uint64_t relays_failed = 0;     // ports that could not be opened
   size_t relays_open = 0;
 };
 
