@@ -112,6 +112,7 @@ void Agent::HandlePathFailed(Timestamp now, const SocketAddress& local, const So
   impl_->Tick(now);
   impl_->runner.transactions().Cancel({local, remote});
   impl_->runner.Fail({local, remote});
+  impl_->selection.HandlePathFailed({local, remote});
   impl_->Advance();
 }
 
@@ -174,6 +175,13 @@ bool Agent::IsAuthenticated(const SocketAddress& local, const SocketAddress& rem
   const AddressPair path{local, remote};
   const CandidatePair* pair = impl_->FindLive(path);
   return pair != nullptr ? pair->is_authenticated : impl_->responder.HasEarly(path);
+}
+
+bool Agent::IsAuthenticCheck(std::span<const uint8_t> datagram) const {
+  const auto message = stun::MessageView::Parse(datagram);
+  const bool is_check = message && message->method() == stun::Method::kBinding &&
+                        message->message_class() == stun::MessageClass::kRequest;
+  return is_check && !impl_->session.IsOver() && !impl_->responder.FindForgery(*message);
 }
 
 bool Agent::IsAwaiting(const stun::TransactionId& id) const { return impl_->runner.transactions().Find(id) != nullptr; }

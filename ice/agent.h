@@ -74,7 +74,8 @@ class Agent {
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
   // Of TCP (RFC 6544 §7.1, ice/tcp_connections.h): there is no connection for the path, and what is checked on it has
-  // failed. The selected pair fails by consent only.
+  // failed. Without the selected one the session is disconnected, until it is there again, another pair works, or
+  // consent has expired.
   void HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
   // Of TCP: the path's connection is there again; if it is the selected one, it is checked at once (RFC 6544 §11.1).
   void HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
@@ -100,6 +101,8 @@ class Agent {
   bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;
   // True while a request of ours with this transaction waits for its answer. O(1).
   bool IsAwaiting(const stun::TransactionId& id) const;
+  // True for a Binding request with our ufrag and valid integrity; of no effect. Who connects by TCP shows one first.
+  bool IsAuthenticCheck(std::span<const uint8_t> datagram) const;
   const Metrics& metrics() const;
   std::vector<PairStats> pair_stats() const;
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ice/agent.h"
@@ -34,10 +35,12 @@ struct Side {
   SocketAddress address;  // of its listener
   Rng rng;
   Agent agent;
-  TcpConnections tcp{TcpOptions{.stranger_timeout = 60s}};  // above Ti
+  TcpConnections tcp{TcpOptions{}};
   EventLog log;
+  bool has_completed = false;
   std::vector<Bytes> data;
   size_t requests = 0;  // STUN requests that it sent
+  size_t nominations = 0;
 };
 
 class TcpAgentTest : public ::testing::Test {
@@ -101,6 +104,7 @@ class TcpAgentTest : public ::testing::Test {
       did = true;
       const auto message = stun::MessageView::Parse(std::span(datagram).first(transmit->size));
       if (message->message_class() == stun::MessageClass::kRequest) ++side.requests;
+      if (message->Find(stun::AttributeType::kUseCandidate)) ++side.nominations;
       SendTcp(side, {transmit->local, transmit->remote}, std::span(datagram).first(transmit->size));
     }
     std::array<uint8_t, 1500> out;
@@ -113,10 +117,13 @@ class TcpAgentTest : public ::testing::Test {
       did = true;
     }
     while (const auto event = side.agent.PollEvent()) side.log.Add(*event);
-    if (side.agent.state() == State::kCompleted && side.agent.selected_pair()) {
-      side.tcp.KeepOnly({side.agent.selected_pair()->local.base, side.agent.selected_pair()->remote.address});
-    }
+    FollowSelection(side);
     return did;
+  }
+  void FollowSelection(Side& side) {
+    const auto& pair = side.agent.selected_pair();
+    side.tcp.Select(now_, pair ? std::optional(AddressPair{pair->local.base, pair->remote.address}) : std::nullopt);
+    if (side.agent.state() == State::kCompleted && !std::exchange(side.has_completed, true)) side.tcp.CloseOthers(now_);
   }
   bool SendTcp(Side& side, const AddressPair& path, std::span<const uint8_t> datagram) {
     std::array<uint8_t, 1600> out;
@@ -147,7 +154,7 @@ class TcpAgentTest : public ::testing::Test {
       return;
     }
     (void)side.agent.HandleDatagram(now_, path.local, path.remote, received.datagram);
-    if (side.agent.IsAuthenticated(path.local, path.remote)) side.tcp.HandleAuthenticated(path);
+    if (side.agent.IsAuthenticated(path.local, path.remote)) side.tcp.HandleAuthenticated(now_, path);
   }
   void Handle(Side& side, const TcpConnections::Event& event) {
     if (const auto* wanted = std::get_if<tcp_event::ConnectWanted>(&event)) {
@@ -171,6 +178,11 @@ class TcpAgentTest : public ::testing::Test {
     links_.insert({{&side, wanted.id}, {&other, *accepted}});
     links_.insert({{&other, *accepted}, {&side, wanted.id}});
     side.tcp.HandleConnected(now_, wanted.id);
+  }
+  // Both ends hear of it.
+  void BreakAll() {
+    for (const auto& [end, other] : std::exchange(links_, {})) end.side->tcp.HandleClosed(now_, end.id);
+    Settle();
   }
   // This end has closed the connection.
   void Cut(const End& end) {
@@ -201,15 +213,23 @@ TEST_F(TcpAgentTest, ConnectsAndCarriesData) {  // RFC 6544 §7.1, §7.2, §10.1
   EXPECT_EQ(a_.data, std::vector<Bytes>{kData});
 }
 
+TEST_F(TcpAgentTest, NominatesOnceAndOnlyWhatHasSucceeded) {  // RFC 6544 §8: regular nomination
+  Connect();
+  EXPECT_EQ(a_.nominations, 1u);
+  EXPECT_EQ(z_.nominations, 0u);
+  EXPECT_GE(a_.requests, 2u);  // a check before the nomination
+  EXPECT_TRUE(a_.agent.selected_pair()->nominated);
+}
+
 TEST_F(TcpAgentTest, OnlyTheConnectionOfTheSelectedPairStays) {  // RFC 6544 §8
   Connect();
-  Settle();
+  Run([] { return false; }, 4s);
   EXPECT_EQ(connects_, 2u);  // each side's active candidate to the other's passive one
   EXPECT_EQ(a_.tcp.size(), 1u);
   EXPECT_EQ(z_.tcp.size(), 1u);
   EXPECT_EQ(links_.size(), 2u);
   const AddressPair path{a_.agent.selected_pair()->local.base, a_.agent.selected_pair()->remote.address};
-  EXPECT_TRUE(a_.tcp.IsOpen(path));
+  EXPECT_TRUE(a_.tcp.IsReady(path));
 }
 
 TEST_F(TcpAgentTest, TheConnectionStaysForAsLongAsTheSession) {  // RFC 6544 §11.1
@@ -256,6 +276,47 @@ TEST_F(TcpAgentTest, ACheckOverTcpIsSentOnce) {  // RFC 6544 §7.1, RFC 8489 §6
   Run([] { return false; }, 11s);  // Ti = 39.5 s
   EXPECT_EQ(a_.requests, 1u);
   EXPECT_EQ(a_.agent.pair_stats()[0].state, std::string_view("failed"));
+}
+
+// Both sides hear that the connection is gone; the one whose candidate is active opens it again.
+TEST_F(TcpAgentTest, ABrokenConnectionIsReopenedAndCheckedAndDataGoesOn) {  // RFC 6544 §11.1
+  AddCandidates(a_, {TransportProtocol::kTcpActive});
+  AddCandidates(z_, {TransportProtocol::kTcpPassive});
+  Signal();
+  Run([&] { return a_.log.Saw(State::kCompleted) && z_.log.Saw(State::kCompleted); });
+  for (int i = 1; i <= 3; ++i) {
+    const size_t requests = a_.requests;
+    const size_t triggered = z_.requests;
+    BreakAll();
+    EXPECT_TRUE(z_.log.Saw(State::kDisconnected));
+    Run([&] { return z_.agent.state() == State::kCompleted; }, 5s);
+    EXPECT_EQ(connects_, 1u + static_cast<size_t>(i));
+    EXPECT_GT(a_.requests, requests);   // the check of the new connection
+    EXPECT_GT(z_.requests, triggered);  // which is answered with one (RFC 6544 §11.1)
+    EXPECT_EQ(a_.agent.state(), State::kCompleted);
+    EXPECT_TRUE(SendData(a_));
+    EXPECT_TRUE(SendData(z_));
+    EXPECT_EQ(a_.data.size(), static_cast<size_t>(i));
+    EXPECT_EQ(z_.data.size(), static_cast<size_t>(i));
+    EXPECT_EQ(z_.agent.selected_pair()->remote.address.port, 40000 + i);
+    Run([] { return false; }, 20s);
+    EXPECT_EQ(a_.tcp.size(), 1u);
+    EXPECT_EQ(z_.tcp.size(), 1u);
+  }
+}
+
+TEST_F(TcpAgentTest, AConnectionThatStaysBrokenEndsTheConsent) {  // RFC 6544 §11.1, RFC 7675 §5.1
+  AddCandidates(a_, {TransportProtocol::kTcpActive});
+  AddCandidates(z_, {TransportProtocol::kTcpPassive});
+  Signal();
+  Run([&] { return a_.log.Saw(State::kCompleted) && z_.log.Saw(State::kCompleted); });
+  is_refusing_ = true;
+  BreakAll();
+  EXPECT_EQ(z_.agent.state(), State::kDisconnected);
+  Run([] { return false; }, 31s);
+  EXPECT_EQ(a_.agent.state(), State::kFailed);
+  EXPECT_EQ(z_.agent.state(), State::kFailed);
+  EXPECT_LE(connects_, 9u);
 }
 
 TEST_F(TcpAgentTest, NeverConnectsFromAPassiveCandidate) {  // RFC 6544 §6.2

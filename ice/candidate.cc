@@ -56,6 +56,13 @@ bool IsUsableAddress(const SocketAddress& address) {
   return address.port != 0 && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsBroadcast() && !IsDeprecated(ip);
 }
 
+bool IsConnectable(const Candidate& remote) {
+  constexpr uint16_t kFirstUserPort = 1024;  // RFC 6335 §6
+  const uint16_t port = remote.address.port;
+  const bool is_web = port == 80 || port == 443;
+  return remote.protocol != TransportProtocol::kTcpPassive || port >= kFirstUserPort || is_web;
+}
+
 std::optional<AddCandidateError> FindFault(const Candidate& candidate) {
   if (candidate.protocol == TransportProtocol::kTcpSimultaneousOpen) return AddCandidateError::kUnsupportedTransport;
   if (candidate.component != 1) return AddCandidateError::kUnsupportedComponent;

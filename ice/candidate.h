@@ -49,6 +49,9 @@ struct Candidate {
 // Why `address` cannot be a candidate's or anybody's source: unspecified, multicast, broadcast, port 0, or one of the
 // kinds that RFC 8445 §5.1.1.1 forbids: IPv4-compatible and site-local IPv6.
 bool IsUsableAddress(const SocketAddress& address);
+// Of a passive candidate of the peer's: may we connect there? Not to ports of system services other than the web's,
+// which browsers connect to neither; else a peer could have us speak to mail servers and printers.
+bool IsConnectable(const Candidate& remote);
 // The rules above for a whole candidate; nullopt when it may be used.
 std::optional<AddCandidateError> FindFault(const Candidate& candidate);
 // RFC 8445 §6.1.2.2: same component, transport and family, link-local only with link-local. Loopback likewise, so that

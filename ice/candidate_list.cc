@@ -113,6 +113,7 @@ const Candidate& LocalCandidates::Get(uint16_t index) const {
 
 std::optional<AddCandidateError> RemoteCandidates::Complete(Candidate& candidate) {
   if (const auto fault = FindFault(candidate)) return fault;
+  if (!IsConnectable(candidate)) return AddCandidateError::kBadAddress;
   candidate.address = WithoutScope(candidate.address);
   candidate.base = {};
   if (candidate.priority == 0) {

@@ -40,6 +40,21 @@ TEST(LocalCandidatesTest, GivesUniquePrioritiesToSixtyFourOfAType) {
   EXPECT_EQ(priorities.size(), 64u);
 }
 
+TEST(LocalCandidatesTest, GivesUniquePreferencesOfThirteenBitsToTcpCandidates) {  // RFC 6544 §4.2
+  LocalCandidates local(64);
+  std::set<uint32_t> priorities;
+  for (int number = 1; number <= 64; ++number) {
+    Candidate candidate = Host("192.0.2." + std::to_string(number) + ":5000");
+    candidate.protocol = number % 2 == 0 ? TransportProtocol::kTcpActive : TransportProtocol::kTcpPassive;
+    candidate.network_cost = static_cast<uint16_t>(number % 3 == 0 ? 999 : 0);
+    const uint32_t priority = local.Get(*local.Add(candidate)).priority;
+    const uint32_t preference = priority >> 8 & 0xffff;
+    EXPECT_EQ(preference >> 13, number % 2 == 0 ? 6u : 4u);  // other-pref has the rest, 0 to 8191
+    priorities.insert(priority);
+  }
+  EXPECT_EQ(priorities.size(), 64u);
+}
+
 TEST(LocalCandidatesTest, ARelayedCandidateThatIsAHostCandidateIsDropped) {  // RFC 8445 §5.1.1.2, §5.1.3
   LocalCandidates local(4);
   ASSERT_TRUE(local.Add(Host("192.0.2.1:49152")));

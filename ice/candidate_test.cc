@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <string>
 
@@ -88,6 +89,24 @@ TEST(CandidateTest, CarriesTheScopeOfTheBaseToLinkLocalDestinations) {
   EXPECT_EQ(DestinationFrom(Address("192.0.2.1:1"), Address("192.0.2.2:2")), Address("192.0.2.2:2"));
   EXPECT_EQ(WithoutScope(Address("[fe80::2%4]:2")), Address("[fe80::2]:2"));
   EXPECT_EQ(WithoutScope(Address("192.0.2.2:2")), Address("192.0.2.2:2"));
+}
+
+// A peer may not have us speak to the services of whatever host it names.
+TEST(CandidateTest, I15_ConnectsToUserPortsAndThoseOfTheWebOnly) {
+  Candidate remote;
+  remote.address = *SocketAddress::Parse("192.0.2.1:25");
+  EXPECT_TRUE(IsConnectable(remote));  // UDP
+  remote.protocol = TransportProtocol::kTcpActive;
+  EXPECT_TRUE(IsConnectable(remote));  // nobody connects there
+  remote.protocol = TransportProtocol::kTcpPassive;
+  for (const uint16_t port : std::to_array<uint16_t>({1, 9, 22, 25, 79, 81, 442, 445, 631, 1023})) {
+    remote.address.port = port;
+    EXPECT_FALSE(IsConnectable(remote)) << port;
+  }
+  for (const uint16_t port : std::to_array<uint16_t>({80, 443, 1024, 65535})) {
+    remote.address.port = port;
+    EXPECT_TRUE(IsConnectable(remote)) << port;
+  }
 }
 
 }  // namespace

@@ -41,6 +41,8 @@ const char* ToString(StateReason reason) {
       return "no traffic from the peer";
     case StateReason::kTrafficResumed:
       return "traffic resumed";
+    case StateReason::kConnectionLost:
+      return "the TCP connection is gone";
     case StateReason::kClosedLocally:
       return "closed locally";
     case StateReason::kNominationFailed:

@@ -21,6 +21,7 @@ enum class StateReason : uint8_t {
   kConsentExpired,     // RFC 7675 §5.1
   kNoTrafficFromPeer,  // disconnected_timeout
   kTrafficResumed,
+  kConnectionLost,  // the TCP connection of the selected pair (RFC 6544 §11.1)
   kClosedLocally,
   kNominationFailed,   // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
   kRestartUnanswered,  // no pair is left, and a restart that was begun got no description within restart_timeout

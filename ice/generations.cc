@@ -115,6 +115,22 @@ bool Generations::HandleDatagram(Timestamp now, const SocketAddress& local, cons
   return is_ours;
 }
 
+void Generations::HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
+  current_.HandlePathFailed(now, local, remote);
+  if (previous_) previous_->HandlePathFailed(now, local, remote);
+  Sync(now);
+}
+
+void Generations::HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote) {
+  current_.HandlePathReopened(now, local, remote);
+  if (previous_) previous_->HandlePathReopened(now, local, remote);
+  Sync(now);
+}
+
+bool Generations::IsAuthenticCheck(std::span<const uint8_t> datagram) const {
+  return current_.IsAuthenticCheck(datagram) || (previous_ && previous_->IsAuthenticCheck(datagram));
+}
+
 void Generations::HandleTimeout(Timestamp now) {
   current_.HandleTimeout(now);
   if (previous_) previous_->HandleTimeout(now);

@@ -36,6 +36,8 @@ class Generations {
   bool IsAwaitingDescription() const { return is_awaiting_; }
   // An older generation still carries the data.
   bool IsOldInCharge() const;
+  // A restart is under way, or just done: paths of two generations are in use.
+  bool HasTwo() const { return previous_.has_value(); }
 
   // As of Agent, for the present generation.
   void SetRole(Role role) { current_.SetRole(role); }
@@ -49,6 +51,10 @@ class Generations {
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
   void HandleTimeout(Timestamp now);
+  // Of TCP, as of Agent, for any generation that has the path.
+  void HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
+  void HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
+  bool IsAuthenticCheck(std::span<const uint8_t> datagram) const;
   void HandleDataSent(Timestamp now) { InCharge().HandleDataSent(now); }
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent() { return events_.Pop(); }

@@ -49,6 +49,10 @@ void Selection::HandleGranted(Timestamp now, const AddressPair& path) {
   HandleTraffic(now, path);
 }
 
+void Selection::HandlePathFailed(const AddressPair& path) {
+  if (Is(path)) session_.Enter(State::kDisconnected, StateReason::kConnectionLost);
+}
+
 void Selection::HandleSent(Timestamp now, const AddressPair& path) {
   if (Is(path)) consent_.HandleSent(now);
 }

@@ -28,6 +28,8 @@ class Selection {
   // A message with valid integrity came over `path`; HandleGranted: one that is consent.
   void HandleTraffic(Timestamp now, const AddressPair& path);
   void HandleGranted(Timestamp now, const AddressPair& path);
+  // Its connection is gone (RFC 6544 §11.1). Consent runs on: that is the time that it has to come back.
+  void HandlePathFailed(const AddressPair& path);
   void HandleSent(Timestamp now, const AddressPair& path);
   void HandleDataSent(Timestamp now) { consent_.HandleSent(now); }
   // A candidate of the selected pair got its proper type.

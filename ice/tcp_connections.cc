@@ -1,18 +1,24 @@
 #include "ice/tcp_connections.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "stun/message_view.h"
 namespace jsp::ice {
 namespace {
 
-// A restarted session leaves one behind, rarely more.
-constexpr size_t kMaxBroken = 4;
+// A connection that has lived so long did not break because of what is wrong with its path for good.
+constexpr Duration kStable = std::chrono::seconds(5);
+
+// RFC 8489 §5: both class bits are 0.
+bool IsRequest(std::span<const uint8_t> datagram) {
+  return stun::MessageView::LooksLikeStun(datagram) && (datagram[0] & 0x01) == 0 && (datagram[1] & 0x10) == 0;
+}
 
 size_t Frame(std::span<const uint8_t> datagram, std::span<uint8_t> out) {
+  if (!datagram.empty()) std::memmove(out.data() + kTcpFrameHeader, datagram.data(), datagram.size());
   std::ranges::copy(TcpFrameHeader(datagram.size()), out.begin());
-  std::ranges::copy(datagram, out.begin() + kTcpFrameHeader);
   return kTcpFrameHeader + datagram.size();
 }
 
@@ -23,9 +29,14 @@ TcpConnections::Connection* TcpConnections::Find(TcpId id) {
   return found == connections_.end() ? nullptr : &found->second;
 }
 
-bool TcpConnections::IsOpen(const AddressPair& path) const {
+const TcpConnections::Connection* TcpConnections::Find(const AddressPair& path) const {
   const auto found = by_path_.find(path);
-  return found != by_path_.end() && connections_.at(found->second).state == State::kOpen;
+  return found == by_path_.end() ? nullptr : &connections_.at(found->second);
+}
+
+bool TcpConnections::IsReady(const AddressPair& path) const {
+  const Connection* connection = Find(path);
+  return connection != nullptr && connection->state == State::kOpen && connection->is_verified;
 }
 
 std::optional<TcpConnections::Transmit> TcpConnections::Send(Timestamp now, const AddressPair& path,
@@ -35,7 +46,8 @@ std::optional<TcpConnections::Transmit> TcpConnections::Send(Timestamp now, cons
   std::optional<TcpId> id = known == by_path_.end() ? std::nullopt : std::optional(known->second);
   if (!id) {
     // RFC 6544 §11.1: "If the agent's local candidate is tcp-passive, the agent MUST await an incoming connection".
-    if (path.local.port != kTcpActivePort) return Drop(TcpDrop::kNoConnection), std::nullopt;
+    // And an answer belongs to the connection that its request came over.
+    if (path.local.port != kTcpActivePort || !IsRequest(datagram)) return Drop(TcpDrop::kNoConnection), std::nullopt;
     id = Open(path);
     if (!id) return std::nullopt;
     BeginConnects(now);
@@ -70,15 +82,19 @@ std::optional<TcpConnections::Transmit> TcpConnections::PollTransmit(Timestamp, 
   return std::nullopt;
 }
 
+TcpId TcpConnections::Add(Connection connection) {
+  const TcpId id(next_id_++);
+  by_path_.emplace(connection.path, id);
+  connections_.emplace(id, std::move(connection));
+  return id;
+}
+
 std::optional<TcpId> TcpConnections::Open(const AddressPair& path) {
-  if (!MakeRoom()) {
+  if (connections_.size() >= options_.max_connections) {
     events_.Push(tcp_event::PathFailed{path});
     return Drop(TcpDrop::kTooMany), std::nullopt;
   }
-  const TcpId id(next_id_++);
-  connections_.emplace(id, Connection{.path = path, .is_again = std::erase(broken_, path) > 0});
-  by_path_.emplace(path, id);
-  return id;
+  return Add({.path = path, .deadline = Timestamp::Never()});
 }
 
 size_t TcpConnections::ConnectsTo(const IpAddress& host) const {
@@ -91,7 +107,9 @@ size_t TcpConnections::ConnectsTo(const IpAddress& host) const {
 // same IP address". The oldest go first.
 void TcpConnections::BeginConnects(Timestamp now) {
   for (auto& [id, connection] : connections_) {
-    if (connection.state != State::kQueued) continue;
+    const bool must_wait = connection.deadline != Timestamp::Never() && now < connection.deadline;
+    if (connection.state != State::kQueued || must_wait) continue;
+    connection.deadline = Timestamp::Never();
     if (ConnectsTo(connection.path.remote.ip) >= options_.max_connects_per_host) continue;
     connection.state = State::kConnecting;
     connection.deadline = now + options_.connect_timeout;
@@ -104,50 +122,71 @@ void TcpConnections::HandleConnected(Timestamp now, TcpId id) {
   Connection* connection = Find(id);
   if (connection == nullptr || connection->state != State::kConnecting) return;
   connection->state = State::kOpen;
-  connection->deadline = Timestamp::Never();
-  if (connection->is_again) events_.Push(tcp_event::Reopened{connection->path});
+  connection->deadline = now + options_.proof_timeout;
+  if (connection->is_again) {
+    ++metrics_.reopened;
+    events_.Push(tcp_event::Reopened{connection->path});
+  }
   ready_.Push(id);
   BeginConnects(now);
 }
 
 void TcpConnections::HandleClosed(Timestamp now, TcpId id) {
-  const Connection* connection = Find(id);
-  if (connection == nullptr) return;
-  const AddressPair path = connection->path;
-  const bool was_verified = connection->is_verified;
-  Remove(id, Ending::kQuiet);
-  if (was_verified) {
-    // The path has not failed: consent, or the next datagram, opens it anew.
-    if (broken_.size() == kMaxBroken) broken_.erase(broken_.begin());
-    broken_.push_back(path);
-  } else {
-    events_.Push(tcp_event::PathFailed{path});
-  }
+  if (Find(id) == nullptr) return;
+  HandleGone(now, id);
   BeginConnects(now);
+}
+
+// Its socket is gone, or of no use any more.
+void TcpConnections::HandleGone(Timestamp now, TcpId id) {
+  const Connection& connection = *Find(id);
+  const AddressPair path = connection.path;
+  const bool reopens =
+      connection.is_ours() && IsSelected(connection) && (connection.is_verified || connection.is_again);
+  // The break itself fails nothing: the path is tried again at once, and consent has its time.
+  const bool is_break = reopens && connection.is_verified;
+  Remove(id, Ending::kQuiet);
+  if (!is_break) events_.Push(tcp_event::PathFailed{path});
+  if (reopens) Reopen(now);
+}
+
+// A peer that accepts and resets makes us try again with growing pauses only.
+void TcpConnections::Reopen(Timestamp now) {
+  const bool was_stable = reopening_.verified_at != Timestamp::Never() && now - reopening_.verified_at >= kStable;
+  if (was_stable) reopening_.failures = 0;
+  reopening_.verified_at = Timestamp::Never();
+  constexpr uint32_t kMaxDoublings = 16;
+  const uint32_t failures = reopening_.failures++;
+  Duration pause{};
+  if (failures > 0) {
+    pause = std::min<Duration>(options_.reopen_max,
+                               options_.reopen_min * (int64_t{1} << std::min(failures - 1, kMaxDoublings)));
+  }
+  (void)Add({.path = *selected_, .deadline = now + pause, .is_again = true});
 }
 
 std::optional<TcpId> TcpConnections::HandleAccepted(Timestamp now, const SocketAddress& listener,
                                                     const SocketAddress& remote) {
   const AddressPair path{listener, remote};
-  if (by_path_.contains(path) || !MakeRoom()) return Drop(TcpDrop::kTooMany), std::nullopt;
-  const TcpId id(next_id_++);
-  connections_.emplace(id, Connection{.path = path,
-                                      .state = State::kOpen,
-                                      .deadline = now + options_.stranger_timeout,
-                                      .is_again = std::erase(broken_, path) > 0});
-  by_path_.emplace(path, id);
+  if (by_path_.contains(path) || !MakeRoomForAccepted()) return Drop(TcpDrop::kTooMany), std::nullopt;
   ++metrics_.accepts;
-  return id;
+  return Add({.path = path,
+              .state = State::kOpen,
+              .deadline = has_completed_ ? now + options_.spare_timeout : Timestamp::Never(),
+              .is_verified = true,
+              .has_read = true});
 }
 
-// For one more: the oldest that was accepted and has not proved anything goes.
-bool TcpConnections::MakeRoom() {
-  if (connections_.size() < options_.max_connections) return true;
-  const auto stranger = std::ranges::find_if(connections_, [](const auto& entry) {
-    return entry.second.path.local.port != kTcpActivePort && !entry.second.is_verified;
-  });
-  if (stranger == connections_.end()) return false;
-  Remove(stranger->first, Ending::kClose);
+// A peer whose network drops connections without a word leaves dead ones behind: the oldest goes.
+bool TcpConnections::MakeRoomForAccepted() {
+  const auto is_accepted = [](const auto& entry) { return !entry.second.is_ours(); };
+  const auto accepted = static_cast<size_t>(std::ranges::count_if(connections_, is_accepted));
+  if (accepted < options_.max_accepted && connections_.size() < options_.max_connections) return true;
+  const auto oldest = std::ranges::find_if(
+      connections_, [&](const auto& entry) { return is_accepted(entry) && !IsSelected(entry.second); });
+  if (oldest == connections_.end()) return false;
+  events_.Push(tcp_event::PathFailed{oldest->second.path});
+  Remove(oldest->first, Ending::kClose);
   return true;
 }
 
@@ -172,22 +211,52 @@ std::optional<TcpConnections::Received> TcpConnections::Next(Timestamp, TcpId id
   return Received{connection->path, *datagram};
 }
 
-void TcpConnections::HandleAuthenticated(const AddressPair& path) {
+void TcpConnections::HandleAuthenticated(Timestamp now, const AddressPair& path) {
   const auto found = by_path_.find(path);
   if (found == by_path_.end()) return;
   Connection& connection = connections_.at(found->second);
-  if (connection.state != State::kOpen) return;
+  if (connection.state != State::kOpen || connection.is_verified) return;
   connection.is_verified = true;
-  connection.deadline = Timestamp::Never();
+  const bool is_spare = has_completed_ && !IsSelected(connection);
+  connection.deadline = is_spare ? now + options_.spare_timeout : Timestamp::Never();
+  if (IsSelected(connection)) reopening_.verified_at = now;
 }
 
-void TcpConnections::KeepOnly(const AddressPair& path) {
-  std::vector<TcpId> others;
-  for (const auto& [id, connection] : connections_) {
-    if (connection.path != path) others.push_back(id);
+void TcpConnections::Select(Timestamp now, const std::optional<AddressPair>& path) {
+  if (selected_ == path) return;
+  if (const auto former = selected_ ? by_path_.find(*selected_) : by_path_.end(); former != by_path_.end()) {
+    Connection& connection = connections_.at(former->second);
+    if (connection.is_again && connection.state == State::kQueued) {
+      Remove(former->second, Ending::kQuiet);
+    } else if (has_completed_ && connection.is_verified) {
+      connection.deadline = now + options_.spare_timeout;
+    }
   }
-  for (const TcpId id : others) Remove(id, Ending::kClose);
-  std::erase_if(broken_, [&](const AddressPair& other) { return other != path; });
+  selected_ = path;
+  reopening_ = {.failures = 0, .verified_at = now};
+  const auto present = path ? by_path_.find(*path) : by_path_.end();
+  if (present == by_path_.end()) return;
+  Connection& connection = connections_.at(present->second);
+  if (connection.is_verified) connection.deadline = Timestamp::Never();
+}
+
+void TcpConnections::CloseOthers(Timestamp now) {
+  has_completed_ = true;
+  std::vector<TcpId> queued;
+  for (auto& [id, connection] : connections_) {
+    if (IsSelected(connection)) continue;
+    connection.deadline = std::min(connection.deadline, now + options_.closing_delay);
+    if (connection.state == State::kQueued) queued.push_back(id);
+  }
+  for (const TcpId id : queued) {
+    events_.Push(tcp_event::PathFailed{Find(id)->path});
+    Remove(id, Ending::kQuiet);
+  }
+}
+
+void TcpConnections::Close() {
+  selected_.reset();
+  while (!connections_.empty()) Remove(connections_.begin()->first, Ending::kClose);
 }
 
 void TcpConnections::Remove(TcpId id, Ending ending) {
@@ -201,16 +270,13 @@ void TcpConnections::Remove(TcpId id, Ending ending) {
 void TcpConnections::HandleTimeout(Timestamp now) {
   std::vector<TcpId> late;
   for (const auto& [id, connection] : connections_) {
-    if (now >= connection.deadline) late.push_back(id);
+    if (connection.state != State::kQueued && now >= connection.deadline) late.push_back(id);
   }
   for (const TcpId id : late) {
-    const Connection& connection = *Find(id);
-    const AddressPair path = connection.path;
-    const bool was_connecting = connection.state == State::kConnecting;
-    Remove(id, Ending::kClose);
-    if (was_connecting) events_.Push(tcp_event::PathFailed{path});
+    events_.Push(tcp_event::CloseWanted{id});
+    HandleGone(now, id);
   }
-  if (!late.empty()) BeginConnects(now);
+  BeginConnects(now);
 }
 
 Timestamp TcpConnections::NextTimeout() const {

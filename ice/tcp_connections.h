@@ -19,18 +19,32 @@ namespace jsp::ice {
 
 // RFC 6544 §4.5: the port that every active candidate has. No listener has it, so it says that a path is of our making.
 inline constexpr uint16_t kTcpActivePort = 9;
+// The port of a passive candidate's base, whatever its listener's is, which the candidate's address has: paths are
+// named by addresses, and UDP may have the same port as TCP.
+inline constexpr uint16_t kTcpPassivePort = 1;
+// No UDP socket has one of these.
+inline bool IsTcpBase(const SocketAddress& base) { return base.port == kTcpActivePort || base.port == kTcpPassivePort; }
 
 struct TcpOptions {
-  size_t max_connections = 64;       // all together; beyond it a stranger's gives way, or the new one
+  size_t max_connections = 64;       // all together
+  size_t max_accepted = 16;          // of those: beyond it the oldest one that is not selected gives way
   size_t max_connects_per_host = 5;  // RFC 6544 §12: outstanding ones to one address; the others wait for their turn
   size_t max_waiting = 4096;         // octets that wait for one connection: a few checks
   Duration connect_timeout = std::chrono::seconds(10);
-  // A connection that was accepted and on which no authentic check arrived is closed.
-  Duration stranger_timeout = std::chrono::seconds(10);
+  // One that we opened and on which the peer proved nothing: as long as a check over TCP may take (RFC 6544 §7.1).
+  Duration proof_timeout = std::chrono::milliseconds(39500);
+  // After ICE has completed here the peer may still need the others for a round trip, until it has completed too.
+  Duration closing_delay = std::chrono::seconds(3);
+  // One that came after ICE had completed, and was not selected since.
+  Duration spare_timeout = std::chrono::seconds(30);
+  // The connection of the selected pair is opened again at once, then after this, and twice as long after each failure.
+  Duration reopen_min = std::chrono::milliseconds(250);
+  Duration reopen_max = std::chrono::seconds(8);
 };
 
 enum class TcpDrop : uint8_t {
-  kNoConnection,  // of a passive candidate: the peer has to open one (RFC 6544 §11.1)
+  kNoConnection,  // of a passive candidate: the peer has to open one (RFC 6544 §11.1); or an answer to what came over
+                  // it
   kNotVerified,   // data on a connection that no authentic check has come over
   kTooMuchWaits,  // for a connection
   kTooMany,       // connections
@@ -42,6 +56,7 @@ enum class TcpDrop : uint8_t {
 struct TcpMetrics {
   uint64_t connects = 0;
   uint64_t accepts = 0;
+  uint64_t reopened = 0;
   std::array<uint64_t, static_cast<size_t>(TcpDrop::kCount)> dropped{};
 };
 
@@ -55,6 +70,7 @@ struct ConnectWanted {
   SocketAddress local;  // with kTcpActivePort
   SocketAddress remote;
 };
+// What was sent still goes out. HandleClosed does not follow.
 struct CloseWanted {
   TcpId id;
 };
@@ -62,7 +78,7 @@ struct CloseWanted {
 struct PathFailed {
   AddressPair path;
 };
-// A connection that had been verified is there again after it broke: the agent must check it (RFC 6544 §11.1).
+// The selected connection is there again after it broke: the agent must check it (RFC 6544 §11.1).
 struct Reopened {
   AddressPair path;
 };
@@ -70,9 +86,10 @@ struct Reopened {
 
 // The TCP connections of one agent (RFC 6544): which to open, when, and which to close; frames on them (RFC 4571 §2).
 // To the agent a connection is a path like any other, named by the local candidate's base and the remote address: an
-// active candidate's base has kTcpActivePort, a passive one's is its listener. Owns no socket; whoever owns the agent
-// and the sockets calls it. Simultaneous open is declined: no operating system of ours does it behind today's NATs, and
-// active and passive candidates reach wherever it would (docs/ice.md).
+// active candidate's base has kTcpActivePort, a passive one's has not. Strangers are TcpDoor's business: what is
+// accepted here has shown an authentic check. Owns no socket; whoever owns the agent and the sockets calls it.
+// Simultaneous open is declined: no operating system of ours does it behind today's NATs, and active and passive
+// candidates reach wherever it would (docs/ice.md).
 class TcpConnections {
  public:
   struct Transmit {
@@ -88,8 +105,8 @@ class TcpConnections {
 
   explicit TcpConnections(const TcpOptions& options) : options_(options) {}
 
-  // Frames a datagram for `path` into `out`, which has datagram.size() + kTcpFrameHeader octets. nullopt: it waits for
-  // the connection that is opened for it, or was dropped and counted.
+  // Frames a datagram for `path` into `out`, which has datagram.size() + kTcpFrameHeader octets and may begin with the
+  // datagram. nullopt: it waits for the connection that is opened for it, or was dropped and counted.
   std::optional<Transmit> Send(Timestamp now, const AddressPair& path, std::span<const uint8_t> datagram,
                                std::span<uint8_t> out);
   // What waited for a connection that is there now.
@@ -98,21 +115,30 @@ class TcpConnections {
   void HandleConnected(Timestamp now, TcpId id);
   // It could not be opened, or is gone.
   void HandleClosed(Timestamp now, TcpId id);
-  // Somebody connected to a passive candidate. nullopt: close it.
+  // Somebody connected to a passive candidate and sent an authentic check, which does not come out of Next. nullopt:
+  // close it.
   [[nodiscard]] std::optional<TcpId> HandleAccepted(Timestamp now, const SocketAddress& listener,
                                                     const SocketAddress& remote);
   // The next frame in what was read, from whose front it takes what it used; nullopt when all was used.
   [[nodiscard]] std::optional<Received> Next(Timestamp now, TcpId id, std::span<const uint8_t>& octets);
   // Agent::IsAuthenticated of this path: what came over it was the peer's.
-  void HandleAuthenticated(const AddressPair& path);
-  // RFC 6544 §8: ICE has completed with this path. All other connections are closed.
-  void KeepOnly(const AddressPair& path);
+  void HandleAuthenticated(Timestamp now, const AddressPair& path);
+  // The pair that data goes over; its connection stays, and is opened again when it breaks and is ours to open
+  // (RFC 6544 §11.1). nullopt, or a path that is not TCP: none.
+  void Select(Timestamp now, const std::optional<AddressPair>& path);
+  // RFC 6544 §8: ICE has completed. All connections but the selected one are closed, soon.
+  void CloseOthers(Timestamp now);
+  // RFC 6544 §9: ICE begins anew; what is there is used again where it is of use.
+  void BeginGeneration() { has_completed_ = false; }
+  // The session is over.
+  void Close();
 
   void HandleTimeout(Timestamp now);
   [[nodiscard]] std::optional<Event> PollEvent() { return events_.Pop(); }
   [[nodiscard]] Timestamp NextTimeout() const;
 
-  bool IsOpen(const AddressPair& path) const;
+  // Data may go over it now.
+  bool IsReady(const AddressPair& path) const;
   size_t size() const { return connections_.size(); }
   const TcpMetrics& metrics() const { return metrics_; }
 
@@ -121,19 +147,29 @@ class TcpConnections {
   struct Connection {
     AddressPair path;
     State state = State::kQueued;
-    Timestamp deadline{};  // of connecting, or of proving who it is
+    Timestamp deadline{};  // kQueued: not before; of connecting; of proving who it is, or of being selected
     TcpFrameReader reader{};
     std::vector<uint8_t> waiting{};  // frames
     bool is_verified = false;
     bool has_read = false;  // a frame has come
-    bool is_again = false;  // the path had a verified connection before
+    bool is_again = false;  // the selected one, which broke
+    bool is_ours() const { return path.local.port == kTcpActivePort; }
+  };
+  struct Reopening {
+    uint32_t failures = 0;
+    Timestamp verified_at{};
   };
 
   Connection* Find(TcpId id);
+  const Connection* Find(const AddressPair& path) const;
+  bool IsSelected(const Connection& connection) const { return selected_ == connection.path; }
   std::optional<TcpId> Open(const AddressPair& path);
+  TcpId Add(Connection connection);
   void BeginConnects(Timestamp now);
+  void Reopen(Timestamp now);
   size_t ConnectsTo(const IpAddress& host) const;
-  bool MakeRoom();
+  bool MakeRoomForAccepted();
+  void HandleGone(Timestamp now, TcpId id);
   enum class Ending : uint8_t { kQuiet, kClose };
   void Remove(TcpId id, Ending ending);
   void Wait(Connection& connection, std::span<const uint8_t> datagram);
@@ -142,8 +178,10 @@ class TcpConnections {
   TcpOptions options_;
   std::map<TcpId, Connection> connections_;  // the oldest first
   std::unordered_map<AddressPair, TcpId, AddressPairHash> by_path_;
-  std::vector<AddressPair> broken_;  // verified paths whose connection is gone
-  EventQueue<TcpId> ready_;          // connections with frames to poll
+  std::optional<AddressPair> selected_;
+  Reopening reopening_;
+  bool has_completed_ = false;
+  EventQueue<TcpId> ready_;  // connections with frames to poll
   EventQueue<Event> events_;
   TcpMetrics metrics_;
   uint32_t next_id_ = 1;

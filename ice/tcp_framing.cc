@@ -24,9 +24,14 @@ std::optional<std::span<const uint8_t>> TcpFrameReader::Next(std::span<const uin
     input = input.subspan(size);
     return partial_.size() == wanted;
   };
-  while (!input.empty()) {
+  const auto fits = [&](size_t length) {
+    is_broken_ = length > max_frame_;
+    return !is_broken_;
+  };
+  while (!input.empty() && !is_broken_) {
     if (partial_.empty() && input.size() >= kTcpFrameHeader) {
       const size_t length = LengthOf(input);
+      if (!fits(length)) break;
       if (input.size() >= kTcpFrameHeader + length) {  // whole: nothing is copied
         const auto frame = input.subspan(kTcpFrameHeader, length);
         input = input.subspan(kTcpFrameHeader + length);
@@ -36,6 +41,7 @@ std::optional<std::span<const uint8_t>> TcpFrameReader::Next(std::span<const uin
     }
     if (partial_.size() < kTcpFrameHeader && !take(kTcpFrameHeader)) return std::nullopt;
     const size_t length = LengthOf(partial_);
+    if (!fits(length)) break;
     if (length == 0) {
       partial_.clear();
       continue;
@@ -44,6 +50,7 @@ std::optional<std::span<const uint8_t>> TcpFrameReader::Next(std::span<const uin
     is_delivered_ = true;
     return std::span<const uint8_t>(partial_).subspan(kTcpFrameHeader);
   }
+  input = {};
   return std::nullopt;
 }
 

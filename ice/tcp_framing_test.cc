@@ -92,5 +92,22 @@ TEST(TcpFramingTest, CutsAnyStreamTheSameWayHoweverItArrives) {
   }
 }
 
+// I15: a giant frame.
+TEST(TcpFramingTest, I15_AnnouncesNoMoreThanTheReaderTakes) {
+  for (const bool is_whole : {true, false}) {
+    TcpFrameReader reader(100);
+    std::vector<Bytes> frames;
+    ReadAll(reader, Frame(Bytes(100, 7)), frames);
+    EXPECT_EQ(frames.size(), 1u);
+    EXPECT_FALSE(reader.is_broken());
+    const Bytes giant = is_whole ? Frame(Bytes(101, 7)) : Bytes{0xff};
+    ReadAll(reader, giant, frames);
+    if (!is_whole) ReadAll(reader, Bytes{0xff}, frames);
+    EXPECT_TRUE(reader.is_broken());
+    ReadAll(reader, Frame({1}), frames);  // nothing can be cut any more
+    EXPECT_EQ(frames.size(), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace jsp::ice
