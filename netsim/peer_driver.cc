@@ -30,7 +30,12 @@ struct PeerDriver::Gate {
 };
 
 PeerDriver::PeerDriver(World& world, NodeId host, TcpHost& tcp, Peer& peer, IpAddress address)
-    : world_(world), node_(host), tcp_(tcp), peer_(peer), address_(address) {
+    : world_(world),
+      node_(host),
+      tcp_(tcp),
+      peer_(peer),
+      address_(address),
+      ice_tcp_({world, host, tcp, peer}, address, {this, &PeerDriver::HandleIceTcp}) {
   endpoint_ = world.Attach(host, {.self = this,
                                   .handle_datagram = &PeerDriver::HandleDatagram,
                                   .handle_timeout = &PeerDriver::HandleTimeout,
@@ -59,8 +64,9 @@ void PeerDriver::Kick() {
           again = TakeEvent(event) || again;
           if (observer_.handle_event != nullptr) observer_.handle_event(observer_.self, std::move(event));
         });
+    const Timestamp due = std::min(next, ice_tcp_.NextTimeout());
     // What is due but held back would be due again at once, and time would stand still.
-    world_.SetTimer(endpoint_, IsBlocked() ? std::max(next, world_.now() + kBlockedRetry) : next);
+    world_.SetTimer(endpoint_, IsBlocked() ? std::max(due, world_.now() + kBlockedRetry) : due);
   }
 }
 
@@ -76,7 +82,7 @@ bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
     udp_.erase(done->id.value);
     return true;
   }
-  return false;
+  return ice_tcp_.TakeEvent(event);
 }
 
 void PeerDriver::Open(const transport::event::RelayConnectionWanted& wanted) {
@@ -101,10 +107,12 @@ void PeerDriver::Open(const transport::event::RelayConnectionWanted& wanted) {
 }
 
 bool PeerDriver::IsBlocked() const {
-  return std::ranges::any_of(streams_, [](const auto& entry) { return entry.second->stream->IsBusy(); });
+  return ice_tcp_.IsBusy() ||
+         std::ranges::any_of(streams_, [](const auto& entry) { return entry.second->stream->IsBusy(); });
 }
 
 void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> octets) {
+  if (transmit.tcp) return ice_tcp_.Write(*transmit.tcp, octets);
   if (transmit.relay) {
     const auto stream = streams_.find(transmit.relay->value);
     if (stream != streams_.end()) return stream->second->stream->Write(octets);
@@ -122,6 +130,7 @@ void PeerDriver::HandleDatagram(void* self, const SocketAddress& local, const So
 
 void PeerDriver::HandleTimeout(void* self) {
   auto& driver = *static_cast<PeerDriver*>(self);
+  driver.ice_tcp_.HandleTimeout();
   driver.peer_.HandleTimeout(driver.world_.now());
   driver.Kick();
 }

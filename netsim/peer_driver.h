@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "netsim/ice_tcp.h"
 #include "netsim/stream.h"
 #include "netsim/tcp_host.h"
 #include "netsim/world.h"
@@ -21,8 +22,8 @@ struct PeerObserver {
 };
 
 // Runs a whole peer on a host of a world, as transport/asio's driver does over real sockets: its own UDP socket, and a
-// connection of its own to each TURN server, over UDP, TCP or TLS. Borrows world, TCP and peer, which outlive it. After
-// a command on the peer, call Kick().
+// connection of its own to each TURN server, over UDP, TCP or TLS, and TCP to its peer (netsim/ice_tcp.h). Borrows
+// world, TCP and peer, which outlive it. After a command on the peer, call Kick().
 class PeerDriver {
  public:
   // `address` is the host's; relay connections leave from there.
@@ -32,6 +33,8 @@ class PeerDriver {
   PeerDriver& operator=(const PeerDriver&) = delete;
 
   void SetObserver(const PeerObserver& observer) { observer_ = observer; }
+  // Before Gather: a listener at that port, where the peer wants passive candidates.
+  void ListenForIceTcp(uint16_t port) { ice_tcp_.Listen({address_, port}); }
   // Binds a UDP socket and makes it the peer's only local address.
   SocketAddress Gather();
   void Kick();
@@ -57,11 +60,12 @@ class PeerDriver {
   static void HandleOctets(void* self, std::span<const uint8_t> octets);
   static void HandleClosed(void* self, std::string reason);
   static void HandleWritable(void* self);
+  static void HandleIceTcp(void* self) { static_cast<PeerDriver*>(self)->Kick(); }
 
   void Open(const transport::event::RelayConnectionWanted& wanted);
   bool IsBlocked() const;
   void Send(const transport::Peer::Transmit& transmit, std::span<const uint8_t> octets);
-  // True: it was about a relay connection.
+  // True: it was about a connection, and may have caused more.
   bool TakeEvent(const transport::PeerEvent& event);
 
   World& world_;
@@ -73,6 +77,7 @@ class PeerDriver {
   EndpointId endpoint_;
   std::map<uint32_t, std::unique_ptr<Connection>> streams_;  // by RelayId
   std::map<uint32_t, SocketAddress> udp_;                    // by RelayId
+  IceTcp ice_tcp_;
 };
 
 }  // namespace jsp::netsim

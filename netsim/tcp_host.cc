@@ -92,6 +92,28 @@ void TcpHost::Abort(TcpSocketId id) {
   Settle();
 }
 
+void TcpHost::AbortAll() {
+  std::vector<TcpSocketId> ids;
+  for (const auto& [id, socket] : sockets_) ids.push_back(TcpSocketId(id));
+  for (const TcpSocketId id : ids) {
+    Socket* socket = Find(id);
+    if (socket == nullptr) continue;
+    socket->connection.Abort();
+    Drive(id);
+  }
+}
+
+void TcpHost::ForgetAll() {
+  std::vector<std::pair<TcpSocketId, TcpObserver>> gone;
+  for (const auto& [id, socket] : sockets_) gone.emplace_back(TcpSocketId(id), socket->observer);
+  sockets_.clear();
+  by_pair_.clear();
+  Settle();
+  for (const auto& [id, observer] : gone) {
+    if (observer.handle_closed != nullptr) observer.handle_closed(observer.self, id, TcpEnd::kReset);
+  }
+}
+
 void TcpHost::HandleSegment(void* self, const SocketAddress& local, const SocketAddress& remote,
                             const TcpHeader& header, std::span<const uint8_t> payload) {
   auto& host = *static_cast<TcpHost*>(self);

@@ -59,6 +59,10 @@ class TcpHost {
   // FIN after what was written; the observer hears nothing more.
   void Close(TcpSocketId id);
   void Abort(TcpSocketId id);
+  // What a middlebox does that ends connections: their sockets hear of a reset, and so does the other side.
+  void AbortAll();
+  // The same, and the other side hears nothing: it finds out when it sends.
+  void ForgetAll();
   SocketAddress LocalAddress(TcpSocketId id) const;
 
   size_t connections() const { return sockets_.size(); }

@@ -18,7 +18,8 @@ bool Contains(std::span<const SocketAddress> list, const SocketAddress& address)
 
 void HoleOpener::HandleRemoteCandidate(const ice::Candidate& candidate) {
   const SocketAddress& address = candidate.address;
-  const bool is_of_nat = candidate.type == ice::CandidateType::kServerReflexive && ice::IsUsableAddress(address) &&
+  const bool is_of_nat = candidate.type == ice::CandidateType::kServerReflexive &&
+                         candidate.protocol == ice::TransportProtocol::kUdp && ice::IsUsableAddress(address) &&
                          !address.ip.IsPrivate() && !address.ip.IsLoopback() && !address.ip.IsLinkLocal();
   if (!limits_.is_enabled || !is_of_nat || Contains(remotes_, address) || limits_.max_remotes == 0) return;
   if (remotes_.size() >= limits_.max_remotes) remotes_.erase(remotes_.begin());

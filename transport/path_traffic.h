@@ -16,7 +16,8 @@ struct PathTraffic {
 // The same by the way that this side sends and receives them. A direct path of ours may still end at a relay of the
 // other side's.
 struct PathsTraffic {
-  PathTraffic direct;
+  PathTraffic direct;  // by UDP
+  PathTraffic tcp;     // likewise direct (RFC 6544)
   PathTraffic relay_udp;
   PathTraffic relay_tcp;
   PathTraffic relay_tls;

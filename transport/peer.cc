@@ -13,7 +13,9 @@ Peer::Peer(Peer&&) noexcept = default;
 Peer& Peer::operator=(Peer&&) noexcept = default;
 
 void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
-  impl_->gathering.gatherer.AddLocalAddress(now, address);
+  // Ports that say "TCP" are of no use for UDP.
+  const bool is_reserved = impl_->options.ice_tcp.mode != IceTcp::kOff && ice::IsTcpBase(address.address);
+  if (!is_reserved) impl_->gathering.gatherer.AddLocalAddress(now, address);
   impl_->Pump(now);
 }
 
@@ -209,6 +211,7 @@ void Peer::HandleTimeout(Timestamp now) {
   impl.gathering.gatherer.HandleTimeout(now);
   impl.gathering.relays.HandleTimeout(now);
   impl.gathering.holes.HandleTimeout(now);
+  impl.gathering.tcp.HandleTimeout(now);
   impl.agent.HandleTimeout(now);
   if (impl.secured) {
     impl.secured->dtls.HandleTimeout(now);
@@ -234,10 +237,18 @@ void Peer::HandleUnreachable(Timestamp now, const SocketAddress& local, const So
 
 std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
-  while (const auto transmit = impl.PollDatagram(now, out)) {
+  // A datagram for TCP gets a header.
+  const bool may_frame = impl.options.ice_tcp.mode != IceTcp::kOff && out.size() > ice::kTcpFrameHeader;
+  const auto room = may_frame ? out.first(out.size() - ice::kTcpFrameHeader) : out;
+  while (const auto transmit = impl.PollDatagram(now, room)) {
+    if (may_frame && !transmit->relay && ice::IsTcpBase(transmit->local)) {
+      if (const auto framed = impl.FrameForTcp(now, *transmit, out)) return impl.Count(framed);
+      continue;
+    }
     if (transmit->relay || !impl.gathering.relays.IsRelayed(transmit->local)) return impl.Count(transmit);
     if (const auto wrapped = impl.Wrap(now, *transmit, out)) return impl.Count(wrapped);
   }
+  if (const auto octets = impl.PollTcp(now, out)) return impl.Count(octets);
   return impl.Count(impl.PollRelayRequest(now, out));
 }
 
@@ -248,9 +259,14 @@ Timestamp Peer::NextTimeout() const {
   if (impl.progress.is_final()) return Timestamp::Never();
   Timestamp next =
       std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
-  next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout()});
-  if (impl.secured) next = std::min({next, impl.secured->dtls.NextTimeout(), impl.secured->sctp.NextTimeout()});
-  return next;
+  next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout(),
+                   impl.gathering.tcp.NextTimeout()});
+  if (!impl.secured) return next;
+  // Without a path SCTP's pacing would be due for as long as there is none; its other timers wait as well.
+  const auto& pair = impl.agent.selected_pair();
+  const bool has_path = pair && !impl.IsTcpBlocked(*pair);
+  next = std::min(next, impl.secured->dtls.NextTimeout());
+  return has_path ? std::min(next, impl.secured->sctp.NextTimeout()) : next;
 }
 
 ConnectionState Peer::state() const { return impl_->progress.state(); }
@@ -275,6 +291,7 @@ PeerStats Peer::stats() const {
   }
   stats.relay_reason = impl.gathering.relay_reason;
   stats.paths = impl.gathering.traffic;
+  stats.ice_tcp = impl.gathering.tcp.metrics();
   stats.relays = impl.gathering.relays.metrics();
   stats.relay_failures = impl.gathering.relays.failures();
   stats.pairs = impl.agent.pair_stats();

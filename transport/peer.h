@@ -40,6 +40,8 @@ class Peer {
     EcnMark ecn = EcnMark::kNotEct;
     // Set: not from a socket of AddLocalAddress, but over this connection to a TURN server. A stream takes it whole.
     std::optional<RelayId> relay{};
+    // Set: octets for this TCP connection (RFC 6544), which takes them whole; what is above is of no use then.
+    std::optional<ice::TcpId> tcp{};
   };
   using Event = PeerEvent;
 
@@ -55,6 +57,8 @@ class Peer {
   // the deadline.
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
+  // A TCP socket listens there, for this peer among others: a passive candidate, where PeerOptions::ice_tcp wants one.
+  void AddTcpListener(Timestamp now, const LocalAddress& listener);
   // The owner keeps ports of the sockets mapped at their gateway (portmap/client.h). One that it has mapped becomes a
   // reflexive candidate; GatheringComplete waits for those that it said to await, though not beyond the deadline.
   void AwaitPortMappings();
@@ -119,6 +123,16 @@ class Peer {
   // A datagram from it, or one whole message of a stream (turn/stream_framer.h). HandleDatagram takes those of UDP
   // connections too, by `local`.
   void HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& remote, std::span<const uint8_t> message);
+
+  // What event::TcpConnectWanted asked for is there; it could not be opened, or is gone.
+  void HandleTcpConnected(Timestamp now, ice::TcpId id);
+  void HandleTcpClosed(Timestamp now, ice::TcpId id);
+  // Somebody connected to the listener, and this is the first frame (ice/tcp_door.h). nullopt: it is no authentic check
+  // of our peer's, or there are too many: close it.
+  [[nodiscard]] std::optional<ice::TcpId> HandleTcpAccepted(Timestamp now, const SocketAddress& listener,
+                                                            const SocketAddress& remote,
+                                                            std::span<const uint8_t> check);
+  void HandleTcpOctets(Timestamp now, ice::TcpId id, std::span<const uint8_t> octets);
 
   // Outputs. `out` should have 1500 octets, or as many as a path MTU to be found (kMaxDatagram is enough); successive
   // datagrams of a bulk transfer have equal size and addresses, so that the driver can send them as one.

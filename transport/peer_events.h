@@ -6,6 +6,7 @@
 #include "datachannel/channel_set.h"
 #include "ice/candidate.h"
 #include "ice/events.h"
+#include "ice/tcp_connections.h"
 #include "transport/relay_options.h"
 namespace jsp::transport {
 
@@ -40,6 +41,17 @@ struct RelayConnectionWanted {
 struct RelayConnectionDone {
   RelayId id;
 };
+// Connect by TCP from the local address, any port, then Peer::HandleTcpConnected or HandleTcpClosed; what arrives on it
+// goes to Peer::HandleTcpOctets.
+struct TcpConnectWanted {
+  ice::TcpId id;
+  IpAddress local;
+  SocketAddress remote;
+};
+// Also of accepted ones, once what was sent has left. HandleTcpClosed need not follow.
+struct TcpCloseWanted {
+  ice::TcpId id;
+};
 // A generation of ICE began (RFC 8445 §9), by Peer::RestartIce or by an offer of the peer's: a multiplexer finds the
 // peer by this ufrag too.
 struct IceRestarted {
@@ -56,11 +68,11 @@ struct SelectedPairChanged {
 }  // namespace event
 
 // Channel events come through as they are (datachannel/channel_set.h).
-using PeerEvent =
-    std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::ResolveName,
-                 event::SelectedPairChanged, event::IceRestarted, event::IceRestartFailed, event::RelayConnectionWanted,
-                 event::RelayConnectionDone, datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
-                 datachannel::event::ChannelClosed, datachannel::event::MessagesWaiting,
-                 datachannel::event::BufferedAmountLow>;
+using PeerEvent = std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete,
+                               event::ResolveName, event::SelectedPairChanged, event::IceRestarted,
+                               event::IceRestartFailed, event::RelayConnectionWanted, event::RelayConnectionDone,
+                               event::TcpConnectWanted, event::TcpCloseWanted, datachannel::event::ChannelOpenedByPeer,
+                               datachannel::event::ChannelOpen, datachannel::event::ChannelClosed,
+                               datachannel::event::MessagesWaiting, datachannel::event::BufferedAmountLow>;
 
 }  // namespace jsp::transport

@@ -56,6 +56,8 @@ struct Peer::Impl {
     Gatherer gatherer;
     RelaySet relays;
     HoleOpener holes;
+    ice::TcpConnections tcp;
+    bool tcp_has_concluded = false;  // for this generation
     PathsTraffic traffic{};
     std::string relay_reason{};
   };
@@ -63,6 +65,7 @@ struct Peer::Impl {
   void Pump(Timestamp now);
   void PumpGatherer(Timestamp now);
   void PumpRelays(Timestamp now);
+  void PumpTcp(Timestamp now);
   void PumpRemoteCandidates(Timestamp now);
   void PumpAgent(Timestamp now);
   void PumpDtls(Timestamp now);
@@ -80,6 +83,14 @@ struct Peer::Impl {
   void FailWithoutRelays(Timestamp now);
   std::optional<Transmit> PollPeerDatagram(Timestamp now, std::span<uint8_t> out);
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
+
+  // peer_tcp.cc
+  void AddActiveCandidate(Timestamp now, const ice::Candidate& host);
+  std::optional<Transmit> FrameForTcp(Timestamp now, const Transmit& transmit, std::span<uint8_t> out);
+  std::optional<Transmit> PollTcp(Timestamp now, std::span<uint8_t> out);
+  void FollowTcp(Timestamp now);
+  bool IsTcpBlocked(const ice::SelectedPair& pair) const;
+  PathTraffic& TrafficOf(const SocketAddress& local);
 
   void HandleIceEvent(Timestamp now, const ice::Event& event);
   void HandleSctpEvent(Timestamp now, sctp::Event event);

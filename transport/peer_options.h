@@ -11,6 +11,7 @@
 #include "dtls/certificate.h"
 #include "ice/options.h"
 #include "ice/prediction.h"
+#include "ice/tcp_connections.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
 #include "transport/hole_opener.h"
@@ -18,7 +19,17 @@
 #include "transport/relay_options.h"
 namespace jsp::transport {
 
-// Who helps to find candidates.
+// Candidates over TCP (RFC 6544), beside those over UDP, for networks that block UDP: active ones connect to passive
+// ones of the peer's, and passive ones need a port that the peer reaches (Peer::AddTcpListener).
+enum class IceTcp : uint8_t { kOff, kActive, kPassive, kBoth };
+struct IceTcpOptions {
+  IceTcp mode = IceTcp::kOff;
+  ice::TcpOptions limits;
+  bool is_active() const { return mode == IceTcp::kActive || mode == IceTcp::kBoth; }
+  bool is_passive() const { return mode == IceTcp::kPassive || mode == IceTcp::kBoth; }
+};
+
+// Which candidates are found, and who helps.
 struct IceServers {
   std::vector<SocketAddress> stun_servers;  // resolved already; the driver knows names
   std::vector<RelayServer> relay_servers;   // TURN (RFC 8656), resolved likewise
@@ -26,6 +37,7 @@ struct IceServers {
   bool only_relays = false;
   ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports
   HoleOpener::Limits hole_opening;    // by fresh sockets of a restart
+  IceTcpOptions ice_tcp;
   // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The
   // addresses of the servers above are the caller's to translate (ThroughNat64).
   std::optional<Nat64Prefix> nat64;

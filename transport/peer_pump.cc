@@ -54,7 +54,7 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       remote_candidates(
           {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
       gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random),
-                HoleOpener(peer_options.hole_opening, random)},
+                HoleOpener(peer_options.hole_opening, random), ice::TcpConnections(peer_options.ice_tcp.limits)},
       agent(peer_options.ice, random, now),
       channels(ToChannelOptions(peer_options)),
       progress(now),
@@ -66,6 +66,7 @@ void Peer::Impl::Pump(Timestamp now) {
   PumpRelays(now);
   PumpGatherer(now);
   PumpRemoteCandidates(now);
+  PumpTcp(now);
   PumpAgent(now);
   PumpDtls(now);
   PumpSctp(now);
@@ -76,6 +77,7 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
   while (auto polled = gathering.gatherer.PollEvent()) {
     if (auto* found = std::get_if<gather_event::CandidateGathered>(&*polled)) {
       AddCandidate(now, found->candidate);
+      AddActiveCandidate(now, found->candidate);
     } else {
       gathering.relays.GiveUpUnsettled(now);
       PumpRelays(now);
@@ -99,6 +101,7 @@ void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
 
 void Peer::Impl::PumpAgent(Timestamp now) {
   while (auto polled = agent.PollEvent()) HandleIceEvent(now, *polled);
+  FollowTcp(now);
   if (!early.empty()) {
     early.Release([&](const auto& local, const auto& remote) { return agent.IsValidated(local, remote); },
                   [&](std::span<const uint8_t> datagram) { HandleRecords(now, datagram, EcnMark::kNotEct); });
@@ -147,9 +150,11 @@ void Peer::Impl::FollowPath(Timestamp now, size_t record_overhead) {
   const bool is_v4 = path.local.ip.is_v4();
   const size_t relay = pair.local.type == ice::CandidateType::kRelayed ? kTurnChannelHeader : 0;
   constexpr size_t kUdpHeader = 8;
+  constexpr size_t kTcpHeaders = 32 + ice::kTcpFrameHeader;  // with timestamps: a packet of SCTP fits one segment
+  const size_t transport = ice::IsTcpBase(path.local) ? kTcpHeaders : kUdpHeader;
   // RFC 8200 §5; RFC 1122 §3.3.3 for IPv4, as discovery has to find what is above.
   secured->sctp.HandlePathChanged(
-      now, {.overhead = (is_v4 ? 20u : 40u) + kUdpHeader + record_overhead + relay, .min_mtu = is_v4 ? 576u : 1280u});
+      now, {.overhead = (is_v4 ? 20u : 40u) + transport + record_overhead + relay, .min_mtu = is_v4 ? 576u : 1280u});
 }
 
 void Peer::Impl::Secure(Timestamp now) {
@@ -347,6 +352,8 @@ void Peer::Impl::HandleRemoteDescription(Timestamp now, Negotiation::Applied app
 
 void Peer::Impl::BeginGeneration(Timestamp now) {
   if (!agent.Restart(now)) return;
+  gathering.tcp.BeginGeneration();
+  gathering.tcp_has_concluded = false;
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
   gathering.gatherer.Restart(now);
 }
@@ -407,6 +414,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   // RFC 7675 §5.1: without consent there is no selected pair, and nothing is sent.
   if (!secured || !agent.selected_pair()) return std::nullopt;
   const auto& pair = *agent.selected_pair();
+  if (IsTcpBlocked(pair)) return std::nullopt;
   if (auto flight = secured->dtls.PollTransmit(now, out)) {
     return Transmit{flight->size, pair.local.base, pair.remote.address, IpFragmentation::kAllowed};
   }
@@ -422,7 +430,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   // lost is a congestion that nobody answers.
   const bool is_relayed =
       pair.local.type == ice::CandidateType::kRelayed || pair.remote.type == ice::CandidateType::kRelayed;
-  const EcnMark ecn = is_relayed ? EcnMark::kNotEct : packet->ecn;
+  const EcnMark ecn = is_relayed || ice::IsTcpBase(pair.local.base) ? EcnMark::kNotEct : packet->ecn;
   const Transmit transmit{*sealed, pair.local.base, pair.remote.address, packet->fragmentation, ecn};
   // The first record tells what the cipher adds; it does not change.
   if (const size_t overhead = *sealed - packet->size; overhead != secured->path.record_overhead) {

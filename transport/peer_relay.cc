@@ -77,7 +77,7 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
       ++demux.dropped_unknown_kind;
       return;
   }
-  PathTraffic& traffic = gathering.traffic.Of(gathering.relays.TransportOf(local));
+  PathTraffic& traffic = TrafficOf(local);
   ++traffic.datagrams_received;
   traffic.bytes_received += datagram.size();
   Pump(now);
@@ -147,7 +147,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<
   if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
   auto datagram = PollPeerDatagram(now, out);
   if (datagram) {
-    PathTraffic& traffic = gathering.traffic.Of(gathering.relays.TransportOf(datagram->local));
+    PathTraffic& traffic = TrafficOf(datagram->local);
     ++traffic.datagrams_sent;
     traffic.bytes_sent += datagram->size;
   }

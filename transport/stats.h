@@ -8,6 +8,7 @@
 #include "datachannel/channel_set.h"
 #include "dtls/session.h"
 #include "ice/agent.h"
+#include "ice/tcp_connections.h"
 #include "sctp/events.h"
 #include "sctp/metrics.h"
 #include "transport/path_traffic.h"
@@ -48,12 +49,13 @@ struct SctpStats : sctp::Metrics {
 // "udp", "tcp", "tls"; nullptr: not relayed.
 const char* RelayProtocolName(const std::optional<turn::ControlTransport>& relay);
 
-// Of relayed paths.
+// Of the paths.
 struct RelayStats {
   std::optional<turn::ControlTransport> selected_relay;  // how the relay of the selected pair is reached; none: direct
   // Why the selected pair goes over a relay, of whichever side, for people; empty when it does not.
   std::string relay_reason;
   PathsTraffic paths;
+  ice::TcpMetrics ice_tcp;
   RelaySet::Metrics relays;                  // of all relayed paths together
   std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, and why
 };

@@ -220,9 +220,11 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                    const auto handler = handlers.local_candidate;
                    handler({});
                  },
-                 [](transport::event::ResolveName&) {},  // the driver's affair, as the next two
+                 [](transport::event::ResolveName&) {},  // the driver's affair, as the next four
                  [](transport::event::RelayConnectionWanted&) {},
                  [](transport::event::RelayConnectionDone&) {},
+                 [](transport::event::TcpConnectWanted&) {},
+                 [](transport::event::TcpCloseWanted&) {},
                  [](transport::event::SelectedPairChanged&) {},
                  [](transport::event::IceRestarted&) {},
                  [&](transport::event::IceRestartFailed& e) { error_detail = "ICE restart: " + e.reason; },

@@ -46,6 +46,7 @@ LabSide::LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, c
       driver(world, host, tcp, peer, address),
       world_(world) {
   driver.SetObserver({this, &LabSide::HandleEvent});
+  if (options.ice_tcp.is_passive()) driver.ListenForIceTcp(kIceTcpPort);
   driver.Gather();
 }
 
@@ -90,6 +91,7 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
   options.certificate = certificate;
   options.stun_servers = {server_->address()};
   options.only_relays = setup.only_relays;
+  options.ice_tcp.mode = setup.ice_tcp;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(
         {.address = transport == turn::ControlTransport::kTls ? server_->tls_address() : server_->address(),

@@ -17,7 +17,11 @@ namespace jsp::natlab {
 struct SideSetup {
   std::vector<turn::ControlTransport> relays{};
   bool only_relays = false;
+  transport::IceTcp ice_tcp = transport::IceTcp::kOff;  // passive: a listener at kIceTcpPort
 };
+
+// RFC 6544: of both sides; one that firewalls let out to, where they let anything out.
+constexpr uint16_t kIceTcpPort = 443;
 
 struct LabOptions {
   netsim::TwoSidesOptions layout{};

@@ -33,7 +33,7 @@ const char* TypeName(ice::CandidateType type) {
 
 json::object ToJson(const ice::Candidate& candidate, const char* relay_protocol) {
   return {{"type", TypeName(candidate.type)},
-          {"protocol", "udp"},
+          {"protocol", candidate.protocol == ice::TransportProtocol::kUdp ? "udp" : "tcp"},
           {"relay_protocol", relay_protocol != nullptr ? json::value(relay_protocol) : json::value(nullptr)},
           {"address", candidate.address.ip.ToString()},
           {"port", candidate.address.port}};
@@ -138,6 +138,7 @@ json::object SessionJson(const std::string& id, const PeerStats& stats) {
           {"selected_pair", SelectedPair(stats)},
           {"relay_reason", stats.relay_reason},
           {"paths", json::object{{"direct", ToJson(stats.paths.direct)},
+                                 {"tcp", ToJson(stats.paths.tcp)},
                                  {"relay_udp", ToJson(stats.paths.relay_udp)},
                                  {"relay_tcp", ToJson(stats.paths.relay_tcp)},
                                  {"relay_tls", ToJson(stats.paths.relay_tls)}}},
