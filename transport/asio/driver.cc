@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "transport/asio/driver_core.h"
+#include "transport/asio/ice_tcp.h"
 #include "transport/asio/nat64_lookup.h"
 #include "transport/asio/steady_clock.h"
 
@@ -41,6 +42,7 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   for (size_t i = 0; i < core_->helpers.shared_sockets; ++i) {
     driven->peer.AddLocalAddress(now, core_->mux->local_addresses()[i]);
   }
+  if (own.ice_tcp.is_passive()) core_->OfferTcpListeners(now, *driven);
   core_->OfferPorts(now, *driven);
   driven->peer.EndOfLocalAddresses(now);
   core_->Touch(*driven);
@@ -60,6 +62,7 @@ Rng& Driver::rng() { return core_->rng; }
 DriverStats Driver::stats() const {
   DriverStats stats = core_->counters;
   stats.mux = core_->mux->stats();
+  if (core_->helpers.tcp_listeners) stats.tcp_door = core_->helpers.tcp_listeners->metrics();
   for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
     const UdpSocketStats& one = core_->mux->socket(i).stats();
     auto& sum = stats.sockets;

@@ -10,11 +10,18 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "ice/tcp_door.h"
 #include "transport/asio/interface_list.h"
 #include "transport/asio/port_mapper.h"
 #include "transport/asio/udp_mux.h"
 #include "transport/peer.h"
 namespace jsp::transport::io {
+
+// Of passive candidates over TCP (RFC 6544), where PeerOptions::ice_tcp wants them.
+struct IceTcpListenOptions {
+  PortRange ports;  // both 0: the UDP socket's port where it is free, else any
+  ice::TcpDoorOptions door;
+};
 
 struct DriverOptions {
   InterfaceFilter interfaces;
@@ -23,6 +30,7 @@ struct DriverOptions {
   size_t receive_budget = 1024;  // datagrams read before what they caused is sent, and others get their turn
   bool resolve_mdns = true;      // "….local" names of candidates; otherwise they are dropped
   PortMappingOptions port_mapping;
+  IceTcpListenOptions ice_tcp;
   bool find_nat64 = true;  // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
 };
 
@@ -31,6 +39,7 @@ struct DriverStats {
   uint64_t timer_moves = 0;
   uint64_t waits = 0;  // for a socket to become readable or writable; each is a call of the kernel
   MuxStats mux;
+  ice::TcpDoorMetrics tcp_door;
   UdpSocketStats sockets;  // sums; the buffer sizes are the smallest
 };
 

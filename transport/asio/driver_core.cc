@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/overloaded.h"
+#include "transport/asio/ice_tcp.h"
 #include "transport/asio/relay_connection.h"
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/system_rng.h"
@@ -45,6 +46,8 @@ void SendBatch::Send() {
 DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options,
                        std::unique_ptr<UdpMux> udp_mux)
     : executor(std::move(ex)), options(driver_options), rng(SystemRng()), mux(std::move(udp_mux)), timer(executor) {}
+
+DriverCore::~DriverCore() = default;
 
 void DriverCore::Start() {
   helpers.shared_sockets = mux->socket_count();
@@ -210,6 +213,7 @@ void DriverCore::FlushDirty(Timestamp now) {
   batch.Send();
   for (const auto& driven : flushing) {
     for (const auto& relay : driven->relays) relay->HandleFlushed();
+    for (const auto& connection : driven->tcp) connection->Flush();
   }
   flushing.clear();
 }
@@ -219,7 +223,7 @@ void DriverCore::FlushPeer(Timestamp now, DrivenPeer& driven) {
   TakeEvents(now, driven);
   // What is due but held back would be due again at once, and the loop would spin until the connection takes more.
   const Timestamp next = driven.peer.NextTimeout();
-  SetDeadline(driven, driven.IsRelayBlocked() ? std::max(next, now + kBlockedRetry) : next);
+  SetDeadline(driven, driven.IsBlocked() ? std::max(next, now + kBlockedRetry) : next);
   if (!finished) Touch(driven);
 }
 
@@ -227,9 +231,13 @@ void DriverCore::FlushPeer(Timestamp now, DrivenPeer& driven) {
 bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
   std::optional<size_t> socket;
   SocketAddress local;
-  while (!driven.IsRelayBlocked()) {
+  while (!driven.IsBlocked()) {
     const auto transmit = driven.peer.PollTransmit(now, batch.room());
     if (!transmit) return true;
+    if (transmit->tcp) {
+      if (IceTcpConnection* tcp = driven.FindTcp(*transmit->tcp)) tcp->Write(batch.room().first(transmit->size));
+      continue;
+    }
     if (transmit->relay) {
       if (RelayConnection* relay = driven.FindRelay(*transmit->relay)) relay->Send(batch, *transmit);
       continue;
@@ -272,6 +280,14 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
       CloseRelay(driven, gone->id);
       continue;
     }
+    if (const auto* connect = std::get_if<event::TcpConnectWanted>(&*event)) {
+      OpenTcp(driven, *connect);
+      continue;
+    }
+    if (const auto* closed = std::get_if<event::TcpCloseWanted>(&*event)) {
+      CloseTcp(driven, closed->id);
+      continue;
+    }
     if (const auto* restarted = std::get_if<event::IceRestarted>(&*event)) {
       (void)mux->AddUfrag(&driven, restarted->ufrag);
     }
@@ -312,6 +328,7 @@ void DriverCore::Release(DrivenPeer& driven) {
   batch.Send();
   CheckCongestion();
   driven.CloseRelays();
+  driven.CloseTcp();
   if (driven.is_linked()) driven.unlink();
   mux->RemovePeer(&driven);
   --peer_count;

@@ -14,6 +14,8 @@
 #include "transport/asio/port_mapper.h"
 namespace jsp::transport::io {
 
+class IceTcpConnection;
+class IceTcpListeners;
 class RelayConnection;
 
 // A Peer and what its driver knows about it. Owned by its PeerHandle, and by a turn that is under way.
@@ -29,11 +31,18 @@ struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<
   bool dirty = false;     // in DriverCore::dirty
   size_t fresh_sets = 0;  // of Helpers::fresh, that it was given
   std::vector<std::shared_ptr<RelayConnection>> relays;
+  std::vector<std::shared_ptr<IceTcpConnection>> tcp;
 
   // driver_relays.cc
   RelayConnection* FindRelay(RelayId id) const;
   bool IsRelayBlocked() const;
   void CloseRelays();
+  // driver_tcp.cc
+  IceTcpConnection* FindTcp(ice::TcpId id) const;
+  bool IsTcpBlocked() const;
+  void CloseTcp();
+  // A stream holds as much as it may.
+  bool IsBlocked() const { return IsRelayBlocked() || IsTcpBlocked(); }
 };
 
 struct EarlierDeadline {
@@ -72,7 +81,9 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::unique_ptr<MdnsDriver> mdns;
     std::unique_ptr<PortMapper> ports;
     std::vector<std::weak_ptr<DrivenPeer>> awaiting_ports;
-    size_t shared_sockets = 0;                     // those that every peer gets
+    size_t shared_sockets = 0;  // those that every peer gets
+    std::unique_ptr<IceTcpListeners> tcp_listeners;
+    std::vector<uint8_t> tcp_input;
     std::vector<std::vector<LocalAddress>> fresh;  // sets of sockets that a peer gets when it asks for the next one
   };
   struct Phase {
@@ -82,6 +93,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   };
 
   DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options, std::unique_ptr<UdpMux> udp_mux);
+  ~DriverCore();
 
   void Start();
   void WaitReadable(size_t socket);
@@ -115,6 +127,12 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void CloseRelay(DrivenPeer& driven, RelayId id);
   // A turn that a relay's connection begins. Returns whether the connection still exists after it.
   bool RelayTurn(DrivenPeer& driven, RelayId id, const std::function<void(Timestamp)>& call);
+  // driver_tcp.cc
+  void OfferTcpListeners(Timestamp now, DrivenPeer& driven);
+  void OpenTcp(DrivenPeer& driven, const event::TcpConnectWanted& wanted);
+  void CloseTcp(DrivenPeer& driven, ice::TcpId id);
+  // A turn that a connection begins.
+  void TcpTurn(DrivenPeer& driven, const std::function<void(Timestamp)>& call);
   void Dispatch();
   void Release(DrivenPeer& driven);
   void SetDeadline(DrivenPeer& driven, Timestamp deadline);

@@ -148,6 +148,12 @@ UdpMux::Match UdpMux::Find(size_t socket, const SocketAddress& remote, std::span
   return {by_address, false, by_address};  // a request for nobody: the peer of that address drops and counts it
 }
 
+UdpMux::Key UdpMux::FindRequested(std::span<const uint8_t> request) {
+  const Key peer = FindByUfrag(request);
+  if (peer == nullptr) ++stats_.unknown_ufrag;
+  return peer;
+}
+
 UdpMux::Key UdpMux::FindSender(size_t socket, const SocketAddress& remote, std::span<const uint8_t> quoted) const {
   const auto& routes = sockets_[socket].routes;
   if (const auto route = routes.find(remote); route != routes.end()) return route->second;

@@ -74,6 +74,8 @@ class UdpMux {
     Key holder = nullptr;  // whose route that address has now
   };
   Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  // By its ufrag alone, which a TCP connection begins with (RFC 6544 §7.2).
+  Key FindRequested(std::span<const uint8_t> request);
   // Whose datagram to `remote` an error is about: by the address, or by the transaction of the request that is quoted.
   Key FindSender(size_t socket, const SocketAddress& remote, std::span<const uint8_t> quoted) const;
   // To be called once the peer says that it authenticated that address. Takes the address from its holder: the caller
