@@ -19,12 +19,13 @@ void Agent::SetRole(Role role) {
 Expected<void, AddCandidateError> Agent::AddLocalCandidate(Timestamp now, Candidate candidate) {
   impl_->Tick(now);
   if (impl_->session.IsOver()) return Unexpected(AddCandidateError::kClosed);
-  if (impl_->session.local_ended()) return Unexpected(AddCandidateError::kAfterEndOfCandidates);
+  if (impl_->session.local_ended() && !impl_->may_move) return Unexpected(AddCandidateError::kAfterEndOfCandidates);
   // RFC 8445 §5.2: "a lite agent doesn't gather" others.
   if (impl_->IsLite() && candidate.type != CandidateType::kHost) return Unexpected(AddCandidateError::kNotForLite);
   const auto added = impl_->pairing.AddLocal(std::move(candidate));
   if (!added) return added;
   impl_->session.HandleCandidate(impl_->now);
+  impl_->CheckTowardsLastRemote();
   impl_->Advance();
   return {};
 }
@@ -51,6 +52,8 @@ Expected<void, SetRemoteError> Agent::SetRemoteDescription(Timestamp now, const 
   // RFC 8445 §6.1.1: against a lite agent "the full agent MUST take the controlling role".
   if (remote.ice_lite && impl.role.Become(Role::kControlling)) impl.ApplyRole();
   if (impl.IsLite() && impl.role.Become(Role::kControlled)) impl.ApplyRole();
+  impl.may_move = remote.renomination && impl.options.mobility.renomination && !impl.IsLite();
+  if (impl.may_move) impl.pairing.KeepPairing();
   impl.runner.SetPacing(std::max(impl.options.pacing_interval, remote.pacing_interval));
   impl.session.Start(impl.now);
   if (!impl.IsLite()) impl.pairing.Start(impl.role.role());
@@ -63,7 +66,7 @@ Expected<void, AddCandidateError> Agent::AddRemoteCandidate(Timestamp now, Candi
   Impl& impl = *impl_;
   impl.Tick(now);
   if (impl.session.IsOver()) return Unexpected(AddCandidateError::kClosed);
-  if (impl.session.remote_ended()) return Unexpected(AddCandidateError::kAfterEndOfCandidates);
+  if (impl.session.remote_ended() && !impl.may_move) return Unexpected(AddCandidateError::kAfterEndOfCandidates);
   const auto added = impl.pairing.AddRemote(std::move(candidate));
   if (!added) return added;
   impl.session.HandleCandidate(impl.now);
@@ -77,6 +80,23 @@ void Agent::EndOfRemoteCandidates(Timestamp now) {
   impl_->session.EndRemote();
   impl_->Advance();
 }
+
+void Agent::LoseLocalBase(Timestamp now, const SocketAddress& base) {
+  impl_->Tick(now);
+  if (impl_->session.IsOver()) return;
+  const auto& path = impl_->selection.path();
+  if (path && path->local == base) impl_->last_remote = path->remote;
+  impl_->pairing.RemoveBase(base);
+  impl_->runner.transactions().ForgetBase(base);
+  // The peer is told of the move by a check, not by the next consent request.
+  const bool has_moved = impl_->selection.HandlePairsLost(impl_->now);
+  if (has_moved) impl_->runner.Trigger(*impl_->pairing.checklist().Find(*impl_->selection.path()));
+  if (!impl_->selection.path()) impl_->pairing.FormAll();
+  impl_->CheckTowardsLastRemote();
+  impl_->Advance();
+}
+
+bool Agent::CanMove() const { return impl_->may_move; }
 
 void Agent::Close(Timestamp now) {
   impl_->Tick(now);
@@ -136,7 +156,8 @@ void Agent::HandleDataSent(Timestamp now) {
 std::optional<Agent::Transmit> Agent::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
   impl.Tick(now);
-  if (const auto answer = impl.responder.PollTransmit(out)) {
+  while (const auto answer = impl.responder.PollTransmit(out)) {
+    if (!impl.pairing.local().FindByBase(answer->path.local)) continue;  // its interface went meanwhile
     impl.selection.HandleSent(impl.now, answer->path);
     return Transmit{answer->size, answer->path.local, answer->path.remote};
   }

@@ -29,6 +29,7 @@ struct RemoteDescription {
   // a=ice-pacing (RFC 8839 §5.5). RFC 8445 §14.2: the higher Ta of both sides is used, and a side that does not say any
   // counts as 50 ms; a lower Ta of ours takes effect only when the peer proposes one too.
   Duration pacing_interval = kDefaultPacingInterval;
+  bool renomination = false;  // the ICE option of that name
 };
 
 // The ICE agent of one component of one data stream (RFC 8445). Told its local candidates, the remote description and
@@ -64,6 +65,11 @@ class Agent {
   Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);
   // Before or after the description (RFC 8838 §11). The owner has resolved names and dropped other generations.
   Expected<void, AddCandidateError> AddRemoteCandidate(Timestamp now, Candidate candidate);
+  // The interface of `base` is gone, or has another address: its candidates and pairs go. The session moves to another
+  // pair that works, or is disconnected until one does or consent has expired.
+  void LoseLocalBase(Timestamp now, const SocketAddress& base);
+  // Both sides agreed on renomination: candidates may come at any time, and the session moves to them by itself.
+  bool CanMove() const;
   // The peer's end-of-candidates indication (RFC 8838 §14).
   void EndOfRemoteCandidates(Timestamp now);
   // Final: nothing is sent or answered any more.

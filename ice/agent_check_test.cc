@@ -79,7 +79,7 @@ TEST(AgentCheckTest, RetransmitsTheSameMessageAndGivesUpAfterTheLast) {  // RFC 
 }
 
 TEST(AgentCheckTest, NeverGoesBelowAnRtoOf500Milliseconds) {  // RFC 8445 §14.3
-  LoneAgent lone = Checking({.check_rto_min = 20ms});
+  LoneAgent lone = Checking({.check = {.rto_min = 20ms}});
   lone.Advance(499ms);
   EXPECT_EQ(lone.TakeChecks().size(), 1u);
   lone.Advance(1ms);
@@ -186,7 +186,7 @@ TEST(AgentCheckTest, ChecksOnePairOfAFoundationUntilItSucceeds) {  // RFC 8445 �
 }
 
 TEST(AgentCheckTest, ThawsAFoundationWhoseCheckFailed) {  // RFC 8445 §6.1.4.2 step 2
-  LoneAgent lone({.check_max_transmissions = 1});
+  LoneAgent lone({.check = {.max_transmissions = 1}});
   for (const int port : {1, 2}) {
     Candidate candidate = Host("192.0.2.9:" + std::to_string(port));
     candidate.priority = static_cast<uint32_t>(1000 - port);
@@ -342,7 +342,7 @@ TEST(AgentCheckTest, CancelsACheckInProgressWhenThePeerChecksThePair) {  // RFC 
 }
 
 TEST(AgentCheckTest, ChecksAFailedPairAgainWhenThePeerDoes) {  // RFC 8445 §7.3.1.4
-  LoneAgent lone = Checking({.check_max_transmissions = 1});
+  LoneAgent lone = Checking({.check = {.max_transmissions = 1}});
   lone.Advance(9s);
   EXPECT_STREQ(lone.agent().pair_stats()[0].state, "failed");
   lone.TakeSent();

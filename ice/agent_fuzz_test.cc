@@ -33,7 +33,7 @@ class NaughtyPeer {
     options.max_remote_candidates = 1 + rng_.Below(20);
     options.max_local_candidates = 4;
     options.max_early_checks = 3;
-    options.check_max_transmissions = static_cast<uint32_t>(1 + rng_.Below(4));
+    options.check.max_transmissions = static_cast<uint32_t>(1 + rng_.Below(4));
     return options;
   }
 

@@ -47,6 +47,9 @@ struct Agent::Impl {
   void ApplyRole();
   void AcceptCheck(const EarlyCheck& check);
   void AcceptAsLite(CandidatePair& pair, const EarlyCheck& check);
+  void Renominate();
+  void MaybeDoubtSelected(const CandidatePair& rival);
+  void CheckTowardsLastRemote();
   bool IsLite() const { return options.implementation == Implementation::kLite; }
 
   Options options;
@@ -60,6 +63,10 @@ struct Agent::Impl {
   RoleArbiter role;
   Selection selection;
   Timestamp now;
+  bool may_move = false;  // both sides said renomination
+  // Where the peer was when the last selected pair went with its interface; until another one is selected.
+  std::optional<SocketAddress> last_remote;
+  uint32_t nomination_count = 0;  // ours as controlling, the peer's latest as controlled
 };
 
 }  // namespace jsp::ice

@@ -14,10 +14,33 @@ void Agent::Impl::Advance() {
   if (session.IsOver()) return;
   if (role.role() == Role::kControlling) {
     if (const auto chosen = selection.ChooseNomination(now)) runner.Nominate(*chosen);
+    if (may_move) Renominate();
   }
   runner.Run(now, role.attribute());
   if (!runner.IsIdle()) return;
   if (const auto failure = session.FindFailure(now, pairing.checklist().size())) End(State::kFailed, *failure);
+}
+
+void Agent::Impl::Renominate() {
+  const auto chosen = selection.ChooseRenomination(now);
+  if (chosen) runner.Renominate(*chosen, ++nomination_count);
+}
+
+// After the nomination another pair works, or the peer uses it: is it because the old path does not work any more?
+void Agent::Impl::MaybeDoubtSelected(const CandidatePair& rival) {
+  const bool is_rival = may_move && pairing.IsCompleted() && !rival.is_selected && selection.path();
+  CandidatePair* selected = is_rival ? pairing.checklist().Find(*selection.path()) : nullptr;
+  if (selected == nullptr || !selection.Doubt(now)) return;
+  runner.Trigger(*selected);
+}
+
+// Of all the peer's addresses, some of them long gone, the one that worked last is the best guess.
+void Agent::Impl::CheckTowardsLastRemote() {
+  if (selection.path()) last_remote.reset();
+  if (!last_remote) return;
+  pairing.checklist().ForEach([&](CandidatePair& pair) {
+    if (pair.addresses.remote == *last_remote && pair.checks.requests_sent == 0) runner.Trigger(pair);
+  });
 }
 
 void Agent::Impl::End(State state, StateReason reason) {
@@ -48,7 +71,7 @@ void Agent::Impl::HandleRequest(const AddressPair& path, const stun::MessageView
     responder.Remember(path, *check);
     return;
   }
-  AcceptCheck({path, std::string(check->sender_ufrag), check->priority, check->use_candidate});
+  AcceptCheck({path, std::string(check->sender_ufrag), check->priority, check->use_candidate, check->nomination});
 }
 
 bool Agent::Impl::ResolveRole(const std::optional<RoleAttribute>& theirs) {
@@ -80,13 +103,17 @@ void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
   if (IsLite()) return AcceptAsLite(*pair, check);
   selection.HandleTraffic(now, check.path);
   // RFC 8445 §7.3.1.5. What was valid long ago is checked anew before data moves there (RFC 7675 §5.1).
-  const bool is_nomination = check.use_candidate && role.role() == Role::kControlled && !pair->is_nominated;
+  const bool is_renomination = may_move && check.nomination.value_or(0) > nomination_count;
+  const bool is_nomination =
+      check.use_candidate && role.role() == Role::kControlled && (!pair->is_nominated || is_renomination);
   const bool is_usable = pair->valid && (pair->is_selected || selection.IsFresh(now, *pair));
+  if (is_nomination && is_renomination) pair->nomination = *check.nomination;
   if (is_nomination && is_usable) return HandleNominated(*pair);
   pair->nominate_on_success = pair->nominate_on_success || is_nomination;
   // Else a valid pair needs no further check (RFC 8445 §7.3.1.4), unless the selected one has gone silent: then the
   // peer may have moved to this one.
   if (!pair->valid || is_nomination || (selection.IsSilent() && !pair->is_selected)) runner.Trigger(*pair);
+  if (pair->valid) MaybeDoubtSelected(*pair);
 }
 
 // RFC 8445 §7.3.2: what the peer checks is valid without a check of ours, what it nominates is selected. Its requests,
@@ -134,13 +161,15 @@ void Agent::Impl::HandleSuccess(const CheckTransaction& done, const SocketAddres
     if (pair == nullptr) return;
     const auto discovered = pairing.SetValid(*pair, mapped, now - done.sent_at, now);
     if (discovered) events.Push(event::CandidateDiscovered{pairing.local().Get(*discovered), true});
-    ++pair->responses_received;
+    ++pair->checks.responses_received;
     pair->is_authenticated = true;
     runner.Settle(path);
     // RFC 8445 §7.2.5.3.4
     const bool nominated_by_us = done.plan.purpose == CheckPurpose::kNomination && role.role() == Role::kControlling;
     const bool nominated_by_peer = pair->nominate_on_success && role.role() == Role::kControlled;
+    if (nominated_by_us) pair->nomination = done.plan.nomination;
     nominated_by_us || nominated_by_peer ? HandleNominated(*pair) : selection.HandleValid(now, *pair);
+    MaybeDoubtSelected(*pair);
   }
   selection.HandleGranted(now, path);
 }
@@ -176,12 +205,15 @@ void Agent::Impl::HandleFailure(const CheckPlan& plan) {
 void Agent::Impl::HandleConsent(Consent::Action action) {
   switch (action) {
     case Consent::Action::kSendRequest:
+      if (!selection.path()) return;  // it went with its interface
       // RFC 8445 §11: to a lite agent keepalives are all that it sends by itself.
       if (IsLite()) return runner.StartKeepalive(*selection.path());
       return runner.StartConsent(now, *selection.path(), role.attribute());
     case Consent::Action::kSendKeepalive:
-      return runner.StartKeepalive(*selection.path());
+      return selection.path() ? runner.StartKeepalive(*selection.path()) : void();
     case Consent::Action::kDisconnect:
+      if (may_move && selection.MoveAway(now)) return;
+      pairing.FormAll();
       return session.Enter(State::kDisconnected, StateReason::kNoTrafficFromPeer);
     case Consent::Action::kExpire:
       return End(State::kFailed, StateReason::kConsentExpired);
@@ -191,6 +223,14 @@ void Agent::Impl::HandleConsent(Consent::Action action) {
 // RFC 8445 §8.1.2: what is not valid is checked no more, but a response still counts.
 void Agent::Impl::HandleNominated(CandidatePair& pair) {
   if (!pairing.IsCompleted()) runner.Conclude();
+  // Of the peer's nominations the one with the highest count is the latest, however they were reordered on their way.
+  const uint32_t count = std::exchange(pair.nomination, 0);
+  const bool is_latest = role.role() == Role::kControlling || count > nomination_count;
+  if (pairing.IsCompleted() && may_move && count != 0) {
+    if (!is_latest) return;
+    nomination_count = std::max(nomination_count, count);
+    return selection.HandleRenominated(now, pair);
+  }
   selection.HandleNominated(now, pair);
 }
 

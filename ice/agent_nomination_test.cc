@@ -169,7 +169,7 @@ TEST(AgentNominationTest, WaitsNominationDelayEvenForTheBestPair) {
 }
 
 TEST(AgentNominationTest, FailsWhenTheNominationIsNotAnswered) {  // RFC 8445 §7.2.5.3.4
-  LoneAgent lone({.check_max_transmissions = 2});
+  LoneAgent lone({.check = {.max_transmissions = 2}});
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
   lone.Advance(0ms);

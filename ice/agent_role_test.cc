@@ -115,7 +115,7 @@ TEST(AgentRoleTest, I13_SwitchesOnceForSeveral487InFlight) {
 }
 
 TEST(AgentRoleTest, I13_APeerThatAlwaysAnswers487GetsNowhereAndStops) {
-  LoneAgent lone({.check_max_transmissions = 1});
+  LoneAgent lone({.check = {.max_transmissions = 1}});
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host(kRemote)));
   lone.agent().EndOfRemoteCandidates(lone.now());

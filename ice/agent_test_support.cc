@@ -72,6 +72,7 @@ std::vector<uint8_t> WriteDraft(const CheckDraft& draft, Rng& rng) {
                    draft.role->tie_breaker);
   }
   if (draft.use_candidate) builder.AddFlag(stun::AttributeType::kUseCandidate);
+  if (draft.nomination) builder.AddU32(kNominationAttribute, *draft.nomination);
   if (draft.extra) builder.AddU32(*draft.extra, 0);
   if (draft.integrity) builder.AddIntegrity(crypto::HmacSha1Key(crypto::AsBytes(draft.pwd)));
   if (draft.fingerprint) builder.AddFingerprint();
@@ -185,6 +186,12 @@ void AgentPair::AddHost(Side side, std::string_view address) {
   Drain(side);
 }
 
+void AgentPair::LoseHost(Side side, std::string_view address) {
+  End(side).sockets.erase(Address(address));
+  agent(side).LoseLocalBase(now_, Address(address));
+  Drain(side);
+}
+
 void AgentPair::AddNat(Side side, NatKind kind, std::string_view public_ip) {
   End(side).nat = Nat{kind, *IpAddress::Parse(public_ip), 40000, {}, {}};
 }
@@ -218,7 +225,9 @@ void AgentPair::Describe(Side to) {
   const Agent& other = agent(Other(to));
   const Options& theirs = to == Side::kZ ? config_.a : config_.z;
   const bool is_lite = theirs.implementation == Implementation::kLite;
-  JSP_CHECK(agent(to).SetRemoteDescription(now_, {other.local_credentials(), is_lite, true}).has_value());
+  RemoteDescription description{other.local_credentials(), is_lite, true};
+  description.renomination = config_.renomination;
+  JSP_CHECK(agent(to).SetRemoteDescription(now_, description).has_value());
   Drain(to);
 }
 

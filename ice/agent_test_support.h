@@ -58,6 +58,7 @@ struct CheckDraft {
   std::optional<uint32_t> priority = 0x6e7fffff;
   std::optional<RoleAttribute> role;
   bool use_candidate = false;
+  std::optional<uint32_t> nomination{};
   bool integrity = true;
   bool fingerprint = true;
   std::optional<stun::AttributeType> extra;  // with four zero octets
@@ -118,6 +119,7 @@ class AgentPair {
     Duration jitter{};
     double loss = 0;
     uint64_t seed = 1;
+    bool renomination = false;  // both say so
   };
   enum class Side : uint8_t { kA, kZ };
   // Endpoint-independent or address-and-port-dependent mapping and filtering (RFC 4787).
@@ -134,6 +136,10 @@ class AgentPair {
   std::vector<SentDatagram>& sent(Side side) { return End(side).sent; }
 
   void AddHost(Side side, std::string_view address);
+  // Without a candidate.
+  void AddSocket(Side side, std::string_view address) { End(side).sockets.insert(Address(address)); }
+  // The interface goes: its socket, and what the agent has from it.
+  void LoseHost(Side side, std::string_view address);
   void AddNat(Side side, NatKind kind, std::string_view public_ip);
   // The address that a STUN server would tell for a socket behind the NAT.
   SocketAddress MappedAddress(Side side, std::string_view socket);

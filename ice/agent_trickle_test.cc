@@ -10,7 +10,7 @@ namespace {
 using Side = AgentPair::Side;
 
 constexpr std::string_view kRemote = "192.0.2.9:9000";
-constexpr Options kOneTransmission{.check_max_transmissions = 1};  // a check fails after 16 × 500 ms
+constexpr Options kOneTransmission{.check = {.max_transmissions = 1}};  // a check fails after 16 × 500 ms
 
 TEST(AgentTrickleTest, KeepsCandidatesThatComeBeforeTheDescription) {
   LoneAgent lone;

@@ -25,6 +25,7 @@ struct EarlyCheck {
   std::string sender_ufrag;
   uint32_t priority = 0;
   bool use_candidate = false;
+  std::optional<uint32_t> nomination{};
 };
 
 // The server side of connectivity checks (RFC 8445 §7.3): authenticates requests with our own credentials, answers

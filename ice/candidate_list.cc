@@ -107,6 +107,18 @@ std::optional<uint16_t> LocalCandidates::FindByBase(const SocketAddress& base) c
   return found;
 }
 
+std::vector<uint16_t> LocalCandidates::RemoveBase(const SocketAddress& base) {
+  std::vector<uint16_t> removed;
+  for (size_t i = signalled_.size(); i-- > 0;) {
+    if (signalled_[i].base != base) continue;
+    removed.push_back(static_cast<uint16_t>(i));
+    signalled_.erase(signalled_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return removed;
+}
+
+bool LocalCandidates::IsSignalled(uint16_t index) { return index < kFirstDiscovered; }
+
 const Candidate& LocalCandidates::Get(uint16_t index) const {
   return index < kFirstDiscovered ? signalled_[index] : discovered_[index - kFirstDiscovered];
 }

@@ -31,6 +31,11 @@ class LocalCandidates {
   // The candidate to speak for packets from `base`: the one whose address it is, else the first that has this base.
   std::optional<uint16_t> FindByBase(const SocketAddress& base) const;
 
+  // Removes the candidates with that base. Of those after a removed one the index falls by one: the removed indexes,
+  // the highest first. Discovered candidates stay, of use to nobody.
+  std::vector<uint16_t> RemoveBase(const SocketAddress& base);
+  static bool IsSignalled(uint16_t index);
+
   const Candidate& Get(uint16_t index) const;
   const std::vector<Candidate>& signalled() const { return signalled_; }
   size_t discovered() const { return discovered_.size(); }

@@ -33,6 +33,14 @@ struct Validity {
   Timestamp at;
 };
 
+// The checks of a pair so far.
+struct CheckHistory {
+  Timestamp last_at;     // Never() before the first
+  uint32_t repeats = 0;  // CheckOptions::repeats that were used
+  uint32_t requests_sent = 0;
+  uint32_t responses_received = 0;
+};
+
 // One line of the checklist. Its candidates live in Pairing's lists, by index.
 struct CandidatePair {
   AddressPair addresses;
@@ -44,11 +52,11 @@ struct CandidatePair {
   std::optional<Validity> valid;
   bool is_relayed = false;           // either candidate is: worth waiting longer for something better
   bool is_nominated = false;         // RFC 8445 §7.2.5.3.4
+  uint32_t nomination = 0;           // the peer's count that came with it, of a renomination
   bool nominate_on_success = false;  // USE-CANDIDATE came before our own check succeeded, RFC 8445 §7.3.1.5
   bool is_selected = false;
   bool is_authenticated = false;  // a message with valid integrity arrived on it
-  uint32_t requests_sent = 0;
-  uint32_t responses_received = 0;
+  CheckHistory checks;
 };
 
 // True when `a` comes before `b`: higher priority, and a fixed order among equals, so that runs repeat exactly.

@@ -5,7 +5,7 @@ namespace jsp::ice {
 
 CheckRunner::CheckRunner(const Options& options, Pairing& pairing, Metrics& metrics, Rng& rng)
     : pacing_interval_(options.pacing_interval),
-      rto_min_(options.check_rto_min),
+      options_(options.check),
       pairing_(pairing),
       rng_(rng),
       scheduler_(options),
@@ -25,13 +25,54 @@ void CheckRunner::Trigger(CandidatePair& pair) {
 void CheckRunner::Run(Timestamp now, const RoleAttribute& role) {
   Checklist& checklist = pairing_.checklist();
   if (const auto due = scheduler_.Next(now, checklist)) {
-    CandidatePair& pair = *checklist.Find(due->pair);
-    if (pair.state != PairState::kSucceeded) checklist.SetState(pair, PairState::kInProgress);
-    ++pair.requests_sent;
-    const auto purpose = due->nominates ? CheckPurpose::kNomination : CheckPurpose::kCheck;
-    transactions_.Start(now, PlanFor(pair, purpose, role), rng_);
+    StartCheck(now, *checklist.Find(due->pair), due->nominates ? CheckPurpose::kNomination : CheckPurpose::kCheck,
+               role);
+  } else if (CandidatePair* again = FindRepeat(); again != nullptr && now >= RepeatAt(*again)) {
+    ++again->checks.repeats;
+    transactions_.Cancel(again->addresses);  // its answer still counts
+    StartCheck(now, *again, CheckPurpose::kCheck, role);
+    scheduler_.TakeSlot(now);
   }
   checklist.ThawWhenIdle();
+}
+
+void CheckRunner::StartCheck(Timestamp now, CandidatePair& pair, CheckPurpose purpose, const RoleAttribute& role) {
+  if (pair.state != PairState::kSucceeded) pairing_.checklist().SetState(pair, PairState::kInProgress);
+  ++pair.checks.requests_sent;
+  pair.checks.last_at = now;
+  CheckPlan plan = PlanFor(pair, purpose, role);
+  if (purpose == CheckPurpose::kNomination) plan.nomination = nomination_count_;
+  transactions_.Start(now, plan, rng_);
+}
+
+// RFC 8445 §14.3 keeps an RTO at 500 ms or more, so one lost packet would cost half a second; a slot of Ta that nothing
+// else needs is spent on another try instead (RFC 8445 §14.2 paces new transactions, of whatever pair).
+bool CheckRunner::MayRepeat() const {
+  const Checklist& checklist = pairing_.checklist();
+  return options_.repeats > 0 && checklist.Count(PairState::kSucceeded) == 0 &&
+         checklist.Count(PairState::kWaiting) == 0 && scheduler_.triggered() == 0;
+}
+
+CandidatePair* CheckRunner::FindRepeat() const {
+  CandidatePair* first = nullptr;
+  if (!MayRepeat()) return first;
+  pairing_.checklist().ForEach([&](CandidatePair& pair) {
+    if (pair.state != PairState::kInProgress || pair.checks.repeats >= options_.repeats) return;
+    const bool is_earlier = first == nullptr || pair.checks.last_at < first->checks.last_at ||
+                            (pair.checks.last_at == first->checks.last_at && IsPreferred(pair, *first));
+    if (is_earlier) first = &pair;
+  });
+  return first;
+}
+
+Timestamp CheckRunner::RepeatAt(const CandidatePair& pair) const {
+  return std::max(pair.checks.last_at + options_.repeat_after, scheduler_.NextSlot());
+}
+
+Timestamp CheckRunner::NextTimeout() const {
+  const Timestamp next = std::min(transactions_.NextTimeout(), scheduler_.NextTimeout(pairing_.checklist()));
+  const CandidatePair* again = FindRepeat();
+  return again == nullptr ? next : std::min(next, RepeatAt(*again));
 }
 
 void CheckRunner::StartConsent(Timestamp now, const AddressPair& path, const RoleAttribute& role) {
@@ -47,7 +88,7 @@ CheckPlan CheckRunner::PlanFor(const CandidatePair& pair, CheckPurpose purpose, 
           .purpose = purpose,
           .role = role,
           .priority = PeerReflexivePriority(local.priority, local.protocol),
-          .rto = std::max(rto_min_, paced),
+          .rto = std::max(options_.rto_min, paced),
           .protocol = local.protocol};
 }
 

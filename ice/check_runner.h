@@ -22,6 +22,11 @@ class CheckRunner {
   // RFC 8445 §7.3.1.4: a check was received on `pair`.
   void Trigger(CandidatePair& pair);
   void Nominate(const AddressPair& path) { scheduler_.EnqueueNomination(path); }
+  // The same of another pair than before; `count` tells the peer which nomination is the latest.
+  void Renominate(const AddressPair& path, uint32_t count) {
+    nomination_count_ = count;
+    scheduler_.EnqueueNomination(path);
+  }
   void CancelNomination() { scheduler_.CancelNomination(); }
   // Starts the check that is due now, if there is one. `role` is what it says.
   void Run(Timestamp now, const RoleAttribute& role);
@@ -37,19 +42,23 @@ class CheckRunner {
   void Clear();
 
   bool IsIdle() const { return !pairing_.checklist().HasPending() && scheduler_.triggered() == 0; }
-  Timestamp NextTimeout() const {
-    return std::min(transactions_.NextTimeout(), scheduler_.NextTimeout(pairing_.checklist()));
-  }
+  Timestamp NextTimeout() const;
   ConnectivityChecks& transactions() { return transactions_; }
   const ConnectivityChecks& transactions() const { return transactions_; }
 
  private:
+  void StartCheck(Timestamp now, CandidatePair& pair, CheckPurpose purpose, const RoleAttribute& role);
+  bool MayRepeat() const;
+  // The pair whose check may be begun anew, and from when on.
+  CandidatePair* FindRepeat() const;
+  Timestamp RepeatAt(const CandidatePair& pair) const;
   CheckPlan PlanFor(const CandidatePair& pair, CheckPurpose purpose, const RoleAttribute& role) const;
 
   Duration pacing_interval_;
-  Duration rto_min_;
+  CheckOptions options_;
   Pairing& pairing_;
   Rng& rng_;
+  uint32_t nomination_count_ = 0;
   CheckScheduler scheduler_;
   ConnectivityChecks transactions_;
 };

@@ -38,11 +38,43 @@ TEST_F(CheckRunnerTest, StartsOneCheckPerSlot) {
   runner_.Run(At(0s), role_);
   EXPECT_EQ(InFlight(), 1u);
   EXPECT_EQ(Pair(2).state, PairState::kInProgress);
-  EXPECT_EQ(Pair(2).requests_sent, 1u);
+  EXPECT_EQ(Pair(2).checks.requests_sent, 1u);
   EXPECT_EQ(runner_.NextTimeout(), At(50ms));
   runner_.Run(At(50ms), role_);
   EXPECT_EQ(Pair(1).state, PairState::kInProgress);
   EXPECT_FALSE(runner_.IsIdle());
+}
+
+TEST_F(CheckRunnerTest, RepeatsChecksInFreeSlotsWhileNothingIsValid) {  // RFC 8445 §14.2
+  Options options;
+  options.check.repeats = 2;
+  CheckRunner runner(options, pairing_, metrics_, rng_);
+  runner.transactions().SetCredentials(Credentials::Random(rng_), Credentials::Random(rng_));
+  std::vector<std::pair<Timestamp, uint32_t>> sent;  // when, and how many by then of both pairs
+  Timestamp now = At(0s);
+  for (int i = 0; i < 12; ++i) {
+    runner.Run(now, role_);
+    const uint32_t count = Pair(1).checks.requests_sent + Pair(2).checks.requests_sent;
+    if (sent.empty() || sent.back().second != count) sent.emplace_back(now, count);
+    now = std::min(runner.NextTimeout(), now + 50ms);
+  }
+  // The first checks of both, then each again after 100 ms and after 100 ms more.
+  ASSERT_EQ(sent.size(), 6u);
+  for (size_t i = 0; i < sent.size(); ++i) EXPECT_EQ(sent[i].first, At(i * 50ms));
+  EXPECT_EQ(Pair(1).checks.requests_sent, 3u);
+}
+
+TEST_F(CheckRunnerTest, RepeatsNothingOnceAPairIsValid) {
+  Options options;
+  options.check.repeats = 2;
+  CheckRunner runner(options, pairing_, metrics_, rng_);
+  runner.transactions().SetCredentials(Credentials::Random(rng_), Credentials::Random(rng_));
+  runner.Run(At(0s), role_);
+  runner.Run(At(50ms), role_);
+  (void)pairing_.SetValid(Pair(2), Address("10.0.0.1:1"), 40ms, At(60ms));
+  runner.Settle(Path(2));
+  runner.Run(At(500ms), role_);
+  EXPECT_EQ(Pair(1).checks.requests_sent, 1u);
 }
 
 TEST_F(CheckRunnerTest, TriggersAPairInEveryState) {  // RFC 8445 §7.3.1.4
@@ -89,7 +121,7 @@ TEST_F(CheckRunnerTest, SettlesAValidPair) {
   runner_.Settle(Path(2));
   runner_.Run(At(50ms), role_);
   EXPECT_EQ(Pair(1).state, PairState::kInProgress);  // the triggered check of pair 2 is no longer wanted
-  EXPECT_EQ(Pair(2).requests_sent, 1u);
+  EXPECT_EQ(Pair(2).checks.requests_sent, 1u);
 }
 
 TEST_F(CheckRunnerTest, ConcludesWithoutForgettingWhatIsUnderWay) {  // RFC 8445 §8.1.2

@@ -31,6 +31,9 @@ class CheckScheduler {
   std::optional<Due> Next(Timestamp now, Checklist& checklist);
   // The next slot, Never() when there is nothing to check.
   Timestamp NextTimeout(const Checklist& checklist) const;
+  // For a check that nobody queued: when the next slot is, and that it is taken.
+  Timestamp NextSlot() const { return SlotAfter(pacing_interval_); }
+  void TakeSlot(Timestamp now) { last_check_ = now; }
   size_t triggered() const { return triggered_.size(); }
 
  private:

@@ -25,7 +25,7 @@ Duration TransactionTimeout(const stun::RetransmitOptions& options) {
 
 ConnectivityChecks::ConnectivityChecks(const Options& options, Metrics& metrics)
     : metrics_(metrics),
-      max_transmissions_(options.check_max_transmissions),
+      max_transmissions_(options.check.max_transmissions),
       consent_timeout_(options.consent_timeout) {}
 
 void ConnectivityChecks::SetCredentials(const Credentials& local, const Credentials& remote) {
@@ -94,6 +94,12 @@ void ConnectivityChecks::CancelAll() {
   for (auto& [id, transaction] : transactions_) {
     if (transaction.plan.purpose != CheckPurpose::kConsent) transaction.is_cancelled = true;
   }
+  UpdateTimeout();
+}
+
+void ConnectivityChecks::ForgetBase(const SocketAddress& base) {
+  std::erase_if(transactions_, [&](const auto& entry) { return entry.second.plan.pair.local == base; });
+  if (keepalive_ && keepalive_->path.local == base) keepalive_.reset();
   UpdateTimeout();
 }
 
@@ -180,7 +186,7 @@ size_t ConnectivityChecks::Write(const stun::TransactionId& id, const CheckTrans
   const CheckPlan& plan = transaction.plan;
   // RFC 8445 §7.1.2: only a controlling agent nominates.
   const bool nominates = plan.purpose == CheckPurpose::kNomination && plan.role.role == Role::kControlling;
-  return WriteCheck(out, {id, username_, plan.priority, plan.role, nominates}, *key_);
+  return WriteCheck(out, {id, username_, plan.priority, plan.role, nominates, plan.nomination}, *key_);
 }
 
 }  // namespace jsp::ice

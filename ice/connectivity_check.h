@@ -37,6 +37,7 @@ struct CheckPlan {
   uint32_t priority = 0;
   Duration rto{};
   TransportProtocol protocol = TransportProtocol::kUdp;
+  uint32_t nomination = 0;  // the count that a renomination carries
 };
 struct CheckTransaction {
   CheckPlan plan;
@@ -70,6 +71,8 @@ class ConnectivityChecks {
   // RFC 8445 §7.3.1.4: no more retransmissions, no failure, but a response still counts.
   void Cancel(const AddressPair& pair);
   void CancelAll();
+  // Its interface is gone: nothing is sent from there any more, and no answer awaited.
+  void ForgetBase(const SocketAddress& base);
   void Clear();
 
   // The transaction that a response names; null when it is none of ours.

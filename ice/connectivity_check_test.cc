@@ -155,7 +155,7 @@ TEST_F(ConnectivityChecksTest, BoundsWhatNobodyPolls) {
 }
 
 TEST_F(ConnectivityChecksTest, TimesOutInTheOrderOfDeadlines) {
-  ConnectivityChecks checks(Options{.check_max_transmissions = 1}, metrics_);
+  ConnectivityChecks checks(Options{.check = {.max_transmissions = 1}}, metrics_);
   checks.SetCredentials(local_, remote_);
   for (const int port : {3, 1, 2}) checks.Start(At(std::chrono::milliseconds(port)), Plan(port), rng_);
   for (const int port : {1, 2, 3}) EXPECT_EQ(checks.PopTimedOut(At(60s))->pair.remote.port, port);

@@ -34,7 +34,16 @@ void Consent::HandleGranted(Timestamp now) {
 
 void Consent::HandleReceived(Timestamp now) {
   // Without consent requests nothing authenticated need ever come.
-  if (is_running_ && UsesConsent()) timers_.Arm(Timer::kDisconnect, now + disconnected_timeout_);
+  if (!is_running_ || !UsesConsent()) return;
+  silent_at_ = now + disconnected_timeout_;
+  timers_.Arm(Timer::kDisconnect, silent_at_);
+}
+
+bool Consent::Doubt(Timestamp now, Duration patience) {
+  if (!timers_.IsArmed(Timer::kDisconnect) || silent_at_ <= now + patience) return false;
+  silent_at_ = now + patience;
+  timers_.Arm(Timer::kDisconnect, silent_at_);
+  return true;
 }
 
 // RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period".

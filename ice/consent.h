@@ -21,6 +21,8 @@ class Consent {
   void HandleGranted(Timestamp now);
   // Any message with valid integrity on the pair. Received data is not consent (ATTACKS I11) and is not reported here.
   void HandleReceived(Timestamp now);
+  // The pair is in doubt: silence counts from now, and for no longer than `patience`. False when it does already.
+  bool Doubt(Timestamp now, Duration patience);
   // Anything was sent on the pair.
   void HandleSent(Timestamp now) { last_sent_ = now; }
 
@@ -41,6 +43,7 @@ class Consent {
   Duration keepalive_interval_;
   TimerTable<Timer> timers_;
   Timestamp last_sent_;
+  Timestamp silent_at_;  // when kDisconnect is due
   bool is_running_ = false;
 };
 

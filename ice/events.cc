@@ -47,6 +47,10 @@ const char* ToString(StateReason reason) {
       return "closed locally";
     case StateReason::kNominationFailed:
       return "nomination failed";
+    case StateReason::kNetworkLost:
+      return "the local network is gone";
+    case StateReason::kRenominated:
+      return "pair nominated anew";
     case StateReason::kRestartUnanswered:
       return "the ICE restart was not answered";
   }

@@ -24,6 +24,8 @@ enum class StateReason : uint8_t {
   kConnectionLost,  // the TCP connection of the selected pair (RFC 6544 §11.1)
   kClosedLocally,
   kNominationFailed,   // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
+  kNetworkLost,        // the local address of the selected pair is gone, and no other pair works
+  kRenominated,        // after kNominated: the path changed
   kRestartUnanswered,  // no pair is left, and a restart that was begun got no description within restart_timeout
 };
 const char* ToString(StateReason reason);

@@ -60,7 +60,9 @@ Expected<void, AddCandidateError> Generations::AddLocalCandidate(Timestamp now, 
   const auto added = current_.AddLocalCandidate(now, candidate);
   // One that came after the end of candidates is of the next generation.
   const bool is_late = !added && added.error() == AddCandidateError::kAfterEndOfCandidates;
-  if (added || (is_late && candidates_.size() < options_.max_local_candidates)) candidates_.push_back(candidate);
+  const bool is_known = std::ranges::find(candidates_, candidate) != candidates_.end();
+  const bool has_room = added || candidates_.size() < options_.max_local_candidates;
+  if ((added || is_late) && has_room && !is_known) candidates_.push_back(candidate);
   Sync(now);
   return added;
 }
@@ -85,6 +87,15 @@ Expected<void, AddCandidateError> Generations::AddRemoteCandidate(Timestamp now,
 
 void Generations::EndOfRemoteCandidates(Timestamp now) {
   current_.EndOfRemoteCandidates(now);
+  Sync(now);
+}
+
+void Generations::LoseLocalBase(Timestamp now, const SocketAddress& base) {
+  std::erase_if(candidates_, [&](const Candidate& candidate) {
+    return (candidate.base.port == 0 ? candidate.address : candidate.base) == base;
+  });
+  current_.LoseLocalBase(now, base);
+  if (previous_) previous_->LoseLocalBase(now, base);
   Sync(now);
 }
 

@@ -47,6 +47,8 @@ class Generations {
   Expected<void, AddCandidateError> AddRemoteCandidate(Timestamp now, Candidate candidate);
   void EndOfRemoteCandidates(Timestamp now);
   void Close(Timestamp now);
+  void LoseLocalBase(Timestamp now, const SocketAddress& base);
+  bool CanMove() const { return current_.CanMove(); }
 
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);

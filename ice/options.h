@@ -28,6 +28,12 @@ struct NominationOptions {
 
 // How a session outlives its network.
 struct MobilityOptions {
+  // Between peers that both say so (ICE option "renomination", draft-thatcher-ice-renomination): candidates may come
+  // after the nomination and after end-of-candidates, and the controlling side nominates again when the path changes.
+  bool renomination = true;
+  // A new pair works after the nomination: so long, but at least three of its round trips, may the selected one be
+  // silent to a check before the session moves.
+  Duration move_patience = std::chrono::milliseconds(1000);
   // Disconnected (recoverable) when nothing authenticated arrived for this long.
   Duration disconnected_timeout = std::chrono::seconds(10);
   // RFC 7675 §5.1: a session that lost consent resumes by an ICE restart only. How long it stays disconnected and waits
@@ -36,15 +42,23 @@ struct MobilityOptions {
   Duration restart_timeout = std::chrono::seconds(30);
 };
 
+struct CheckOptions {
+  // RFC 8445 §14.3: lower bound of a check's RTO, and how often a check is sent (Rc of RFC 8489 §6.2.1).
+  Duration rto_min = std::chrono::milliseconds(500);
+  uint32_t max_transmissions = 7;
+  // While no pair is valid and no other check is due, a check under way is begun anew, as another transaction in a slot
+  // of Ta that is free, so often and this long after the last. 0: never, to the letter of RFC 8445 §6.1.4.2.
+  uint32_t repeats = 0;
+  Duration repeat_after = std::chrono::milliseconds(100);
+};
+
 // Every timer and limit by its name; nothing is hidden in the code.
 struct Options {
   Role role = Role::kControlling;
   Implementation implementation = Implementation::kFull;
   // RFC 8445 §14.2: Ta between new checks; at least 5 ms. The peer must be told (RFC 8839 §5.5) when it is not 50 ms.
   Duration pacing_interval = kDefaultPacingInterval;
-  // RFC 8445 §14.3: lower bound of a check's RTO, and how often a check is sent (Rc of RFC 8489 §6.2.1).
-  Duration check_rto_min = std::chrono::milliseconds(500);
-  uint32_t check_max_transmissions = 7;
+  CheckOptions check = {};
   // RFC 8863 §4: no failure before this long after the remote description; nor, while the peer has not said
   // end-of-candidates, this long after the last candidate.
   Duration pac_timeout = std::chrono::milliseconds(39500);
@@ -68,8 +82,9 @@ constexpr Options Sanitized(Options options) {
   options.pacing_interval = std::max<Duration>(options.pacing_interval, std::chrono::milliseconds(5));
   options.nomination.pacing_interval =
       std::max<Duration>(options.nomination.pacing_interval, std::chrono::milliseconds(5));
-  options.check_rto_min = std::max<Duration>(options.check_rto_min, std::chrono::milliseconds(500));
-  options.check_max_transmissions = std::max<uint32_t>(options.check_max_transmissions, 1);
+  options.check.rto_min = std::max<Duration>(options.check.rto_min, std::chrono::milliseconds(500));
+  options.check.max_transmissions = std::max<uint32_t>(options.check.max_transmissions, 1);
+  options.check.repeat_after = std::max<Duration>(options.check.repeat_after, options.pacing_interval);
   options.keepalive_interval = std::max<Duration>(options.keepalive_interval, std::chrono::seconds(15));
   options.max_pairs = std::max<size_t>(options.max_pairs, 1);
   return options;

@@ -16,11 +16,13 @@ Pairing::Pairing(const Options& options, Metrics& metrics)
 Expected<void, AddCandidateError> Pairing::AddLocal(Candidate candidate) {
   const auto added = local_.Add(std::move(candidate));
   if (!added) return Unexpected(added.error());
-  if (phase_ != Phase::kRunning) return {};
+  if (!IsPairing()) return {};
   for (size_t remote = 0; remote < remote_.size(); ++remote) {
     // RFC 8445 §7.3.1.3: a peer-reflexive candidate is paired only with the candidate that its check came to.
+    // One that the session moved to may be all that is left of the peer.
     const auto index = static_cast<uint16_t>(remote);
-    if (remote_.Get(index).type != CandidateType::kPeerReflexive) FormPair(*added, index);
+    const bool is_discovered = remote_.Get(index).type == CandidateType::kPeerReflexive;
+    if (!is_discovered || phase_ == Phase::kCompleted) FormPair(*added, index);
   }
   return {};
 }
@@ -39,7 +41,7 @@ Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
       pair.is_relayed = renewed.is_relayed;
     });
   }
-  if (phase_ != Phase::kRunning) return {};
+  if (!IsPairing()) return {};
   for (size_t local = 0; local < local_.signalled().size(); ++local)
     FormPair(static_cast<uint16_t>(local), added->index);
   return {};
@@ -68,6 +70,32 @@ void Pairing::SetRole(Role role) {
     pair.priority = PairPriority(role_, local_.Get(pair.local).priority, remote);
     if (pair.valid) pair.valid->priority = PairPriority(role_, local_.Get(pair.valid->local).priority, remote);
   });
+}
+
+void Pairing::FormAll() {
+  if (phase_ != Phase::kCompleted || !keeps_pairing_) return;
+  for (size_t local = 0; local < local_.signalled().size(); ++local) {
+    for (size_t remote = 0; remote < remote_.size(); ++remote) {
+      FormPair(static_cast<uint16_t>(local), static_cast<uint16_t>(remote));
+    }
+  }
+}
+
+void Pairing::RemoveBase(const SocketAddress& base) {
+  std::vector<AddressPair> lost;
+  checklist_.ForEach([&](const CandidatePair& pair) {
+    if (pair.addresses.local == base) lost.push_back(pair.addresses);
+  });
+  for (const AddressPair& addresses : lost) checklist_.Erase(addresses);
+  for (const uint16_t removed : local_.RemoveBase(base)) {
+    const auto follow = [&](uint16_t& index) {
+      if (LocalCandidates::IsSignalled(index) && index > removed) --index;
+    };
+    checklist_.ForEach([&](CandidatePair& pair) {
+      follow(pair.local);
+      if (pair.valid) follow(pair.valid->local);
+    });
+  }
 }
 
 void Pairing::Clear() {
@@ -147,8 +175,8 @@ std::vector<PairStats> Pairing::Stats() const {
                      .state = ToString(pair->state),
                      .nominated = pair->is_nominated,
                      .selected = pair->is_selected,
-                     .requests_sent = pair->requests_sent,
-                     .responses_received = pair->responses_received,
+                     .requests_sent = pair->checks.requests_sent,
+                     .responses_received = pair->checks.responses_received,
                      .rtt = pair->valid ? pair->valid->rtt : Duration{}});
   }
   return stats;

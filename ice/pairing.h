@@ -27,6 +27,12 @@ class Pairing {
   bool IsCompleted() const { return phase_ == Phase::kCompleted; }
   // RFC 8445 §7.3.1.1: "A change in roles will require an agent to recompute pair priorities".
   void SetRole(Role role);
+  // Candidates pair after the nomination too (MobilityOptions::renomination).
+  void KeepPairing() { keeps_pairing_ = true; }
+  // Pairs everything anew that has no pair, for a session that lost its path; nothing unless KeepPairing().
+  void FormAll();
+  // The interface of `base` is gone, and with it every candidate and pair that has it.
+  void RemoveBase(const SocketAddress& base);
   void Clear();
 
   struct Triggered {
@@ -51,6 +57,7 @@ class Pairing {
   enum class Phase : uint8_t { kCollecting, kRunning, kCompleted };
 
   CandidatePair MakePair(uint16_t local, uint16_t remote, const AddressPair& addresses) const;
+  bool IsPairing() const { return phase_ == Phase::kRunning || (phase_ == Phase::kCompleted && keeps_pairing_); }
   void FormPair(uint16_t local, uint16_t remote);
   // RFC 8445 §6.1.2.4: reflexive candidates are replaced by their base; with nobody to stand for it, they do so.
   bool IsReplacedByBase(uint16_t local) const;
@@ -63,6 +70,7 @@ class Pairing {
   Checklist checklist_;
   Role role_;
   Phase phase_ = Phase::kCollecting;
+  bool keeps_pairing_ = false;
 };
 
 }  // namespace jsp::ice

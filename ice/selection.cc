@@ -10,6 +10,7 @@ Selection::Selection(const Options& options, Pairing& pairing, SessionState& ses
       events_(events),
       rng_(rng),
       consent_interval_(options.consent_interval),
+      move_patience_(options.mobility.move_patience),
       nomination_(options),
       consent_(options) {}
 
@@ -34,6 +35,64 @@ void Selection::HandleNominated(Timestamp now, CandidatePair& pair) {
   if (replaces && (is_news || !pair.is_selected)) Select(now, pair);
   if (!pairing_.IsCompleted()) pairing_.Complete();
   session_.Enter(State::kCompleted, StateReason::kNominated);
+}
+
+void Selection::HandleRenominated(Timestamp now, CandidatePair& pair) {
+  const bool is_news = !pair.is_nominated || !pair.is_selected;
+  // What was nominated before is a pair like others, and may make room.
+  pairing_.checklist().ForEach([](CandidatePair& other) { other.is_nominated = false; });
+  pair.is_nominated = true;
+  pair.nominate_on_success = false;
+  if (is_news) Select(now, pair);
+  session_.Enter(State::kCompleted, StateReason::kRenominated);
+}
+
+CandidatePair* Selection::BestFreshExcept(Timestamp now, const std::optional<AddressPair>& path) {
+  CandidatePair* best = nullptr;
+  pairing_.checklist().ForEach([&](CandidatePair& pair) {
+    if (path == pair.addresses || !IsFresh(now, pair)) return;
+    const bool is_better = best == nullptr || pair.valid->priority > best->valid->priority ||
+                           (pair.valid->priority == best->valid->priority && IsPreferred(pair, *best));
+    if (is_better) best = &pair;
+  });
+  return best;
+}
+
+bool Selection::MoveAway(Timestamp now) {
+  CandidatePair* other = BestFreshExcept(now, path_);
+  if (other == nullptr) return false;
+  const std::optional<AddressPair> silent = path_;
+  Select(now, *other);
+  // If it comes back, the peer's checks make it anew.
+  if (silent) pairing_.checklist().Erase(*silent);
+  return true;
+}
+
+bool Selection::HandlePairsLost(Timestamp now) {
+  if (!path_ || pairing_.checklist().Find(*path_) != nullptr) return false;
+  path_.reset();
+  selected_.reset();
+  if (CandidatePair* other = BestFreshExcept(now, std::nullopt)) {
+    Select(now, *other);
+    return true;
+  }
+  // Consent goes on to run out: that is the time that another path has.
+  session_.Enter(State::kDisconnected, StateReason::kNetworkLost);
+  return false;
+}
+
+std::optional<AddressPair> Selection::ChooseRenomination(Timestamp now) {
+  CandidatePair* selected = path_ ? pairing_.checklist().Find(*path_) : nullptr;
+  if (!pairing_.IsCompleted() || selected == nullptr || !selected->valid) return std::nullopt;
+  const CandidatePair* chosen = selected;
+  if (selected->is_nominated) {
+    const CandidatePair* better = BestFreshExcept(now, path_);
+    if (better == nullptr || better->valid->priority <= selected->valid->priority) return std::nullopt;
+    chosen = better;
+  }
+  if (renominated_ == chosen->addresses) return std::nullopt;
+  renominated_ = chosen->addresses;
+  return renominated_;
 }
 
 void Selection::HandleTraffic(Timestamp now, const AddressPair& path) {

@@ -25,6 +25,15 @@ class Selection {
   void HandleValid(Timestamp now, CandidatePair& pair);
   // A valid pair was nominated, by either side.
   void HandleNominated(Timestamp now, CandidatePair& pair);
+  // RFC 8445 §8.1.1 has one nomination; peers that agreed on renomination follow the latest, whatever its priority.
+  void HandleRenominated(Timestamp now, CandidatePair& pair);
+  // Pairs went with their interface; the selected one may be among them. True when another was selected.
+  bool HandlePairsLost(Timestamp now);
+  // Another pair works: is the selected one still alive? It has so long to answer a check.
+  // False when it was in doubt already.
+  bool Doubt(Timestamp now) { return consent_.Doubt(now, std::max<Duration>(move_patience_, 3 * selected_->rtt)); }
+  // The selected pair is silent: goes to another one that worked lately; false when there is none.
+  bool MoveAway(Timestamp now);
   // A message with valid integrity came over `path`; HandleGranted: one that is consent.
   void HandleTraffic(Timestamp now, const AddressPair& path);
   void HandleGranted(Timestamp now, const AddressPair& path);
@@ -39,6 +48,9 @@ class Selection {
   // Controlling side: the pair to nominate now, once.
   std::optional<AddressPair> ChooseNomination(Timestamp now);
   void ResetNomination() { nomination_.Reset(); }
+  // Controlling side, after the nomination: the pair to nominate instead, if the selected one is not nominated or a
+  // better one works. Each is named once.
+  std::optional<AddressPair> ChooseRenomination(Timestamp now);
   std::optional<Consent::Action> PopDue(Timestamp now) { return consent_.PopDue(now, rng_); }
   Timestamp NextTimeout() const { return std::min(consent_.NextTimeout(), nomination_.NextTimeout()); }
 
@@ -53,6 +65,7 @@ class Selection {
 
  private:
   void Select(Timestamp now, CandidatePair& pair);
+  CandidatePair* BestFreshExcept(Timestamp now, const std::optional<AddressPair>& path);
   bool BeatsSelected(const CandidatePair& pair) const;
 
   Pairing& pairing_;
@@ -60,9 +73,11 @@ class Selection {
   EventQueue<Event>& events_;
   Rng& rng_;
   Duration consent_interval_;
+  Duration move_patience_;
   Nomination nomination_;
   Consent consent_;
   std::optional<AddressPair> path_;
+  std::optional<AddressPair> renominated_;  // the latest that was chosen
   std::optional<SelectedPair> selected_;
 };
 

@@ -59,6 +59,7 @@ Expected<ReceivedCheck, RequestFault> ReadCheck(const stun::MessageView& message
   const auto use_candidate = message.Find(AttributeType::kUseCandidate);
   if (use_candidate && !use_candidate->empty()) return Unexpected(fault);
   check.use_candidate = use_candidate.has_value();
+  check.nomination = message.FindU32(kNominationAttribute);
   return check;
 }
 
@@ -70,6 +71,7 @@ size_t WriteCheck(std::span<uint8_t> out, const CheckContent& content, const cry
   builder.AddU64(is_controlling ? AttributeType::kIceControlling : AttributeType::kIceControlled,
                  content.role.tie_breaker);
   if (content.use_candidate) builder.AddFlag(AttributeType::kUseCandidate);
+  if (content.use_candidate && content.nomination != 0) builder.AddU32(kNominationAttribute, content.nomination);
   builder.AddIntegrity(key).AddFingerprint();
   return SizeOf(builder);
 }

@@ -17,6 +17,9 @@ namespace jsp::ice {
 // Any message the agent writes fits: header, USERNAME of at most 508 octets (RFC 8489 §14.3), and the small attributes.
 constexpr size_t kMaxMessageSize = 640;
 
+// The count of nominations, 32 bits (draft-thatcher-ice-renomination §3); need not be understood.
+inline constexpr auto kNominationAttribute = static_cast<stun::AttributeType>(0xc001);
+
 // USERNAME of a check, RFC 8445 §7.2.2: the receiver's ufrag, a colon, the sender's ufrag.
 struct CheckUsername {
   std::string_view receiver;
@@ -30,6 +33,7 @@ struct ReceivedCheck {
   uint32_t priority = 0;
   std::optional<RoleAttribute> role;  // old and lite-like peers leave it out
   bool use_candidate = false;
+  std::optional<uint32_t> nomination{};  // a count, of renomination
 };
 // Why an authenticated request is refused, RFC 8489 §6.3.1.
 struct RequestFault {
@@ -47,6 +51,7 @@ struct CheckContent {
   uint32_t priority;
   RoleAttribute role;
   bool use_candidate;
+  uint32_t nomination = 0;  // 0: none
 };
 // Each writes one message and returns its size, 0 when `out` is too small. Keys are of the password that RFC 8445
 // §7.2.2 and §7.3 name: the receiver's for a check, our own for a response.

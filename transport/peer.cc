@@ -1,5 +1,6 @@
 #include "transport/peer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "transport/demux.h"
@@ -35,6 +36,34 @@ void Peer::HandlePortMapped(Timestamp now, const SocketAddress& local, const Soc
 void Peer::HandlePortMappingsSettled(Timestamp now) {
   impl_->gathering.gatherer.HandlePortMappingsSettled();
   impl_->Pump(now);
+}
+
+void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> present) {
+  Impl& impl = *impl_;
+  if (impl.progress.is_final()) return;
+  const auto has = [](std::span<const LocalAddress> list, const SocketAddress& address) {
+    return std::ranges::find(list, address, &LocalAddress::address) != list.end();
+  };
+  Gatherer& gatherer = impl.gathering.gatherer;
+  const std::vector<LocalAddress> known = gatherer.local_addresses();
+  bool has_changed = false;
+  // What came first: a session that loses its path may have the next one by then.
+  for (const LocalAddress& address : present) {
+    if (has(known, address.address)) continue;
+    has_changed = true;
+    gatherer.AddLocalAddress(now, address);
+  }
+  impl.Pump(now);
+  for (const LocalAddress& address : known) {
+    if (has(present, address.address)) continue;
+    has_changed = true;
+    gatherer.RemoveLocalAddress(address.address);
+    impl.agent.LoseLocalBase(now, address.address);
+  }
+  if (has_changed && impl.negotiation.remote() && !impl.agent.CanMove()) {
+    impl.events.Push(event::IceRestartNeeded{"the local network changed"});
+  }
+  impl.Pump(now);
 }
 
 Expected<std::string, DescriptionError> Peer::CreateOffer(Timestamp now) {

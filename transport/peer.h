@@ -65,6 +65,10 @@ class Peer {
   void HandlePortMapped(Timestamp now, const SocketAddress& local, const SocketAddress& external,
                         const SocketAddress& gateway);
   void HandlePortMappingsSettled(Timestamp now);
+  // The network of this host changed: all sockets that there are now. Those that came are gathered from and told, paths
+  // of those that went are given up. The session moves to another path by itself where both sides agreed on
+  // renomination (MobilityOptions), else IceRestartNeeded follows.
+  void HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> present);
 
   // Signalling (RFC 9429). A description carries the candidates gathered so far. One side offers at a time.
   Expected<std::string, DescriptionError> CreateOffer(Timestamp now);

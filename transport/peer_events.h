@@ -57,6 +57,12 @@ struct TcpCloseWanted {
 struct IceRestarted {
   std::string ufrag;
 };
+// The local network changed and the session does not follow by itself: the peer did not agree on renomination.
+// RestartIce and the signalling that it needs would let it go on; without, the connection lasts as long as its old
+// path.
+struct IceRestartNeeded {
+  std::string reason;
+};
 // The last restart found no path, and the connection goes on over the old one.
 struct IceRestartFailed {
   std::string reason;
@@ -68,11 +74,12 @@ struct SelectedPairChanged {
 }  // namespace event
 
 // Channel events come through as they are (datachannel/channel_set.h).
-using PeerEvent = std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete,
-                               event::ResolveName, event::SelectedPairChanged, event::IceRestarted,
-                               event::IceRestartFailed, event::RelayConnectionWanted, event::RelayConnectionDone,
-                               event::TcpConnectWanted, event::TcpCloseWanted, datachannel::event::ChannelOpenedByPeer,
-                               datachannel::event::ChannelOpen, datachannel::event::ChannelClosed,
-                               datachannel::event::MessagesWaiting, datachannel::event::BufferedAmountLow>;
+using PeerEvent =
+    std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::ResolveName,
+                 event::SelectedPairChanged, event::IceRestarted, event::IceRestartNeeded, event::IceRestartFailed,
+                 event::RelayConnectionWanted, event::RelayConnectionDone, event::TcpConnectWanted,
+                 event::TcpCloseWanted, datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
+                 datachannel::event::ChannelClosed, datachannel::event::MessagesWaiting,
+                 datachannel::event::BufferedAmountLow>;
 
 }  // namespace jsp::transport

@@ -66,7 +66,9 @@ TEST(PeerIceRulesTest, APeerWithoutTrickleGetsAnAnswerWithAllCandidates) {  // R
 }
 
 TEST(PeerIceRulesTest, HalfTrickleAFullOfferConnectsToAPeerThatDoesNotTrickle) {  // RFC 8838 §16
-  PeerPair pair;
+  PeerOptions options;
+  options.ice.mobility.renomination = false;  // which would let candidates come after the end
+  PeerPair pair(1, options);
   pair.Signal([](bool is_offer, std::string sdp) {
     EXPECT_EQ(LinesOf(sdp, "a=end-of-candidates").size(), 1u);
     return is_offer ? sdp : WithoutTrickle(Replaced(std::move(sdp), "a=end-of-candidates\r\n", ""));

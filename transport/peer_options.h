@@ -49,7 +49,7 @@ struct PeerOptions : IceServers {
   stun::RetransmitOptions stun_retransmit{.rto = std::chrono::milliseconds(250), .rc = 4, .rm = 4};
   // No server delays the end of gathering longer than this (PITFALLS P16).
   Duration gathering_timeout = std::chrono::seconds(3);
-  ice::Options ice;
+  ice::Options ice = {.check = {.repeats = 4}};
   sctp::Options sctp;
   datachannel::Options channels;
   size_t max_datagram = 1200;  // of a DTLS handshake flight

@@ -339,8 +339,9 @@ void Peer::Impl::HandleRemoteDescription(Timestamp now, Negotiation::Applied app
   // A restart of the peer's is answered by one of ours (RFC 8839 §4.4.2.1), unless it is the answer to ours.
   if (applied == Negotiation::Applied::kRestart && !agent.IsAwaitingDescription()) BeginGeneration(now);
   if (applied != Negotiation::Applied::kSame) {
-    (void)agent.SetRemoteDescription(now, {remote.ice, remote.ice_lite, remote.ice_options.ice2,
-                                           remote.ice_pacing.value_or(ice::kDefaultPacingInterval)});
+    (void)agent.SetRemoteDescription(
+        now, {remote.ice, remote.ice_lite, remote.ice_options.ice2,
+              remote.ice_pacing.value_or(ice::kDefaultPacingInterval), remote.ice_options.renomination});
   }
   if (is_first) Secure(now);
   remote_candidates.HandleDescription(remote.ice.ufrag);
@@ -393,6 +394,7 @@ LocalParameters Peer::Impl::LocalForDescription() const {
   local.candidates = &agent.local_candidates();
   local.end_of_candidates = gathering.gatherer.is_complete();
   local.pacing_interval = options.ice.pacing_interval;
+  local.renomination = options.ice.mobility.renomination && options.ice.implementation == ice::Implementation::kFull;
   return local;
 }
 

@@ -227,6 +227,9 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                  [](transport::event::TcpCloseWanted&) {},
                  [](transport::event::SelectedPairChanged&) {},
                  [](transport::event::IceRestarted&) {},
+                 [&](transport::event::IceRestartNeeded& e) {
+                   if (const auto handler = handlers.restart_needed) handler(e.reason);
+                 },
                  [&](transport::event::IceRestartFailed& e) { error_detail = "ICE restart: " + e.reason; },
                  [&](dc::ChannelOpenedByPeer& e) { HandleOpenedByPeer(e.channel); },
                  [](dc::ChannelOpen&) {},

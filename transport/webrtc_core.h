@@ -51,6 +51,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
     std::function<void(const std::string&)> local_candidate;
     std::function<void(ConnectionState, const std::string&)> state_change;
     std::function<void(DataChannel)> channel;
+    std::function<void(const std::string&)> restart_needed;
   };
 
   TransportCore(boost::asio::any_io_executor ex, WebRtcConfig webrtc_config);

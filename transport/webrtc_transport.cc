@@ -108,6 +108,10 @@ void WebRtcTransport::on_state_change(std::function<void(ConnectionState, const 
   core_->handlers.state_change = std::move(handler);
 }
 
+void WebRtcTransport::on_restart_needed(std::function<void(const std::string&)> handler) {
+  core_->handlers.restart_needed = std::move(handler);
+}
+
 void WebRtcTransport::on_channel(std::function<void(DataChannel)> handler) {
   core_->handlers.channel = std::move(handler);
 }

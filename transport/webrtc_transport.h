@@ -56,6 +56,9 @@ class WebRtcTransport {
   // Channels that the peer opened, except the one that became the own channel of the answering side.
   void on_channel(std::function<void(DataChannel)> handler);
 
+  // The network changed, and only a restart (restart_ice, then another round) lets the connection follow.
+  void on_restart_needed(std::function<void(const std::string& reason)> handler);
+
   // void(error_code): completes when the own channel is open. Both descriptions may come before or after the call.
   template <class Token>
   auto async_connect(Token&& token) {

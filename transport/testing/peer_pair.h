@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -91,7 +92,8 @@ class PeerPair {
   Side z;
   Timestamp now = Timestamp::FromEpoch(std::chrono::seconds(100));
   Duration delay = std::chrono::milliseconds(10);
-  bool cut = false;  // loses everything
+  bool cut = false;                                                                // loses everything
+  std::function<bool(const Packet&)> passes = [](const Packet&) { return true; };  // when it arrives
   std::deque<Packet> wire;
 
  private:
@@ -111,6 +113,7 @@ class PeerPair {
     while (!wire.empty() && wire.front().due <= now) {
       const Packet packet = std::move(wire.front());
       wire.pop_front();
+      if (!passes(packet)) continue;
       (packet.to_z ? z : a).peer->HandleDatagram(now, packet.to, packet.from, packet.bytes, packet.ecn);
     }
     if (a.peer->NextTimeout() <= now) a.peer->HandleTimeout(now);
