@@ -9,7 +9,10 @@ namespace jsp::ice {
 
 // Everything that time or the last input made due.
 void Agent::Impl::Advance() {
-  while (const auto plan = runner.transactions().PopTimedOut(now)) HandleFailure(*plan);
+  while (const auto plan = runner.transactions().PopTimedOut(now)) {
+    const bool goes_on = plan->purpose == CheckPurpose::kNomination && selection.RetryNomination(now);
+    if (!goes_on) HandleFailure(*plan);
+  }
   while (const auto action = selection.PopDue(now)) HandleConsent(*action);
   if (session.IsOver()) return;
   if (role.role() == Role::kControlling) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <unordered_set>
 
 #include "ice/agent_test_support.h"
 namespace jsp::ice {
@@ -168,8 +169,59 @@ TEST(AgentNominationTest, WaitsNominationDelayEvenForTheBestPair) {
   EXPECT_TRUE(lone.TakeChecks().at(0).Nominates());
 }
 
-TEST(AgentNominationTest, FailsWhenTheNominationIsNotAnswered) {  // RFC 8445 §7.2.5.3.4
+// Answers everything but the checks that nominate, for so long; returns how many transactions nominated.
+size_t AnswerAllButNominations(LoneAgent& lone, Duration duration) {
+  std::unordered_set<stun::TransactionId> nominations;
+  for (const Timestamp end = lone.now() + duration; lone.now() < end && lone.agent().state() != State::kFailed;) {
+    lone.Advance(50ms);
+    for (const auto& check : lone.TakeChecks()) {
+      if (check.Nominates()) {
+        nominations.insert(check.View().transaction_id());
+      } else {
+        lone.Answer(check);
+      }
+    }
+  }
+  return nominations.size();
+}
+
+TEST(AgentNominationTest, NominatesAnewWhileThePairHasConsent) {  // RFC 8445 §8.1.1, RFC 7675 §5.1
+  LoneAgent lone;
+  lone.Describe();
+  ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
+  const size_t lost = AnswerAllButNominations(lone, 60s);
+  EXPECT_EQ(lost, 2u) << "the first is given up after 39.5 s, RFC 8489 §6.2.1";
+  ASSERT_EQ(lone.agent().state(), State::kConnected);
+  EXPECT_TRUE(lone.agent().selected_pair()) << "data flows meanwhile";
+  while (lone.agent().state() == State::kConnected && lone.now() < At(110s)) {
+    lone.Advance(50ms);
+    for (const auto& check : lone.TakeChecks()) lone.Answer(check);
+  }
+  EXPECT_EQ(lone.agent().state(), State::kCompleted);
+}
+
+TEST(AgentNominationTest, APeerThatNeverTakesANominationFailsTheSessionAtTheDeadline) {  // RFC 8445 §7.2.5.3.4
+  LoneAgent lone;
+  lone.Describe();
+  ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
+  EXPECT_EQ(AnswerAllButNominations(lone, 200s), 4u);
+  EXPECT_EQ(lone.log().ReasonOf(State::kFailed), StateReason::kNominationFailed);
+  EXPECT_GE(lone.now(), At(120s));
+  EXPECT_LE(lone.now(), At(120s + 39500ms));
+}
+
+TEST(AgentNominationTest, WithoutConsentNominatingAnewEndsToo) {  // RFC 7675 §5.1
   LoneAgent lone({.check = {.max_transmissions = 2}});
+  lone.Describe();
+  ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
+  lone.Advance(0ms);
+  lone.Answer(lone.TakeChecks().at(0));
+  lone.Advance(31s);
+  EXPECT_EQ(lone.log().ReasonOf(State::kFailed), StateReason::kConsentExpired);
+}
+
+TEST(AgentNominationTest, FailsWhenTheNominationIsNotAnswered) {  // RFC 8445 §7.2.5.3.4
+  LoneAgent lone({.check = {.max_transmissions = 2}, .nomination = {.deadline = 0s}});
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(1, 1000)));
   lone.Advance(0ms);

@@ -4,7 +4,8 @@ namespace jsp::ice {
 Nomination::Nomination(const Options& options)
     : delay_(options.nomination.delay),
       patience_(options.nomination.patience),
-      patience_relayed_(options.nomination.patience_relayed) {}
+      patience_relayed_(options.nomination.patience_relayed),
+      deadline_(options.nomination.deadline) {}
 
 std::optional<AddressPair> Nomination::Choose(Timestamp now, const Checklist& checklist) {
   due_ = Timestamp::Never();
@@ -22,11 +23,19 @@ std::optional<AddressPair> Nomination::Choose(Timestamp now, const Checklist& ch
     return std::nullopt;
   }
   has_chosen_ = true;
+  if (!first_chosen_at_) first_chosen_at_ = now;
   return best->addresses;
+}
+
+bool Nomination::Retry(Timestamp now) {
+  if (!first_chosen_at_ || now >= *first_chosen_at_ + deadline_) return false;
+  has_chosen_ = false;
+  return true;
 }
 
 void Nomination::Reset() {
   has_chosen_ = false;
+  first_chosen_at_.reset();
   due_ = Timestamp::Never();
 }
 

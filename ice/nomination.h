@@ -16,11 +16,14 @@ class Nomination {
  public:
   explicit Nomination(const Options& options);
 
-  // The pair to nominate now. After it has answered once it is silent until Reset().
+  // The pair to nominate now. After it has answered once it is silent until Retry() or Reset().
   std::optional<AddressPair> Choose(Timestamp now, const Checklist& checklist);
   // When Choose() is to be asked again although nothing happened.
   Timestamp NextTimeout() const { return due_; }
   bool HasChosen() const { return has_chosen_; }
+  // No answer came to the check that nominates: chooses anew, from the pairs as they are then. False after
+  // nomination.deadline.
+  bool Retry(Timestamp now);
   // The role was lost.
   void Reset();
 
@@ -28,7 +31,9 @@ class Nomination {
   Duration delay_;
   Duration patience_;
   Duration patience_relayed_;
+  Duration deadline_;
   std::optional<Timestamp> first_valid_at_;
+  std::optional<Timestamp> first_chosen_at_;
   Timestamp due_;
   bool has_chosen_ = false;
 };

@@ -44,6 +44,21 @@ TEST_F(NominationTest, ChoosesTheBestPairAtOnceAndOnce) {  // RFC 8445 §8.1.1
   EXPECT_EQ(nomination.Choose(At(9s), list_), best.addresses);
 }
 
+TEST_F(NominationTest, ChoosesAnewUntilItsDeadline) {
+  Options options;
+  options.nomination.deadline = 60s;
+  Nomination nomination{options};
+  EXPECT_FALSE(nomination.Retry(At(0s))) << "nothing was chosen yet";
+  CandidatePair& pair = Add(1, 2);
+  Validate(pair);
+  EXPECT_EQ(nomination.Choose(At(0s), list_), pair.addresses);
+  EXPECT_TRUE(nomination.Retry(At(40s)));
+  EXPECT_FALSE(nomination.HasChosen());
+  EXPECT_EQ(nomination.Choose(At(40s), list_), pair.addresses);
+  EXPECT_FALSE(nomination.Retry(At(60s))) << "counted from the first choice";
+  EXPECT_TRUE(nomination.HasChosen());
+}
+
 TEST_F(NominationTest, WaitsForABetterPairUntilItsPatienceEnds) {  // RFC 8863 §4
   Nomination nomination{Options{}};
   Add(1, 2);

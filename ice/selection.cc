@@ -138,6 +138,12 @@ std::optional<AddressPair> Selection::ChooseNomination(Timestamp now) {
   return nomination_.Choose(now, pairing_.checklist());
 }
 
+bool Selection::RetryNomination(Timestamp now) {
+  renominated_.reset();
+  // What has consent answers: its check was lost, not refused.
+  return pairing_.IsCompleted() || (path_ && nomination_.Retry(now));
+}
+
 bool Selection::BeatsSelected(const CandidatePair& pair) const {
   const CandidatePair* present = pairing_.checklist().Find(*path_);
   return present == nullptr || !present->valid || pair.valid->priority > present->valid->priority;

@@ -48,6 +48,8 @@ class Selection {
   // Controlling side: the pair to nominate now, once.
   std::optional<AddressPair> ChooseNomination(Timestamp now);
   void ResetNomination() { nomination_.Reset(); }
+  // The check that nominates was lost; false when the nomination has failed by that.
+  bool RetryNomination(Timestamp now);
   // Controlling side, after the nomination: the pair to nominate instead, if the selected one is not nominated or a
   // better one works. Each is named once.
   std::optional<AddressPair> ChooseRenomination(Timestamp now);
