@@ -40,7 +40,10 @@ struct Candidate {
   uint32_t priority = 0;
   std::string foundation;  // 1–32 ice-chars
   uint16_t component = 1;
-  std::optional<SocketAddress> server;  // that a local candidate came from: part of the foundation, RFC 8445 §5.1.1.3
+  // Where a local candidate came from, and by what means: parts of the foundation, RFC 8445 §5.1.1.3. Connections of
+  // either role are kTcpActive: to a TURN server over TCP or TLS.
+  std::optional<SocketAddress> server;
+  TransportProtocol server_protocol = TransportProtocol::kUdp;
   uint16_t network_id = 0;              // of the local interface; opaque
   uint16_t network_cost = 0;            // 0 = cheapest
   bool operator==(const Candidate&) const = default;

@@ -101,6 +101,13 @@ TEST(LocalCandidatesTest, ComputesFoundations) {  // RFC 8445 §5.1.1.3
   reflexive.address.port = 3;
   reflexive.server = Address("198.51.100.2:3478");
   EXPECT_NE(foundation(reflexive), srflx);
+  Candidate relayed = Relayed("198.51.100.1:50000");
+  relayed.server = Address("198.51.100.1:3478");
+  const std::string over_udp = foundation(relayed);
+  relayed = Relayed("198.51.100.1:50001");
+  relayed.server = Address("198.51.100.1:3478");
+  relayed.server_protocol = TransportProtocol::kTcpActive;
+  EXPECT_NE(foundation(relayed), over_udp) << "another protocol to the server";
 }
 
 TEST(LocalCandidatesTest, NeverReusesAFoundationOfTheOwner) {

@@ -315,6 +315,7 @@ void RelaySet::AddCandidate(const Relay& relay, const std::optional<SocketAddres
   candidate.base = *relayed;
   if (!options_.hide_mapped) candidate.related = mapped;
   candidate.server = relay.client->server();
+  if (turn::IsStream(relay.server.transport)) candidate.server_protocol = ice::TransportProtocol::kTcpActive;
   candidate.network_cost = CostOf(relay.server.transport);
   events_.Push(relay_event::CandidateGathered{std::move(candidate)});
 }

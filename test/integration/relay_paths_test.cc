@@ -116,5 +116,36 @@ TEST(RelayPathsTest, FallsBackToTheRelayWhenNoDirectPathAnswers) {
   EXPECT_GT(traffic(*lab.z), 1000u);
 }
 
+// The pairs of a relay over TCP wait for nothing that the same relay over UDP has under way, at either end.
+TEST(RelayPathsTest, ARestartReachesTheRelayOverTcpWhenUdpIsCut) {  // RFC 8445 §5.1.1.3, §6.1.4.2
+  for (const bool cuts_a : {true, false}) {
+    LabOptions setup = Options(NatType::kPort, NatType::kPort);
+    (cuts_a ? setup.z : setup.a).relays = {ControlTransport::kUdp};
+    Lab lab(setup);
+    Ticker ticker(lab);
+    ASSERT_TRUE(lab.Signal()) << lab.error();
+    ASSERT_TRUE(ticker.RunUntil([&] { return lab.a->IsNominated() && lab.z->IsNominated(); }, seconds(5)));
+    ASSERT_FALSE(lab.a->IsRelayed());
+    lab.world.nat(cuts_a ? *lab.sides.a_nat : *lab.sides.z_nat).SetOutboundPolicy(OutboundPolicy::kNoUdp);
+    const auto is_silent = [&] { return lab.a->peer.state() == transport::ConnectionState::kDisconnected; };
+    ASSERT_TRUE(ticker.RunUntil(is_silent, seconds(15)));
+    ASSERT_TRUE(lab.a->peer.RestartIce(lab.world.now()));
+    lab.a->driver.Kick();
+    ASSERT_TRUE(lab.Signal()) << lab.error();
+    const Timestamp start = lab.world.now();
+    ASSERT_TRUE(ticker.RunUntil([&] { return lab.a->IsNominated() && lab.z->IsNominated(); }, seconds(60)));
+    EXPECT_LE(lab.world.now() - start, seconds(3)) << "nomination.patience_relayed is 2 s";
+    EXPECT_EQ((cuts_a ? lab.a : lab.z)->relay(), ControlTransport::kTcp);
+    EXPECT_TRUE(lab.a->IsRelayed() && lab.z->IsRelayed());
+    ASSERT_TRUE(lab.world.RunUntil(
+        [&] {
+          ticker.Take();
+          return ticker.received == ticker.sent;
+        },
+        seconds(61)))
+        << "SCTP may have backed off that far (RFC 9260 §6.3.1)";
+  }
+}
+
 }  // namespace
 }  // namespace jsp
