@@ -91,8 +91,8 @@ void Agent::LoseLocalBase(Timestamp now, const SocketAddress& base) {
   // The peer is told of the move by a check, not by the next consent request.
   const bool has_moved = impl_->selection.HandlePairsLost(impl_->now);
   if (has_moved) impl_->runner.Trigger(*impl_->pairing.checklist().Find(*impl_->selection.path()));
-  if (!impl_->selection.path()) impl_->pairing.FormAll();
   impl_->CheckTowardsLastRemote();
+  if (!impl_->selection.path()) impl_->pairing.FormAll();
   impl_->Advance();
 }
 

@@ -41,9 +41,10 @@ void Agent::Impl::MaybeDoubtSelected(const CandidatePair& rival) {
 void Agent::Impl::CheckTowardsLastRemote() {
   if (selection.path()) last_remote.reset();
   if (!last_remote) return;
-  pairing.checklist().ForEach([&](CandidatePair& pair) {
-    if (pair.addresses.remote == *last_remote && pair.checks.requests_sent == 0) runner.Trigger(pair);
-  });
+  for (const AddressPair& path : pairing.PathsTo(*last_remote)) {
+    CandidatePair* pair = pairing.FindOrAdd(path, 0).pair;
+    if (pair != nullptr && pair->checks.requests_sent == 0) runner.Trigger(*pair);
+  }
 }
 
 void Agent::Impl::End(State state, StateReason reason) {

@@ -44,8 +44,8 @@ struct Candidate {
   // either role are kTcpActive: to a TURN server over TCP or TLS.
   std::optional<SocketAddress> server;
   TransportProtocol server_protocol = TransportProtocol::kUdp;
-  uint16_t network_id = 0;              // of the local interface; opaque
-  uint16_t network_cost = 0;            // 0 = cheapest
+  uint16_t network_id = 0;    // of the local interface; opaque
+  uint16_t network_cost = 0;  // 0 = cheapest
   bool operator==(const Candidate&) const = default;
 };
 

@@ -10,8 +10,8 @@ constexpr uint16_t kFirstDiscovered = 0x8000;
 
 bool IsSameAddress(const SocketAddress& a, const SocketAddress& b) { return WithoutScope(a) == WithoutScope(b); }
 
-// RFC 8445 §5.1.1.3: same type, base IP address, server IP address and transport protocol, by which "they were obtained":
-// a relay that is reached over TCP works where the same one over UDP does not.
+// RFC 8445 §5.1.1.3: same type, base IP address, server IP address and transport protocol, by which "they were
+// obtained": a relay that is reached over TCP works where the same one over UDP does not.
 bool SharesFoundation(const Candidate& a, const Candidate& b) {
   const bool same_server = a.server.has_value() == b.server.has_value() &&
                            (!a.server || a.server->ip == b.server->ip) && a.server_protocol == b.server_protocol;

@@ -42,20 +42,30 @@ Checklist::Added Checklist::Add(CandidatePair pair) {
 
 CandidatePair* Checklist::AddTriggered(CandidatePair pair) {
   if (pairs_.size() >= max_pairs_ && !MakeRoom(pair.priority)) {
-    // A long session whose peer keeps moving between ports fills the list with valid pairs; the one that was validated
-    // longest ago goes, never the one in use.
-    CandidatePair* oldest = nullptr;
-    for (auto& [addresses, known] : pairs_) {
-      if (!known.valid || known.is_selected || known.is_nominated) continue;
-      const bool is_older = oldest == nullptr || known.valid->at < oldest->valid->at ||
-                            (known.valid->at == oldest->valid->at && IsPreferred(*oldest, known));
-      if (is_older) oldest = &known;
-    }
-    if (oldest == nullptr) return nullptr;
-    Erase(AddressPair(oldest->addresses));
+    const CandidatePair* victim = FindStalest();
+    if (victim == nullptr) return nullptr;
+    Erase(AddressPair(victim->addresses));
   }
   pair.state = PairState::kWaiting;
   return &Insert(std::move(pair));
+}
+
+// For a pair that the peer checks, which is more than can be said of one whose check has gone unanswered the longest. A
+// long session whose peer keeps moving between ports fills the list with valid pairs; then the one that was validated
+// longest ago goes. Never the one in use.
+const CandidatePair* Checklist::FindStalest() const {
+  const CandidatePair* stalest = nullptr;
+  const auto touched = [](const CandidatePair& pair) { return pair.valid ? pair.valid->at : pair.checks.last_at; };
+  for (const auto& [addresses, pair] : pairs_) {
+    const bool is_kept = pair.is_selected || pair.is_nominated || pair.nominate_on_success || IsUntouched(pair);
+    if (is_kept) continue;
+    const bool is_staler =
+        stalest == nullptr || pair.valid.has_value() < stalest->valid.has_value() ||
+        (pair.valid.has_value() == stalest->valid.has_value() &&
+         (touched(pair) < touched(*stalest) || (touched(pair) == touched(*stalest) && IsPreferred(*stalest, pair))));
+    if (is_staler) stalest = &pair;
+  }
+  return stalest;
 }
 
 // RFC 8838 §12, for one component: rule 1, the topmost pair of its foundation waits; rule 2, so does one whose

@@ -24,7 +24,8 @@ class Checklist {
   Added Add(CandidatePair pair);
   // RFC 8445 §6.1.2.6: the best pair of every foundation becomes Waiting.
   void Start();
-  // Inserts a pair that a received check names (RFC 8445 §7.3.1.4), Waiting; may displace an idle valid pair.
+  // Inserts a pair that a received check names (RFC 8445 §7.3.1.4), Waiting; may displace one under way or an idle
+  // valid one.
   CandidatePair* AddTriggered(CandidatePair pair);
 
   CandidatePair* Find(const AddressPair& addresses);
@@ -48,6 +49,7 @@ class Checklist {
   size_t PendingChecks() const { return Count(PairState::kWaiting) + Count(PairState::kInProgress); }
   size_t Count(PairState state) const { return counts_[static_cast<size_t>(state)]; }
   size_t size() const { return pairs_.size(); }
+  bool is_full() const { return pairs_.size() >= max_pairs_; }
   bool IsConsistent() const;
 
   // In no particular order.
@@ -65,6 +67,7 @@ class Checklist {
   PairState InitialState(const CandidatePair& pair) const;
   bool MakeRoom(uint64_t priority);
   CandidatePair* FindVictim(uint64_t priority);
+  const CandidatePair* FindStalest() const;
   CandidatePair& Insert(CandidatePair pair);
   size_t& CountOf(PairState state) { return counts_[static_cast<size_t>(state)]; }
 

@@ -123,7 +123,6 @@ TEST(ChecklistTest, I8_ATriggeredPairMayDisplaceTheStalestValidOneButNotTheSelec
   ASSERT_NE(list.AddTriggered(Pair(4, 1, "4")), nullptr);
   EXPECT_EQ(list.Find(Pair(2, 0, "").addresses), nullptr);
   EXPECT_EQ(At(list, 4).state, PairState::kWaiting);
-  list.SetState(At(list, 4), PairState::kInProgress);
   At(list, 3).is_nominated = true;
   EXPECT_EQ(list.AddTriggered(Pair(5, 1, "5")), nullptr);
   EXPECT_TRUE(list.IsConsistent());
@@ -157,6 +156,25 @@ TEST(ChecklistTest, KnowsTheBestValidPairAndWhetherABetterOneIsPending) {
   list.Fail(At(list, 3));
   EXPECT_FALSE(list.HasPendingBetterThan(At(list, 1)));
   EXPECT_EQ(list.HighestWaiting(), nullptr);
+}
+
+TEST(ChecklistTest, WhatThePeerChecksDisplacesWhatHasBeenUnansweredLongest) {  // RFC 8445 §7.3.1.4
+  Checklist list(3);
+  for (int i = 1; i <= 3; ++i) {
+    list.Add(Pair(i, static_cast<uint64_t>(10 - i), std::to_string(i)));
+    list.SetState(At(list, i), PairState::kInProgress);
+    At(list, i).checks.last_at = Timestamp::FromEpoch(Duration(i == 2 ? 1 : 5));
+  }
+  list.SetValid(At(list, 1), ValidAt(Timestamp::FromEpoch(Duration(0))));
+  At(list, 1).is_selected = true;
+  ASSERT_NE(list.AddTriggered(Pair(4, 1, "4")), nullptr);
+  EXPECT_EQ(list.Find(Pair(2, 1, "2").addresses), nullptr);
+  EXPECT_NE(list.Find(Pair(3, 1, "3").addresses), nullptr);
+  At(list, 3).nominate_on_success = true;
+  list.SetState(At(list, 4), PairState::kInProgress);
+  ASSERT_NE(list.AddTriggered(Pair(5, 1, "5")), nullptr);
+  EXPECT_EQ(list.Find(Pair(4, 1, "4").addresses), nullptr);
+  EXPECT_EQ(list.AddTriggered(Pair(6, 1, "6")), nullptr) << "one in use, one nominated, one that waits";
 }
 
 TEST(ChecklistTest, AFailedPairIsNoLongerValidOrNominated) {

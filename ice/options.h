@@ -25,8 +25,8 @@ struct NominationOptions {
   // §B.1); it may follow the previous check this closely, at least 5 ms (RFC 8445 §14.2).
   Duration pacing_interval = std::chrono::milliseconds(5);
   // A nominating check that no answer came to is begun anew while the pair has consent, so long after the choice; then
-  // the session has failed (RFC 8445 §7.2.5.3.4). At 30 % loss each way one check in a hundred is lost seven times; data
-  // flows meanwhile. 0: the first one decides.
+  // the session has failed (RFC 8445 §7.2.5.3.4). At 30 % loss each way one check in a hundred is lost seven times;
+  // data flows meanwhile. 0: the first one decides.
   Duration deadline = std::chrono::seconds(120);
 };
 

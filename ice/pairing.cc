@@ -16,15 +16,22 @@ Pairing::Pairing(const Options& options, Metrics& metrics)
 Expected<void, AddCandidateError> Pairing::AddLocal(Candidate candidate) {
   const auto added = local_.Add(std::move(candidate));
   if (!added) return Unexpected(added.error());
-  if (!IsPairing()) return {};
+  if (phase_ == Phase::kCompleted && keeps_pairing_) FormFromNewest(*added);
+  if (phase_ != Phase::kRunning) return {};
   for (size_t remote = 0; remote < remote_.size(); ++remote) {
     // RFC 8445 §7.3.1.3: a peer-reflexive candidate is paired only with the candidate that its check came to.
-    // One that the session moved to may be all that is left of the peer.
     const auto index = static_cast<uint16_t>(remote);
-    const bool is_discovered = remote_.Get(index).type == CandidateType::kPeerReflexive;
-    if (!is_discovered || phase_ == Phase::kCompleted) FormPair(*added, index);
+    if (remote_.Get(index).type != CandidateType::kPeerReflexive) FormPair(*added, index);
   }
   return {};
+}
+
+// Of a session that moves: a peer-reflexive candidate may be all that is left of the peer, and what came last is the
+// likeliest to live. What is under way makes no room for what may be long gone.
+void Pairing::FormFromNewest(uint16_t local) {
+  for (size_t remote = remote_.size(); remote-- > 0 && !checklist_.is_full();) {
+    FormPair(local, static_cast<uint16_t>(remote));
+  }
 }
 
 Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
@@ -74,11 +81,19 @@ void Pairing::SetRole(Role role) {
 
 void Pairing::FormAll() {
   if (phase_ != Phase::kCompleted || !keeps_pairing_) return;
-  for (size_t local = 0; local < local_.signalled().size(); ++local) {
-    for (size_t remote = 0; remote < remote_.size(); ++remote) {
-      FormPair(static_cast<uint16_t>(local), static_cast<uint16_t>(remote));
-    }
+  for (size_t local = 0; local < local_.signalled().size(); ++local) FormFromNewest(static_cast<uint16_t>(local));
+}
+
+std::vector<AddressPair> Pairing::PathsTo(const SocketAddress& remote) const {
+  std::vector<AddressPair> paths;
+  for (size_t index = 0; index < local_.signalled().size(); ++index) {
+    const Candidate& ours = local_.signalled()[index];
+    const auto theirs = remote_.Find(remote, PeersProtocol(ours.protocol));
+    const bool is_path =
+        theirs && CanPair(ours, remote_.Get(*theirs)) && !IsReplacedByBase(static_cast<uint16_t>(index));
+    if (is_path) paths.push_back({ours.base, DestinationFrom(ours.base, remote)});
   }
+  return paths;
 }
 
 void Pairing::RemoveBase(const SocketAddress& base) {

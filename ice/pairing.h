@@ -31,6 +31,8 @@ class Pairing {
   void KeepPairing() { keeps_pairing_ = true; }
   // Pairs everything anew that has no pair, for a session that lost its path; nothing unless KeepPairing().
   void FormAll();
+  // From each base of ours that may pair with the candidate there.
+  std::vector<AddressPair> PathsTo(const SocketAddress& remote) const;
   // The interface of `base` is gone, and with it every candidate and pair that has it.
   void RemoveBase(const SocketAddress& base);
   void Clear();
@@ -59,6 +61,7 @@ class Pairing {
   CandidatePair MakePair(uint16_t local, uint16_t remote, const AddressPair& addresses) const;
   bool IsPairing() const { return phase_ == Phase::kRunning || (phase_ == Phase::kCompleted && keeps_pairing_); }
   void FormPair(uint16_t local, uint16_t remote);
+  void FormFromNewest(uint16_t local);
   // RFC 8445 §6.1.2.4: reflexive candidates are replaced by their base; with nobody to stand for it, they do so.
   bool IsReplacedByBase(uint16_t local) const;
   bool IsInUse(uint16_t remote) const;
