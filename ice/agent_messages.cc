@@ -10,7 +10,7 @@ namespace jsp::ice {
 // Everything that time or the last input made due.
 void Agent::Impl::Advance() {
   while (const auto plan = runner.transactions().PopTimedOut(now)) {
-    const bool goes_on = plan->purpose == CheckPurpose::kNomination && selection.RetryNomination(now);
+    const bool goes_on = plan->purpose == CheckPurpose::kNomination && selection.RetryNomination(now, plan->pair);
     if (!goes_on) HandleFailure(*plan);
   }
   while (const auto action = selection.PopDue(now)) HandleConsent(*action);
@@ -143,6 +143,10 @@ bool Agent::Impl::HandleResponse(const AddressPair& path, const stun::MessageVie
     Drop(DropReason::kWrongAddress);
     if (transaction->plan.purpose == CheckPurpose::kCheck) {
       HandleFailure(runner.transactions().Take(message.transaction_id()).plan);
+    } else if (transaction->plan.purpose == CheckPurpose::kNomination) {
+      // The peer's NAT answers from elsewhere by now: where that is another valid pair, it is the one to nominate.
+      const AddressPair crooked = runner.transactions().Take(message.transaction_id()).plan.pair;
+      if (selection.Is(crooked) && selection.MoveAway(now)) (void)selection.RetryNomination(now, crooked);
     }
     return true;
   }

@@ -210,6 +210,45 @@ TEST(AgentNominationTest, APeerThatNeverTakesANominationFailsTheSessionAtTheDead
   EXPECT_LE(lone.now(), At(120s + 39500ms));
 }
 
+TEST(AgentNominationTest, ANominationThatIsAnsweredFromElsewhereGoesThere) {  // RFC 8445 §7.2.5.2.1
+  LoneAgent lone;
+  lone.Describe();
+  for (const int port : {1, 2}) {
+    ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(port, static_cast<uint32_t>(1000 - port))));
+  }
+  std::vector<std::string> nominated;
+  for (int i = 0; i < 10; ++i) {
+    lone.Advance(50ms);
+    for (const auto& check : lone.TakeChecks()) {
+      if (check.Nominates()) nominated.push_back(check.remote.ToString());
+      const bool is_crooked = check.Nominates() && check.remote.port == 1;
+      is_crooked ? lone.AnswerAs(check, Port(2), check.local) : lone.Answer(check);
+    }
+  }
+  EXPECT_EQ(nominated, (std::vector<std::string>{Port(1), Port(2)}));
+  EXPECT_EQ(lone.agent().state(), State::kCompleted);
+  EXPECT_EQ(lone.agent().selected_pair()->remote.address, Address(Port(2)));
+}
+
+TEST(AgentNominationTest, APairThatTakesOverFromASilentOneIsNominated) {  // RFC 8445 §8.1.1
+  LoneAgent lone;
+  lone.Describe();
+  for (const int port : {1, 2}) {
+    ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Remote(port, static_cast<uint32_t>(1000 - port))));
+  }
+  bool is_dead = false;  // port 1, from its nomination on
+  while (lone.now() < At(20s)) {
+    lone.Advance(50ms);
+    if (is_dead && lone.now() > At(11s)) lone.Deliver(Port(2), lone.Write(lone.Draft()));
+    for (const auto& check : lone.TakeChecks()) {
+      is_dead = is_dead || (check.Nominates() && check.remote.port == 1);
+      if (!is_dead || check.remote.port == 2) lone.Answer(check);
+    }
+  }
+  EXPECT_EQ(lone.agent().state(), State::kCompleted);
+  EXPECT_EQ(lone.agent().selected_pair()->remote.address, Address(Port(2)));
+}
+
 TEST(AgentNominationTest, WithoutConsentNominatingAnewEndsToo) {  // RFC 7675 §5.1
   LoneAgent lone({.check = {.max_transmissions = 2}});
   lone.Describe();

@@ -22,7 +22,9 @@ void Selection::HandleValid(Timestamp now, CandidatePair& pair) {
     return session_.Enter(State::kConnected, StateReason::kFirstValidPair);
   }
   const bool may_improve = !pairing_.IsCompleted() && !nomination_.HasChosen() && BeatsSelected(pair);
-  if (!pair.is_selected && (IsSilent() || may_improve)) Select(now, pair);
+  if (pair.is_selected || !(IsSilent() || may_improve)) return;
+  if (IsSilent() && !pairing_.IsCompleted()) (void)nomination_.Retry(now);
+  Select(now, pair);
 }
 
 // RFC 8445 §8.1.1: of several nominated pairs, "use the pairs with the highest priority"; but one that is silent yields
@@ -130,18 +132,23 @@ void Selection::Stop() {
   path_.reset();
   selected_.reset();
   consent_.Stop();
-  nomination_.Reset();
+  ResetNomination();
 }
 
 std::optional<AddressPair> Selection::ChooseNomination(Timestamp now) {
   if (pairing_.IsCompleted()) return std::nullopt;
-  return nomination_.Choose(now, pairing_.checklist());
+  auto chosen = nomination_.Choose(now, pairing_.checklist());
+  if (!chosen) return std::nullopt;
+  if (nominating_ && path_) chosen = path_;  // once more: what carries the data by now
+  nominating_ = chosen;
+  return chosen;
 }
 
-bool Selection::RetryNomination(Timestamp now) {
+// What has consent answers, so its check was lost, not refused; what was selected since has more of it.
+bool Selection::RetryNomination(Timestamp now, const AddressPair& lost) {
   renominated_.reset();
-  // What has consent answers: its check was lost, not refused.
-  return pairing_.IsCompleted() || (path_ && nomination_.Retry(now));
+  if (pairing_.IsCompleted() || (nominating_ && nominating_ != lost)) return true;
+  return path_ && nomination_.Retry(now);
 }
 
 bool Selection::BeatsSelected(const CandidatePair& pair) const {

@@ -47,9 +47,12 @@ class Selection {
 
   // Controlling side: the pair to nominate now, once.
   std::optional<AddressPair> ChooseNomination(Timestamp now);
-  void ResetNomination() { nomination_.Reset(); }
-  // The check that nominates was lost; false when the nomination has failed by that.
-  bool RetryNomination(Timestamp now);
+  void ResetNomination() {
+    nomination_.Reset();
+    nominating_.reset();
+  }
+  // The check that nominates `lost` was lost; false when the nomination has failed by that.
+  bool RetryNomination(Timestamp now, const AddressPair& lost);
   // Controlling side, after the nomination: the pair to nominate instead, if the selected one is not nominated or a
   // better one works. Each is named once.
   std::optional<AddressPair> ChooseRenomination(Timestamp now);
@@ -79,7 +82,8 @@ class Selection {
   Nomination nomination_;
   Consent consent_;
   std::optional<AddressPair> path_;
-  std::optional<AddressPair> renominated_;  // the latest that was chosen
+  std::optional<AddressPair> nominating_;   // the latest that was chosen for the first nomination
+  std::optional<AddressPair> renominated_;  // and after it
   std::optional<SelectedPair> selected_;
 };
 
