@@ -60,6 +60,30 @@ TEST_F(NegotiationTest, D16_RefusesAnAnswerThatDecidesNothing) {  // RFC 8842 §
   EXPECT_EQ(applied.error().code, DescriptionError::Code::kIncompatible);
 }
 
+// RFC 8842 §5.5: who offers again says actpass, with the same fingerprint, whatever its role is; RFC 8842 §5.3: who
+// answers keeps the role that it has, and its fingerprint.
+TEST_F(NegotiationTest, LaterRoundsKeepTheRolesAndTheFingerprintsWhoeverOffers) {
+  const std::string offer = *a_.CreateOffer(Local());
+  const size_t at = offer.find("a=fingerprint:");
+  const std::string fingerprint = offer.substr(at, offer.find("\r\n", at) - at);
+  ASSERT_TRUE(z_.ApplyRemote(SdpType::kOffer, offer));
+  ASSERT_TRUE(a_.ApplyRemote(SdpType::kAnswer, *z_.CreateAnswer(Local())));
+  for (int round = 0; round < 4; ++round) {
+    Negotiation& offerer = round % 2 == 0 ? z_ : a_;
+    Negotiation& answerer = round % 2 == 0 ? a_ : z_;
+    const std::string again = *offerer.CreateOffer(Local());
+    EXPECT_NE(again.find("a=setup:actpass\r\n"), std::string::npos) << round;
+    EXPECT_NE(again.find(fingerprint), std::string::npos) << round;
+    ASSERT_TRUE(answerer.ApplyRemote(SdpType::kOffer, again)) << round;
+    const std::string answer = *answerer.CreateAnswer(Local());
+    EXPECT_NE(answer.find(round % 2 == 0 ? "a=setup:passive\r\n" : "a=setup:active\r\n"), std::string::npos) << round;
+    EXPECT_NE(answer.find(fingerprint), std::string::npos) << round;
+    ASSERT_TRUE(offerer.ApplyRemote(SdpType::kAnswer, answer)) << round;
+    EXPECT_EQ(a_.dtls_role(), dtls::Role::kServer) << round;
+    EXPECT_EQ(z_.dtls_role(), dtls::Role::kClient) << round;
+  }
+}
+
 TEST_F(NegotiationTest, D11_RefusesADescriptionWithoutAKnownFingerprint) {  // RFC 8122 §5
   const auto offer = With(*a_.CreateOffer(Local()), "a=fingerprint:sha-256", "a=fingerprint:md2");
   EXPECT_FALSE(z_.ApplyRemote(SdpType::kOffer, offer));

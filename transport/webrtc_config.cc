@@ -98,6 +98,10 @@ Result WebRtcConfig::Validate() const {
   if (connect_timeout.count() <= 0) return Refuse("connect_timeout", "must be positive");
   const auto& ports = driver_options.mux.ports;
   if (ports.high != 0 && ports.high < ports.low) return Refuse("driver_options.mux.ports", "high is below low");
+  const auto& tcp_ports = driver_options.ice_tcp.ports;
+  if (tcp_ports.high != 0 && tcp_ports.high < tcp_ports.low) {
+    return Refuse("driver_options.ice_tcp.ports", "high is below low");
+  }
   return {};
 }
 

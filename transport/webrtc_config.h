@@ -30,12 +30,18 @@ struct ConfigError {
   std::string ToString() const { return field + ": " + message; }
 };
 
-// Everything about one WebRtcTransport; plain values with working defaults.
-struct WebRtcConfig {
+// How paths are found.
+struct IceConfig {
   std::vector<std::string> stun_servers;  // "stun:host:port", RFC 7064 §3.1
   std::vector<TurnServer> turn_servers;
   IceTransportPolicy ice_transport_policy = IceTransportPolicy::kAll;
+  // TCP beside UDP (RFC 6544), for networks that block UDP; passive listens, at driver_options.ice_tcp.ports. Replaces
+  // the mode of peer_options.ice_tcp.
+  transport::IceTcp ice_tcp = transport::IceTcp::kOff;
+};
 
+// Everything about one WebRtcTransport; plain values with working defaults.
+struct WebRtcConfig : IceConfig {
   // The transport's own channel: the offering side opens it, the answering side takes the first that the peer opens.
   std::string data_channel_label = "jetstream_proto";
   std::string data_channel_protocol;

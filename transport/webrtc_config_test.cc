@@ -66,5 +66,14 @@ TEST(WebRtcConfigTest, ChannelFieldsAreChecked) {
   EXPECT_EQ(FieldOf(config), "send_queue_bytes");
 }
 
+TEST(WebRtcConfigTest, PortsOfTcpAreARange) {
+  WebRtcConfig config;
+  config.ice_tcp = transport::IceTcp::kBoth;
+  config.driver_options.ice_tcp.ports = {5000, 5000};
+  EXPECT_EQ(FieldOf(config), "");
+  config.driver_options.ice_tcp.ports = {5001, 5000};
+  EXPECT_EQ(FieldOf(config), "driver_options.ice_tcp.ports");
+}
+
 }  // namespace
 }  // namespace jsp

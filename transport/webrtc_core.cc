@@ -134,6 +134,7 @@ void TransportCore::AddPeer(std::vector<transport::RelayServer> turn_servers) {
     relay.address = transport::ThroughNat64(options.nat64, relay.address);
     for (auto& other : relay.alternatives) other = transport::ThroughNat64(options.nat64, other);
   }
+  options.ice_tcp.mode = config.ice_tcp;
   options.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.only_relays && options.relay_servers.empty()) {
     Fail(TransportErrc::kRelayUnavailable, "turn_servers: no name resolves; check the names and the name server");

@@ -15,8 +15,9 @@ constexpr Duration kDeadline = std::chrono::seconds(90);  // beyond ICE's own (R
 std::string PairType(const transport::Peer& peer) {
   const auto stats = peer.stats();
   if (!stats.selected_pair) return {};
+  const bool is_tcp = stats.selected_pair->local.protocol != ice::TransportProtocol::kUdp;
   return std::string(ice::ToString(stats.selected_pair->local.type)) + "-" +
-         ice::ToString(stats.selected_pair->remote.type);
+         ice::ToString(stats.selected_pair->remote.type) + (is_tcp ? "-tcp" : "");
 }
 
 // a's own relay, else the one that b is reached by.
@@ -54,6 +55,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   lab_options.layout.a_access = options.network.a_access.value_or(netsim::LinkOptions{});
   lab_options.layout.z_access = options.network.b_access.value_or(netsim::LinkOptions{});
   lab_options.layout.server_access = options.network.server_access.value_or(netsim::LinkOptions{});
+  if (options.network.joint.ice_tcp) lab_options.a.ice_tcp = lab_options.z.ice_tcp = transport::IceTcp::kBoth;
   lab_options.seed = options.seed;
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =

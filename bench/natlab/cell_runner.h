@@ -27,8 +27,8 @@ struct CellOptions {
 };
 
 struct RunResult {
-  Outcome outcome = Outcome::kNone;          // of the pair that was nominated
-  std::string pair_type;                     // "host-srflx", as side a sees it; empty when nothing was selected
+  Outcome outcome = Outcome::kNone;  // of the pair that was nominated
+  std::string pair_type;  // "host-srflx", as side a sees it, "-tcp" behind it over TCP; empty when nothing was selected
   std::string relay_protocol;                // of a relayed pair: "udp", "tcp" or "tls"
   std::optional<Duration> to_first_message;  // from the moment that a began to gather, until z had a's message
   // From the same moment until a left a relayed pair for a direct one, when it did.

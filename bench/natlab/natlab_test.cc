@@ -76,6 +76,31 @@ TEST(MatrixTest, EveryCellIsAsTheOracleSaysWithARelayAndWithout) {
   }
 }
 
+// Where UDP is blocked and the other side is in the open there is a direct way, with a relay at hand and without.
+TEST(MatrixTest, WithIceTcpEveryCellIsAsTheOracleSaysToo) {  // RFC 6544 §1
+  for (const auto relay : {kAlone, kRelayed}) {
+    MatrixOptions options;
+    options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
+    options.relay = relay;
+    options.network.joint.ice_tcp = true;
+    size_t over_tcp = 0;
+    for (const auto& cell : RunMatrix(options).cells) {
+      EXPECT_EQ(cell.mismatches, 0u) << ToString(cell.a) << " - " << ToString(cell.b) << ": " << cell.why;
+      const bool is_blocked = cell.a == NatType::kUdpBlocked || cell.b == NatType::kUdpBlocked;
+      for (const auto& [pair, count] : cell.pair_types) {
+        const bool is_tcp = pair.ends_with("-tcp");
+        over_tcp += is_tcp ? count : 0;
+        EXPECT_TRUE(!is_tcp || is_blocked) << pair << ": UDP is preferred";
+      }
+    }
+    EXPECT_EQ(over_tcp, 2u);  // udpblock and public, either way
+  }
+  Joint joint{.carrier = NatType::kPort, .ice_tcp = true};
+  EXPECT_EQ(ExpectedOutcome(NatType::kUdpBlocked, NatType::kPublic, kAlone, joint), Outcome::kNone);
+  joint.site = netsim::Site::kSameCarrier;
+  EXPECT_EQ(ExpectedOutcome(NatType::kUdpBlocked, NatType::kPublic, kAlone, joint), Outcome::kDirect);
+}
+
 TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
   MatrixOptions options;
   options.types = {NatType::kPort, NatType::kSymmetric};

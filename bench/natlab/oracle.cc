@@ -58,6 +58,11 @@ bool CanMeetInside(NatType a, NatType b) {
   return a == NatType::kPublic || b == NatType::kPublic || (!of_a.translate && !of_b.translate);
 }
 
+bool CanConnectByTcp(NatType a, NatType b, const Joint& joint) {
+  const bool is_hidden = joint.carrier && joint.site != netsim::Site::kSameCarrier;
+  return joint.ice_tcp && !is_hidden && (a == NatType::kPublic || b == NatType::kPublic);
+}
+
 // As far as it depends on how the sides are joined; nullopt: on their NATs alone.
 std::optional<bool> IsDirectByJoint(NatType a, NatType b, const Joint& joint) {
   if (joint.site == netsim::Site::kSameLan) return true;
@@ -87,6 +92,7 @@ Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& j
 }
 
 std::string WhyNotDirect(NatType a, NatType b, const Joint& joint) {
+  if (CanConnectByTcp(a, b, joint)) return {};
   const auto by_joint = IsDirectByJoint(a, b, joint);
   if (by_joint == true) return {};
   const NatOptions answerer = Together(b, joint);

@@ -18,6 +18,7 @@ struct Joint {
   netsim::Site site = netsim::Site::kApart;
   std::optional<netsim::NatType> carrier{};
   bool hairpin = false;
+  bool ice_tcp = false;  // both sides have active and passive candidates over TCP (RFC 6544)
 };
 
 // What must happen between two kinds of NAT, computed from their behaviours, not from experience: a offers, b answers.
@@ -33,6 +34,9 @@ struct Joint {
 //
 // Two NATs in a row map and filter as the stricter of both does. Behind one carrier's NAT the sides meet at its
 // outside, if it hairpins, or inside, if one of them has an address there that the other can reach.
+//
+// Over TCP a side reaches the other if that has no NAT and no firewall, or an address inside of the network that both
+// share: every type lets TCP out, and nothing waits behind a NAT's mapping for a connection from outside.
 Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {});
 // In words, why there is no direct way; empty when there is one.
 std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {});

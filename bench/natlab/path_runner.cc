@@ -25,11 +25,13 @@ struct Path {
   NatType a;
   NatType z;
   std::vector<ControlTransport> relays;  // of a, which then uses nothing else
+  transport::IceTcp ice_tcp = transport::IceTcp::kOff;
 };
 
 std::vector<Path> AllPaths() {
   return {{"host", NatType::kPublic, NatType::kPublic, {}},
           {"srflx", NatType::kPort, NatType::kPort, {}},
+          {"ice-tcp", NatType::kUdpBlocked, NatType::kPublic, {}, transport::IceTcp::kBoth},
           {"relay-udp", NatType::kPort, NatType::kPort, {ControlTransport::kUdp}},
           {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}},
           {"relay-tls", NatType::kPort, NatType::kPort, {ControlTransport::kTls}}};
@@ -109,7 +111,8 @@ class PathRun {
     LabOptions options;
     options.layout = {.a = path.a, .z = path.z, .a_access = AccessLink(), .z_access = AccessLink()};
     options.layout.server_access.jitter = std::chrono::microseconds(500);
-    options.a = {.relays = path.relays, .only_relays = !path.relays.empty()};
+    options.a = {.relays = path.relays, .only_relays = !path.relays.empty(), .ice_tcp = path.ice_tcp};
+    options.z.ice_tcp = path.ice_tcp;
     options.seed = seed;
     return options;
   }

@@ -15,9 +15,9 @@ struct PathOptions {
 };
 
 // The ways between two peers, all under the same links (bench/natlab/README.md): directly between public hosts,
-// directly between NATs, and by a TURN server that only side a uses, over each transport. In virtual time, so that the
-// same options give the same figures on every machine: what differs is protocols and ways, not the processor. The error
-// names the path that did not come about.
+// directly between NATs, by TCP (RFC 6544) out of a network that blocks UDP, and by a TURN server that only side a
+// uses, over each transport. In virtual time, so that the same options give the same figures on every machine: what
+// differs is protocols and ways, not the processor. The error names the path that did not come about.
 Expected<std::vector<PathReport>, std::string> RunPaths(const PathOptions& options);
 
 }  // namespace jsp::natlab

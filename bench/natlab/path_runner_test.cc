@@ -28,7 +28,7 @@ std::vector<PathReport> PathRunnerTest::paths_;
 TEST_F(PathRunnerTest, RoundTripsAreThoseOfTheLinks) {
   // Two accesses of 10 ms there and back; a relay adds the server's access of 10 ms, twice each way. Every link jitters
   // by half a millisecond, a LAN behind a NAT takes 0.2 ms.
-  for (const char* name : {"host", "srflx"}) {
+  for (const char* name : {"host", "srflx", "ice-tcp"}) {
     EXPECT_GT(Find(name).rtt_ms.p50, 38) << name;
     EXPECT_LT(Find(name).rtt_ms.p50, 43) << name;
   }

@@ -43,7 +43,7 @@ struct CellReport {
 
 // One way between two peers.
 struct PathReport {
-  std::string path;              // "host", "srflx", "relay-udp", "relay-tcp", "relay-tls"
+  std::string path;              // "host", "srflx", "ice-tcp", "relay-udp", "relay-tcp", "relay-tls"
   Distribution connect_ms{};     // from the start of gathering until the channel is open
   Distribution rtt_ms{};         // of a small message and its echo, while nothing else is sent
   double mbytes_per_s = 0;       // of one bulk transfer

@@ -159,6 +159,7 @@ void ReadJoint(const Reader& reader, Joint& joint) {
   } else if (joint.site == netsim::Site::kSameCarrier) {
     throw Wrong{"site", "same-carrier needs a carrier"};
   }
+  joint.ice_tcp = reader.Flag("ice_tcp", false);
   joint.hairpin = reader.Flag("hairpin", false);
   if (joint.hairpin && joint.site != netsim::Site::kSameCarrier) {
     throw Wrong{"hairpin", "it matters only with the site same-carrier"};
@@ -190,8 +191,8 @@ void ReadTypes(const Reader& reader, Scenario& scenario) {
 
 Scenario ToScenario(const json::value& document) {
   const Reader reader(document, "");
-  reader.ExpectOnly(
-      {"version", "name", "about", "types", "mix", "families", "runs", "relay", "site", "carrier", "hairpin", "links"});
+  reader.ExpectOnly({"version", "name", "about", "types", "mix", "families", "runs", "relay", "site", "carrier",
+                     "hairpin", "ice_tcp", "links"});
   if (reader.Find("version") == nullptr) throw Wrong{"version", "it is missing; it is 1"};
   if (reader.Whole("version", 1, kMaxRuns) != 1) throw Wrong{"version", "only 1 is known"};
   Scenario scenario;

@@ -22,7 +22,7 @@ std::string ErrorOf(const std::string& text) {
 TEST(ScenarioTest, SaysWhatIsMeasured) {
   const auto scenario = ParseScenario(R"({
     "version": 1, "name": "n", "about": "x", "types": ["port", "sym"], "families": ["ipv6"], "runs": 7, "relay": false,
-    "site": "same-carrier", "carrier": "addr", "hairpin": true,
+    "site": "same-carrier", "carrier": "addr", "hairpin": true, "ice_tcp": true,
     "links": {"a": {"delay_ms": 5, "jitter_ms": 1.5, "loss": 0.25, "kbit_per_s": 8}}
   })",
                                       "s.json");
@@ -36,6 +36,7 @@ TEST(ScenarioTest, SaysWhatIsMeasured) {
   EXPECT_EQ(matrix.network.joint.site, Site::kSameCarrier);
   EXPECT_EQ(matrix.network.joint.carrier, NatType::kAddress);
   EXPECT_TRUE(matrix.network.joint.hairpin);
+  EXPECT_TRUE(matrix.network.joint.ice_tcp);
   ASSERT_TRUE(matrix.network.a_access);
   EXPECT_EQ(matrix.network.a_access->delay, std::chrono::milliseconds(5));
   EXPECT_EQ(matrix.network.a_access->jitter, std::chrono::microseconds(1500));

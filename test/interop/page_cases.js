@@ -21,11 +21,11 @@ globalThis.jspCases = (() => {
     while (pc.iceGatheringState !== 'complete') await event(pc, 'icegatheringstatechange');
   }
 
-  // An offer to the server; `edit` may change the answer on its way.
-  async function signal(pc, edit = (sdp) => sdp) {
+  // An offer to the server; `edit` may change the answer on its way, `editOffer` the offer.
+  async function signal(pc, edit = (sdp) => sdp, editOffer = (sdp) => sdp) {
     await pc.setLocalDescription(await pc.createOffer());
     await gathered(pc);
-    const offer = pc.localDescription.sdp;
+    const offer = editOffer(pc.localDescription.sdp);
     const response = await fetch('offer', {method: 'POST', headers: {'Content-Type': 'application/sdp'}, body: offer});
     check(response.status === 201, `offer answered ${response.status}`);
     await pc.setRemoteDescription({type: 'answer', sdp: edit(await response.text())});
@@ -72,7 +72,7 @@ globalThis.jspCases = (() => {
     }
   }
 
-  let kept = null;  // of staysConnected
+  let kept = null;  // of staysConnected and overTcp
   const MEGABYTES_16 = 16 * 1024 * 1024;
 
   return {
@@ -180,6 +180,30 @@ globalThis.jspCases = (() => {
 
     // 4 MiB up and an echo, through the relay of `iceServer` and nothing else. Returns the ends of the pair that carried it
     // and the candidates that were told.
+    // `candidates`: 'tcp' leaves nothing else in both descriptions. The connection stays until closeKept().
+    async overTcp(candidates) {
+      const onlyTcp = (sdp) => sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ \d+ udp /i.test(line)).join('\r\n');
+      const edit = candidates === 'tcp' ? onlyTcp : (sdp) => sdp;
+      const pc = new RTCPeerConnection({iceServers: []});
+      const channel = open(pc, 'sink');
+      const opened = event(channel, 'open');
+      // A Chromium that may not list its interfaces connects from an active candidate that it does not tell.
+      const {location} = await signal(pc, edit, edit);
+      await opened;
+      const bytes = noise(MEGABYTES_16 / 4);
+      await sendAll(channel, bytes);
+      const report = JSON.parse(await exchange(channel, 'done'));
+      check(report.bytes === bytes.length && report.sha256 === await sha256(bytes), `sink counted ${JSON.stringify(report)}`);
+      const stats = await pc.getStats();
+      const pair = [...stats.values()].find((s) => s.type === 'candidate-pair' && (s.selected || s.nominated) && s.state === 'succeeded');
+      kept = {pc, channel};
+      return {local: stats.get(pair.localCandidateId), location};
+    },
+    closeKept() {
+      kept.pc.close();
+      kept = null;
+    },
+
     async relayedOnly(iceServer) {
       const {pc, channel, offer} = await connected('sink', {}, {iceServers: [iceServer], iceTransportPolicy: 'relay'});
       const bytes = noise(MEGABYTES_16 / 4);

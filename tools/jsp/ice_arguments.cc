@@ -39,16 +39,22 @@ Result ApplyServers(const IceArguments& arguments, WebRtcConfig& config) {
   return {};
 }
 
-Result ApplyPortRange(const std::string& text, transport::io::PortRange& range) {
+Result ApplyPortRange(const std::string& option, const std::string& text, transport::io::PortRange& range) {
   if (text.empty()) return {};
   const size_t dash = text.find('-');
   const auto low = ParsePort(std::string_view(text).substr(0, dash));
   const auto high = dash == std::string::npos ? low : ParsePort(std::string_view(text).substr(dash + 1));
   if (!low || !high || *low > *high) {
-    return Unexpected<std::string>("--port-range " + text + ": write LO-HI, both from 1 to 65535, such as 50000-50100");
+    return Unexpected<std::string>(option + " " + text + ": write LO-HI, both from 1 to 65535, such as 50000-50100");
   }
   range = {*low, *high};
   return {};
+}
+
+transport::IceTcp IceTcpMode(const std::string& name) {
+  if (name == "active") return transport::IceTcp::kActive;
+  if (name == "passive") return transport::IceTcp::kPassive;
+  return name == "both" ? transport::IceTcp::kBoth : transport::IceTcp::kOff;
 }
 
 Result CheckInterfaces(const std::vector<std::string>& names) {
@@ -78,6 +84,10 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
   command.add_option("--interface", arguments.interfaces, "gather on these network interfaces only");
   command.add_flag("--map-port", arguments.map_port, "ask the gateway to map the port, by PCP or NAT-PMP");
   command.add_option("--port-range", arguments.port_range, "LO-HI: UDP ports to use");
+  command.add_option("--ice-tcp", arguments.ice_tcp, "connect over TCP (active), listen (passive), or both (RFC 6544)")
+      ->check(CLI::IsMember({"off", "active", "passive", "both"}))
+      ->capture_default_str();
+  command.add_option("--tcp-port-range", arguments.tcp_port_range, "LO-HI: where --ice-tcp passive or both listens");
 }
 
 Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
@@ -99,7 +109,11 @@ Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
   if (const auto known = CheckInterfaces(arguments.interfaces); !known) return known;
   config.driver_options.interfaces.names = arguments.interfaces;
   config.driver_options.port_mapping.is_enabled = arguments.map_port;
-  if (const auto range = ApplyPortRange(arguments.port_range, config.driver_options.mux.ports); !range) return range;
+  auto& driver = config.driver_options;
+  if (const auto range = ApplyPortRange("--port-range", arguments.port_range, driver.mux.ports); !range) return range;
+  const auto tcp_range = ApplyPortRange("--tcp-port-range", arguments.tcp_port_range, driver.ice_tcp.ports);
+  if (!tcp_range) return tcp_range;
+  config.ice_tcp = IceTcpMode(arguments.ice_tcp);
   if (const auto valid = config.Validate(); !valid) return Unexpected<std::string>(valid.error().ToString());
   return {};
 }

@@ -17,6 +17,8 @@ struct IceArguments {
   std::vector<std::string> interfaces;
   std::string port_range;
   bool map_port = false;
+  std::string ice_tcp = "off";
+  std::string tcp_port_range;
 };
 
 void AddIceOptions(CLI::App& command, IceArguments& arguments);

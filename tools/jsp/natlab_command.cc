@@ -33,6 +33,7 @@ struct NatlabArguments {
   bool full = false;
   bool paths = false;
   bool no_relay = false;
+  bool ice_tcp = false;
   std::string engine = "sim";
   std::string scenario;
   std::vector<std::string> types;
@@ -77,6 +78,7 @@ Expected<natlab::Scenario, std::string> ToScenario(const NatlabArguments& argume
   }
   options.seed = arguments.seed;
   if (arguments.no_relay) options.relay = natlab::RelayService::kNone;
+  if (arguments.ice_tcp) options.network.joint.ice_tcp = true;
   if (arguments.runs > 0) options.runs = arguments.runs;
   if (!arguments.families.empty()) options.families.clear();
   for (const auto& name : arguments.families) {
@@ -221,7 +223,9 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--jobs", arguments->jobs, "processes that run cells; the report does not depend on it")
       ->check(CLI::Range(1, 256));
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
-  command->add_flag("--paths", arguments->paths, "measure each path: directly, and by relays over UDP, TCP and TLS");
+  command->add_flag("--ice-tcp", arguments->ice_tcp, "both sides listen and connect over TCP as well (RFC 6544)");
+  command->add_flag("--paths", arguments->paths,
+                    "measure each path: directly, over TCP, and by relays over UDP, TCP and TLS");
   command->add_option("--json", arguments->files.json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
   command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");

@@ -117,6 +117,7 @@ int RunServe(const ServeArguments& arguments) {
     return Fail("--ice-server " + config.stun_servers.front() + ": the host name does not resolve; check it");
   }
   options.peer.relay_servers = ResolveRelays(loop, config);
+  options.peer.ice_tcp.mode = config.ice_tcp;
   options.peer.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.peer.relay_servers.empty() && !config.turn_servers.empty()) {
     return Fail("--ice-server " + config.turn_servers.front().urls.front() +

@@ -136,7 +136,7 @@ void IceTcpSocket::WaitWritable() {
 }
 
 void IceTcpSocket::HandleWritable() {
-  if (!socket_.is_open()) return;
+  if (!socket_.is_open() || has_failed_) return;
   if (!Send()) return Fail();
   if (unsent() > 0) WaitWritable();
   if (observer_ == nullptr) {

@@ -159,6 +159,8 @@ std::string WriteStatsJson(const SessionHostStats& host, const transport::io::Dr
                                       {"refused_bad_sdp", host.refused_bad_sdp},
                                       {"ended", host.ended},
                                       {"driver", json::object{{"unknown_ufrag", driver.mux.unknown_ufrag},
+                                                              {"tcp_visitors", driver.tcp_door.visitors},
+                                                              {"tcp_refused", Sum(driver.tcp_door.refused)},
                                                               {"unknown_source", driver.mux.unknown_source},
                                                               {"datagrams_received", sockets.datagrams_received},
                                                               {"datagrams_sent", sockets.datagrams_sent},
