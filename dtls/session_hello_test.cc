@@ -28,11 +28,11 @@ constexpr uint8_t kHelloVerifyRequest = 3;
 constexpr Timestamp kStart = Timestamp::FromEpoch(1000s);
 
 // RFC 6347 §4.2.1: a HelloVerifyRequest, whose version is that of DTLS 1.0 whatever is negotiated later.
-Bytes HelloVerifyRequest(const Bytes& cookie) {
+Bytes HelloVerifyRequest(const Bytes& cookie, uint64_t sequence = 0) {
   Bytes body{254, 255, static_cast<uint8_t>(cookie.size())};
   body.insert(body.end(), cookie.begin(), cookie.end());
   const auto length = static_cast<uint32_t>(body.size());
-  return MakeRecord(kHandshake, 0, 0, MakeFragment({kHelloVerifyRequest, length, 0, 0, length}, body));
+  return MakeRecord(kHandshake, 0, sequence, MakeFragment({kHelloVerifyRequest, length, 0, 0, length}, body));
 }
 
 std::vector<Bytes> Drain(Session& session, Timestamp now) {
@@ -66,6 +66,24 @@ TEST(SessionHelloTest, ACookieOfAnySizeComesBack) {  // RFC 6347 §4.2.1
     EXPECT_EQ(CookieOf(sent[0]), cookie) << size;
     EXPECT_FALSE(client.PollEvent()) << size;
   }
+}
+
+// OpenSSL takes it for a repeat of the first, which has the same message_seq (docs/dtls.md#refusals).
+TEST(SessionHelloTest, ASecondCookieIsPassedOverAndHarmsNothing) {  // RFC 6347 §4.2.1
+  Session client(OptionsA(), kStart);
+  client.Start(kStart);
+  ASSERT_EQ(Drain(client, kStart).size(), 1u);
+  const Bytes cookie(20, 0xC0);
+  client.HandleDatagram(kStart, HelloVerifyRequest(cookie, 0));
+  ASSERT_EQ(Drain(client, kStart).size(), 1u);
+  client.HandleDatagram(kStart, HelloVerifyRequest(Bytes(20, 0xC1), 1));
+  EXPECT_TRUE(Drain(client, kStart).empty());
+  EXPECT_FALSE(client.PollEvent());
+  const Timestamp later = client.NextTimeout();
+  client.HandleTimeout(later);
+  const auto again = Drain(client, later);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(CookieOf(again[0]), cookie);
 }
 
 TEST(SessionHelloTest, ARecordOfTheFirstHelloMayHaveEitherVersion) {  // RFC 6347 §4.1
