@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/stream_connection.h"
@@ -83,15 +84,24 @@ class StreamRelayConnection final : public RelayConnection,
       : RelayConnection(core, driven, id),
         server_(target.server),
         stream_(StreamConnection::Open(core->executor, target, *this)) {}
-  ~StreamRelayConnection() override { stream_->Close(); }
+  ~StreamRelayConnection() override { Close(); }
 
   void Send(SendBatch& batch, const Peer::Transmit& transmit) override {
-    stream_->Send(batch.room().first(transmit.size));
+    const auto message = batch.room().first(transmit.size);
+    gathered_.insert(gathered_.end(), message.begin(), message.end());
     was_blocked_ = was_blocked_ || is_blocked();
   }
-  void HandleFlushed() override {}
-  bool is_blocked() const override { return stream_->unsent() > kMaxUnsent; }
-  void Close() override { stream_->Close(); }
+  // All of a turn at once: a few whole records of TLS instead of one for each datagram.
+  void HandleFlushed() override {
+    if (gathered_.empty()) return;
+    stream_->Send(gathered_);
+    gathered_.clear();
+  }
+  bool is_blocked() const override { return gathered_.size() + stream_->unsent() > kMaxUnsent; }
+  void Close() override {
+    HandleFlushed();
+    stream_->Close();
+  }
 
  private:
   // The turn may end this connection: it is kept until the call is over.
@@ -121,6 +131,7 @@ class StreamRelayConnection final : public RelayConnection,
   SocketAddress server_;
   turn::StreamFramer framer_;
   bool was_blocked_ = false;
+  std::vector<uint8_t> gathered_;
   std::shared_ptr<StreamConnection> stream_;  // last: it calls the rest
 };
 
