@@ -23,6 +23,8 @@ if [[ -z "${JSP:-}" ]]; then
   (cd "$root" && bazel build --compilation_mode=opt --ui_event_filters=-info --noshow_progress //tools/jsp) >&2
   JSP="$root/bazel-bin/tools/jsp/jsp"
 fi
+# coturn keeps what was deleted for a second, with its port and its descriptor.
+ulimit -Hn 262144 2>/dev/null || true
 ulimit -n "$(ulimit -Hn)"
 
 scratch="$(mktemp -d)"
@@ -44,7 +46,8 @@ start_ours() { # prints nothing; sets port and pid
 start_coturn() {
   port=$((20000 + RANDOM % 20000))
   taskset -c "$server_core" turnserver -n -m 1 --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --listening-port="$port" \
-    --lt-cred-mech --realm=r --user=u:p --allow-loopback-peers --no-tls --no-dtls --no-tcp --no-cli --no-software-attribute \
+    --min-port=20000 --max-port=65535 --lt-cred-mech --realm=r --user=u:p --allow-loopback-peers --no-tls --no-dtls \
+    --no-tcp --no-cli --no-software-attribute \
     --pidfile="$scratch/pid" --log-file=/dev/null --simple-log >/dev/null 2>&1 &
   pid=$!
   servers+=("$pid")
@@ -104,7 +107,10 @@ rows=(
   "client to peer, 1000 B, 256 allocations|2|turn --size 1000 --allocations 256"
   "peer to client, 100 B, 1 allocation|3|turn --size 100 --direction down"
   "peer to client, 100 B, 16 allocations|2|turn --size 100 --direction down --allocations 16"
+  "peer to client, 100 B, 256 allocations|2|turn --size 100 --direction down --allocations 256"
   "peer to client, 1000 B, 1 allocation|3|turn --size 1000 --direction down"
+  "peer to client, 1000 B, 16 allocations|2|turn --size 1000 --direction down --allocations 16"
+  "peer to client, 1000 B, 256 allocations|2|turn --size 1000 --direction down --allocations 256"
   "client to peer, 100 B, 16 allocations, one datagram at a time|-|turn --size 100 --allocations 16 --burst 1"
 )
 

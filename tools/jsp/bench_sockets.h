@@ -60,7 +60,10 @@ class BenchSockets {
   // Calls take(datagram, remote) for each datagram that waits at a socket.
   template <class Take>
   void Receive(size_t i, Take&& take) {
-    for (auto trains = io_.Receive(*sockets_[i]); !trains.empty(); trains = io_.Receive(*sockets_[i])) {
+    bool is_all = false;
+    while (!is_all) {
+      const auto trains = io_.Receive(*sockets_[i]);
+      is_all = trains.size() < transport::io::TrainIo::kMinReceive;
       for (const auto& received : trains) {
         auto rest = received.train.octets;
         const size_t segment = received.train.segment_size == 0 ? rest.size() : received.train.segment_size;
