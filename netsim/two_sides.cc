@@ -18,33 +18,18 @@ struct Side {
   std::optional<NodeId> nat{};
 };
 
-// RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the inside, RFC 6598 §7 between a carrier's NAT and
-// those behind it.
-IpAddress Outside(IpAddress::Family family, uint8_t number) {
-  if (family == IpAddress::Family::kV4) return IpAddress::V4(203, 0, 113, number);
-  return *IpAddress::Parse("2001:db8:a::" + std::to_string(number));
-}
-IpAddress Inside(IpAddress::Family family, uint8_t number) {
-  if (family == IpAddress::Family::kV4) return IpAddress::V4(10, 0, number, 2);
-  return *IpAddress::Parse("fd00:0:0:" + std::to_string(number) + "::2");
-}
-IpAddress Between(IpAddress::Family family, uint8_t number) {
-  if (family == IpAddress::Family::kV4) return IpAddress::V4(100, 64, 0, number);
-  return *IpAddress::Parse("fd00:0:64::" + std::to_string(number));
-}
-
 // Where a side is attached: below which node, how far, and with which addresses there.
 struct Place {
   NodeId parent = World::kInternet;
   LinkOptions link{};
-  IpAddress (*address)(IpAddress::Family family, uint8_t number) = &Outside;
+  IpAddress (*address)(IpAddress::Family family, uint8_t number) = &OutsideAddress;
 };
 
 Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8_t number, const Place& place) {
   const IpAddress outside = place.address(options.family, number);
   if (type == NatType::kPublic) return {world.AddHost(place.parent, outside, place.link), outside};
   const NatOptions nat_options = OptionsFor(type);
-  const IpAddress inside = nat_options.translate ? Inside(options.family, number) : outside;
+  const IpAddress inside = nat_options.translate ? InsideAddress(options.family, number) : outside;
   const IpAddress nat_address =
       nat_options.translate ? outside : place.address(options.family, static_cast<uint8_t>(number + 100));
   const NodeId nat = world.AddNat(place.parent, nat_address, nat_options, place.link);
@@ -54,7 +39,7 @@ Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8
 NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number) {
   NatOptions nat = OptionsFor(*options.carrier);
   nat.hairpin = options.hairpin;
-  return world.AddNat(World::kInternet, Outside(options.family, number), nat,
+  return world.AddNat(World::kInternet, OutsideAddress(options.family, number), nat,
                       number == 1 ? options.a_access : options.z_access);
 }
 
@@ -62,11 +47,30 @@ NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number
 Side BuildNeighbour(World& world, const TwoSidesOptions& options, const Side& a, const Place& place) {
   if (!a.nat) return BuildSide(world, options, NatType::kPublic, 2, place);
   const bool translates = OptionsFor(options.a).translate;
-  const IpAddress address = translates ? Inside(options.family, 2) : place.address(options.family, 2);
+  const IpAddress address = translates ? InsideAddress(options.family, 2) : place.address(options.family, 2);
   return {world.AddHost(*a.nat, address, Lan()), address, a.nat};
 }
 
 }  // namespace
+
+IpAddress OutsideAddress(IpAddress::Family family, uint8_t number) {
+  if (family == IpAddress::Family::kV4) return IpAddress::V4(203, 0, 113, number);
+  return *IpAddress::Parse("2001:db8:a::" + std::to_string(number));
+}
+
+IpAddress InsideAddress(IpAddress::Family family, uint8_t number) {
+  if (family == IpAddress::Family::kV4) return IpAddress::V4(10, 0, number, 2);
+  return *IpAddress::Parse("fd00:0:0:" + std::to_string(number) + "::2");
+}
+
+IpAddress AddressBehindCarrier(IpAddress::Family family, uint8_t number) {
+  if (family == IpAddress::Family::kV4) return IpAddress::V4(100, 64, 0, number);
+  return *IpAddress::Parse("fd00:0:64::" + std::to_string(number));
+}
+
+IpAddress ServerAddress(IpAddress::Family family) {
+  return family == IpAddress::Family::kV4 ? IpAddress::V4(198, 51, 100, 1) : *IpAddress::Parse("2001:db8:b::1");
+}
 
 TwoSides TwoSides::Build(World& world, const TwoSidesOptions& options) {
   Place a_place{.link = options.a_access};
@@ -75,14 +79,13 @@ TwoSides TwoSides::Build(World& world, const TwoSidesOptions& options) {
   if (options.carrier) {
     a_carrier = z_carrier = BuildCarrier(world, options, 1);
     if (options.site == Site::kApart) z_carrier = BuildCarrier(world, options, 2);
-    a_place = {*a_carrier, Lan(), &Between};
-    z_place = {*z_carrier, Lan(), &Between};
+    a_place = {*a_carrier, Lan(), &AddressBehindCarrier};
+    z_place = {*z_carrier, Lan(), &AddressBehindCarrier};
   }
   const Side a = BuildSide(world, options, options.a, 1, a_place);
   const Side z = options.site == Site::kSameLan ? BuildNeighbour(world, options, a, z_place)
                                                 : BuildSide(world, options, options.z, 2, z_place);
-  const bool is_v4 = options.family == IpAddress::Family::kV4;
-  const IpAddress server = is_v4 ? IpAddress::V4(198, 51, 100, 1) : *IpAddress::Parse("2001:db8:b::1");
+  const IpAddress server = ServerAddress(options.family);
   const NodeId server_host = world.AddHost(World::kInternet, server, options.server_access);
   return {a.host, z.host, server_host, a.address, z.address, server, a.nat, z.nat, a_carrier, z_carrier};
 }

@@ -28,6 +28,14 @@ struct TwoSidesOptions {
   IpAddress::Family family = IpAddress::Family::kV4;
 };
 
+// The addresses of side a (1) and side z (2): RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the
+// inside, RFC 6598 §7 between a carrier's NAT and those behind it. A firewall that translates nothing is at number +
+// 100.
+IpAddress OutsideAddress(IpAddress::Family family, uint8_t number);
+IpAddress InsideAddress(IpAddress::Family family, uint8_t number);
+IpAddress AddressBehindCarrier(IpAddress::Family family, uint8_t number);
+IpAddress ServerAddress(IpAddress::Family family);
+
 struct TwoSides {
   NodeId a_host;
   NodeId z_host;

@@ -40,10 +40,12 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
 
 std::vector<CellPlan> PlanMatrix(const MatrixOptions& options) {
   std::vector<CellPlan> plans;
+  size_t index = 0;
   for (const auto family : options.families) {
     for (const auto a : options.types) {
       for (const auto b : options.types) {
-        if (a == b || options.network.joint.site != netsim::Site::kSameLan) plans.push_back({a, b, family});
+        if (a != b && options.network.joint.site == netsim::Site::kSameLan) continue;
+        if (index++ % options.shard.count == options.shard.index) plans.push_back({a, b, family});
       }
     }
   }
@@ -59,7 +61,9 @@ CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint);
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, plan, run);
-    Count(cell, RunCell({plan.a, plan.b, options.relay, plan.family, seed, options.network}), seed);
+    const CellOptions cell_options{plan.a, plan.b, options.relay, plan.family, seed, options.network};
+    const Engine& engine = options.engine;
+    Count(cell, engine.run != nullptr ? engine.run(engine.context, cell_options) : RunCell(cell_options), seed);
   }
   return cell;
 }
@@ -70,6 +74,7 @@ Report RunMatrix(const MatrixOptions& options, const Progress& progress) {
   report.runs = options.runs;
   report.types = options.types;
   report.scenario = options.scenario;
+  report.engine = options.engine.name;
   const auto plans = PlanMatrix(options);
   for (const CellPlan& plan : plans) {
     report.cells.push_back(RunPlan(options, plan));

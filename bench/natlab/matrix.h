@@ -9,6 +9,19 @@
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
 
+// Who runs cells: RunCell, in virtual time, unless another engine is given.
+struct Engine {
+  const char* name = "sim";
+  RunResult (*run)(const void* context, const CellOptions& options) = nullptr;
+  const void* context = nullptr;
+};
+
+// A slice of the cells: every count-th one, from the index-th on.
+struct Shard {
+  size_t index = 0;
+  size_t count = 1;
+};
+
 struct MatrixOptions {
   std::vector<netsim::NatType> types;  // every ordered pair is a cell
   size_t runs = 1;                     // of each cell, with different seeds
@@ -16,6 +29,8 @@ struct MatrixOptions {
   RelayService relay = RelayService::kPresent;
   std::vector<IpAddress::Family> families{IpAddress::Family::kV4};  // a matrix of each
   Network network{};
+  Engine engine{};
+  Shard shard{};
   std::string scenario{};  // preset or file, for the report
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ class Pool {
 
   std::vector<CellReport> Run() {
     for (Worker& worker : workers_) Start(worker);
-    while (done_ < plans_.size()) {
+    while (done_ < plans_.size() && !IsStopped()) {
       WaitForSome();
       for (Worker& worker : workers_) {
         if (worker.pid >= 0 && Clock::now() - worker.started > processes_.cell_deadline) {
@@ -61,8 +62,16 @@ class Pool {
         }
       }
     }
-    for (Worker& worker : workers_) Reap(worker);
-    return std::move(cells_);
+    const bool is_cut = done_ < plans_.size();
+    for (Worker& worker : workers_) {
+      if (is_cut && worker.pid >= 0) ::kill(worker.pid, SIGKILL);
+      Reap(worker);
+    }
+    std::vector<CellReport> done;
+    for (auto& cell : cells_) {
+      if (cell) done.push_back(*std::move(cell));
+    }
+    return done;
   }
 
  private:
@@ -86,7 +95,12 @@ class Pool {
     }
   }
 
+  bool IsStopped() const { return processes_.stop != nullptr && *processes_.stop != 0; }
+
   [[noreturn]] void Work(const std::vector<size_t>& cells, int out) {
+    ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGTERM, SIG_DFL);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = cells.size(); i-- > 0;) {
       if (processes_.before_cell != nullptr) processes_.before_cell(cells[i]);
       if (!WriteAll(out, ToJson(RunPlan(options_, plans_[cells[i]])) + "\n")) break;
@@ -125,7 +139,7 @@ class Pool {
   void HandleEnd(Worker& worker) {
     const bool was_killed = timed_out_ == worker.pid;
     const int status = Reap(worker);
-    if (worker.cells.empty()) return;
+    if (worker.cells.empty() || IsStopped()) return;
     std::string why = "its process ended early";
     if (WIFSIGNALED(status)) why = "its process died of signal " + std::to_string(WTERMSIG(status));
     if (was_killed) why = "it took longer than its deadline in real time";
@@ -168,7 +182,7 @@ class Pool {
     cells_[index] = std::move(cell);
     ++done_;
     if (progress_.cell_done != nullptr) {
-      progress_.cell_done(progress_.context, cells_[index], done_, plans_.size());
+      progress_.cell_done(progress_.context, *cells_[index], done_, plans_.size());
     }
   }
 
@@ -176,7 +190,7 @@ class Pool {
   const ProcessOptions& processes_;
   const Progress& progress_;
   std::vector<CellPlan> plans_;
-  std::vector<CellReport> cells_;
+  std::vector<std::optional<CellReport>> cells_;  // nullopt: not done
   std::vector<Worker> workers_;
   size_t done_ = 0;
   pid_t timed_out_ = -1;
@@ -190,7 +204,10 @@ Report RunMatrixInProcesses(const MatrixOptions& options, const ProcessOptions& 
   report.runs = options.runs;
   report.types = options.types;
   report.scenario = options.scenario;
+  report.engine = options.engine.name;
+  const size_t planned = PlanMatrix(options).size();
   report.cells = Pool(options, processes, progress).Run();
+  report.interrupted = report.cells.size() < planned;
   return report;
 }
 

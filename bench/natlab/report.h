@@ -66,6 +66,7 @@ struct Report {
   uint64_t seed = 1;
   size_t runs = 1;
   std::vector<netsim::NatType> types;
+  bool interrupted = false;  // there are cells that were not run
   std::vector<CellReport> cells;
   std::vector<PathReport> paths;
   std::vector<MixReport> mixes;

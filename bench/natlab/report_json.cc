@@ -142,6 +142,7 @@ Report ToReport(const json::object& object) {
   if (scenario != nullptr && scenario->is_string()) report.scenario = ToText(*scenario);
   report.seed = object.at("seed").to_number<uint64_t>();
   report.runs = object.at("runs").to_number<size_t>();
+  if (const auto* interrupted = object.if_contains("interrupted")) report.interrupted = interrupted->as_bool();
   for (const auto& name : object.at("types").as_array()) {
     const auto type = netsim::ParseNatType(ToText(name));
     if (!type) throw std::runtime_error("there is no NAT type '" + ToText(name) + "'");
@@ -194,6 +195,7 @@ std::string ToJson(const Report& report) {
   document["seed"] = report.seed;
   document["runs"] = report.runs;
   document["types"] = std::move(types);
+  document["interrupted"] = report.interrupted;
   document["cells"] = std::move(cells);
   document["paths"] = std::move(paths);
   document["mixes"] = std::move(mixes);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `jsp nat` behind real NATs: one of each kind made of nftables, each in a network namespace of its own with a client
+# `jsp nat` behind real NATs: one of each kind that `jsp natlab` makes of nftables, each in a network namespace of its own with a client
 # behind it, all asking the two addresses of one coturn at once. Mapping and filtering must be right for every one
 # (RFC 5780 §4.3, §4.4).
 #
@@ -51,70 +51,6 @@ udpblock              blocked                     blocked
 tcp443                blocked                     blocked
 '
 
-# A port out of 1024 from FIRST on, of what is hashed or counted. The map is there because nftables takes a number that is no
-# map's value in the wrong byte order; a larger one does not fit into what it may send to the kernel without being root.
-spread() { # usage: spread FIRST EXPRESSION
-  echo "$2 mod 1024 map { $(seq 0 1023 | awk -v first="$1" '{ printf "%s%d : %d", (NR > 1 ? ", " : ""), $1, first + $1 }') }"
-}
-
-# How sources are translated: which of inside, destination address and destination port the outside port depends on.
-translation() { # usage: translation KIND OUTSIDE-ADDRESS
-  local udp="oif wan meta l4proto udp" inside='jhash ip saddr . udp sport'
-  case "$1" in
-    port-rnd) echo "$udp snat to $2:$(spread 40000 "$inside")" ;;
-    adm)
-      echo "$udp ip daddr $first snat to $2:$(spread 40000 "$inside")"
-      echo "$udp ip daddr $second snat to $2:$(spread 42000 "$inside")"
-      ;;
-    sym | sym-eif) # each destination has a range of its own
-      echo "$udp ip daddr $first udp dport 3478 snat to $2:40000-40999"
-      echo "$udp ip daddr $first udp dport != 3478 snat to $2:41000-41999"
-      echo "$udp ip daddr $second udp dport 3478 snat to $2:42000-42999"
-      echo "$udp ip daddr $second udp dport != 3478 snat to $2:43000-43999"
-      ;;
-    sym-seq) echo "$udp snat to $2:$(spread 40000 'numgen inc')" ;;
-    sym-linux) echo 'oif wan masquerade fully-random' ;;
-  esac
-  echo "oif wan snat to $2"
-}
-
-# Which packets from outside go in although the kernel knows no session of theirs: what was learnt of the outside port
-# says to whom. "learnt" has the inside of each outside port, "asked" whom each has sent to.
-admission() { # usage: admission KIND OUTSIDE-ADDRESS INSIDE-ADDRESS
-  case "$1" in
-    one2one) echo "iif wan ip daddr $2 dnat to $3" ;;
-    fullcone | sym-eif) echo "iif wan ip daddr $2 dnat to udp dport map @learnt" ;;
-    addr) echo "iif wan ip daddr $2 udp dport . ip saddr @asked dnat to udp dport map @learnt" ;;
-  esac
-}
-
-rules() { # usage: rules KIND OUTSIDE-ADDRESS INSIDE-ADDRESS
-  echo 'table ip under_test {'
-  echo ' map learnt { type inet_service : ipv4_addr . inet_service; flags dynamic, timeout; timeout 30s; size 65535; }'
-  echo ' set asked { type inet_service . ipv4_addr; flags dynamic, timeout; timeout 30s; size 65535; }'
-  if [[ "$1" != fw ]]; then
-    echo " chain admission { type nat hook prerouting priority dstnat; $(admission "$1" "$2" "$3"); }"
-    printf ' chain translation { type nat hook postrouting priority srcnat;\n%s\n }\n' "$(translation "$1" "$2")"
-    echo ' chain learning { type filter hook postrouting priority 110;
-      oif wan meta l4proto udp ct direction original update @learnt { udp sport : ct original ip saddr . ct original proto-src }
-      oif wan meta l4proto udp ct direction reply update @learnt { udp sport : ct reply ip saddr . ct reply proto-src }
-      oif wan meta l4proto udp update @asked { udp sport . ip daddr }
-    }'
-  fi
-  # Dropped in silence, or answered with an ICMP error by the kernel.
-  if [[ "$1" != port-rej ]]; then echo ' chain input { type filter hook input priority 0; iif wan ct state new drop; }'; fi
-  echo ' chain forward { type filter hook forward priority 0; policy accept;'
-  case "$1" in
-    udpblock) echo '  iif lan meta l4proto udp drop' ;;
-    tcp443) printf '  iif lan tcp dport 443 accept\n  iif lan drop\n' ;;
-  esac
-  echo '  iif wan ct state established,related accept
-  iif wan ct status dnat accept
-  iif wan drop
- }
-}'
-}
-
 # A namespace for the NAT and one for the client; the internet routes to the NAT, and past it where it translates nothing.
 build() { # usage: build KIND NUMBER
   local kind="$1" outside="198.18.$2.2" inside="10.0.$2.2"
@@ -134,7 +70,8 @@ build() { # usage: build KIND NUMBER
   ip -n "client$2" route add default via "10.0.$2.1"
   ip netns exec "nat$2" sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
   if [[ "$kind" == public || "$kind" == fw ]]; then ip -n internet route add "10.0.$2.0/24" via "$outside"; fi
-  if [[ "$kind" != public ]]; then rules "$kind" "$outside" "$inside" | ip netns exec "nat$2" nft -f -; fi
+  # The NATs of `jsp natlab --engine netns`.
+  if [[ "$kind" != public ]]; then "$jsp" natlab nft "$kind" "$outside" "$inside" | ip netns exec "nat$2" nft -f -; fi
 }
 
 ip netns add internet

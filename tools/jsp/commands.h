@@ -10,5 +10,6 @@ void AddNatCommand(CLI::App& program, int& exit_code);
 void AddTurnServerCommand(CLI::App& program, int& exit_code);
 void AddBenchCommand(CLI::App& program, int& exit_code);
 void AddNatlabCommand(CLI::App& program, int& exit_code);
+void AddPeerCommand(CLI::App& program, int& exit_code);
 
 }  // namespace jsp::tool

@@ -20,12 +20,14 @@ int Main(int argc, char** argv) {
   AddNatCommand(program, exit_code);
   AddBenchCommand(program, exit_code);
   AddNatlabCommand(program, exit_code);
+  AddPeerCommand(program, exit_code);
   // CLI11 would only say that a subcommand is missing.
   const std::string first = argc > 1 ? argv[1] : "-";
   const auto named = program.get_subcommands([&](CLI::App* command) { return command->get_name() == first; });
   if (!first.starts_with("-") && named.empty()) {
-    return Fail("unknown command '" + first + "'; it is one of serve, connect, turn-server, stun, nat, bench, natlab",
-                kExitUsage);
+    return Fail(
+        "unknown command '" + first + "'; it is one of serve, connect, turn-server, stun, nat, bench, natlab, peer",
+        kExitUsage);
   }
   try {
     program.parse(argc, argv);

@@ -1,4 +1,7 @@
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -9,9 +12,11 @@
 #include "bench/natlab/compare.h"
 #include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/mixes.h"
+#include "bench/natlab/netns_runner.h"
 #include "bench/natlab/path_runner.h"
 #include "bench/natlab/scenario.h"
 #include "tools/jsp/commands.h"
+#include "tools/jsp/natlab_subcommands.h"
 #include "tools/jsp/natlab_table.h"
 #include "tools/jsp/output.h"
 
@@ -20,6 +25,7 @@ namespace {
 
 constexpr size_t kQuickRuns = 1;
 constexpr size_t kFullRuns = 20;
+constexpr Duration kRunDeadline = std::chrono::seconds(100);  // of the netns engine, with all that a run starts
 
 // What is written where; - is standard output.
 struct ReportFiles {
@@ -28,20 +34,33 @@ struct ReportFiles {
   std::string csv;
 };
 
+// Commands that speak the contract of bench/natlab/README.md; empty: our own.
+struct PeerCommands {
+  std::string a;
+  std::string b;
+};
+
+// By whom and where cells are run.
+struct Execution {
+  std::string engine = "sim";
+  size_t jobs = 0;    // 0: as many as there are processors
+  std::string shard;  // "I/N", from 1
+};
+
 struct NatlabArguments {
   bool quick = false;
   bool full = false;
   bool paths = false;
   bool no_relay = false;
   bool ice_tcp = false;
-  std::string engine = "sim";
+  Execution execution;
   std::string scenario;
   std::vector<std::string> types;
   std::vector<std::string> families;
-  size_t jobs = 0;  // 0: as many as there are processors
   size_t runs = 0;  // 0: as quick or full say
   uint64_t seed = 1;
   ReportFiles files;
+  PeerCommands peers;
   std::string mix;
   std::string compare;
 };
@@ -56,6 +75,17 @@ Expected<std::vector<netsim::NatType>, std::string> ParseTypes(const std::vector
     types.push_back(*type);
   }
   return types;
+}
+
+Expected<natlab::Shard, std::string> ParseShard(const std::string& text) {
+  if (text.empty()) return natlab::Shard{};
+  size_t index = 0, count = 0;
+  int end = 0;
+  const bool is_read = std::sscanf(text.c_str(), "%5zu/%5zu%n", &index, &count, &end) == 2;
+  if (!is_read || static_cast<size_t>(end) != text.size() || index < 1 || index > count) {
+    return Unexpected("--shard " + text + ": write I/N, such as 1/4 for the first quarter");
+  }
+  return natlab::Shard{index - 1, count};
 }
 
 std::vector<netsim::NatType> UsualTypes(bool quick) {
@@ -88,10 +118,17 @@ Expected<natlab::Scenario, std::string> ToScenario(const NatlabArguments& argume
   if (!types) return Unexpected(types.error());
   if (!types->empty()) options.types = *std::move(types);
   if (options.types.empty()) options.types = UsualTypes(arguments.quick);
+  const auto shard = ParseShard(arguments.execution.shard);
+  if (!shard) return Unexpected(shard.error());
+  options.shard = *shard;
   return scenario;
 }
 
+// Set by SIGINT and SIGTERM, once cells run: what is done is then reported.
+volatile std::sig_atomic_t stop_asked = 0;
+
 natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs) {
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stop_asked = 1; });
   ProgressLine line("natlab:");
   natlab::Progress progress;
   progress.context = &line;
@@ -101,7 +138,11 @@ natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs
                                                      std::string(netsim::ToString(cell.b)).c_str()));
   };
   const size_t processors = std::max(1u, std::thread::hardware_concurrency());
-  return natlab::RunMatrixInProcesses(options, {.jobs = jobs > 0 ? jobs : processors}, progress);
+  // Of real time there is as much as the runs of a cell may take.
+  const Duration in_real_time = kRunDeadline * static_cast<int>(options.runs);
+  natlab::ProcessOptions processes{.jobs = jobs > 0 ? jobs : processors, .stop = &stop_asked};
+  if (options.engine.run != nullptr) processes.cell_deadline = std::max(processes.cell_deadline, in_real_time);
+  return natlab::RunMatrixInProcesses(options, processes, progress);
 }
 
 Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const natlab::Report& report) {
@@ -113,13 +154,6 @@ Expected<void, std::string> WriteReports(const NatlabArguments& arguments, const
   }
   if (!arguments.files.json.empty()) return WriteDocument(arguments.files.json, natlab::ToJson(report));
   return {};
-}
-
-Expected<std::string, std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream content;
-  if (!file || !(content << file.rdbuf())) return Unexpected("cannot read " + path);
-  return content.str();
 }
 
 // By name, or all mixes of a file; every built-in one when none is asked for.
@@ -151,10 +185,40 @@ Expected<void, std::string> WeighMixes(const NatlabArguments& arguments, const s
     auto weighed = natlab::Weigh(mix, report);
     if (weighed) {
       report.mixes.push_back(*std::move(weighed));
-    } else if (!arguments.mix.empty()) {
+    } else if (!arguments.mix.empty() && !report.interrupted && arguments.execution.shard.empty()) {
       return Unexpected("--mix: the matrix lacks a type of '" + mix.name + "'; leave --types out");
     }
   }
+  return {};
+}
+
+// This very program, whatever it is called.
+std::string OwnPath() {
+  std::error_code error;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? "jsp" : path.string();
+}
+
+// Whom a command line means: a shell runs it.
+std::vector<std::string> PeerCommand(const std::string& typed) {
+  if (typed.empty()) return {OwnPath(), "peer"};
+  return {"/bin/sh", "-c", "exec " + typed};
+}
+
+// Puts a kernel's namespaces in the place of the simulation.
+Expected<void, std::string> UseNetns(const NatlabArguments& arguments, natlab::NetnsOptions& netns,
+                                     natlab::MatrixOptions& options) {
+  netns.peer_a = PeerCommand(arguments.peers.a);
+  netns.peer_b = PeerCommand(arguments.peers.b);
+  netns.turn_server = {OwnPath(), "turn-server"};
+  if (const auto able = natlab::CheckNetns(options.network, options.families); !able) {
+    return Unexpected("--engine netns: " + able.error() + "; --engine sim needs no permission");
+  }
+  options.engine = {"netns",
+                    [](const void* context, const natlab::CellOptions& cell) {
+                      return natlab::RunCellInNamespaces(*static_cast<const natlab::NetnsOptions*>(context), cell);
+                    },
+                    &netns};
   return {};
 }
 
@@ -162,6 +226,12 @@ int RunNatlab(const NatlabArguments& arguments) {
   auto scenario = ToScenario(arguments);
   if (!scenario) return Fail(scenario.error(), kExitUsage);
   natlab::MatrixOptions& options = scenario->matrix;
+  natlab::NetnsOptions netns;
+  if (arguments.execution.engine == "netns") {
+    if (const auto used = UseNetns(arguments, netns, options); !used) return Fail(used.error());
+  } else if (!arguments.peers.a.empty() || !arguments.peers.b.empty()) {
+    return Fail("--peer-a and --peer-b need real sockets: --engine netns", kExitUsage);
+  }
   const auto mixes = ReadMixes(arguments.mix.empty() ? scenario->mix : arguments.mix);
   if (!mixes) return Fail(mixes.error(), kExitUsage);
   if (!arguments.mix.empty() && arguments.types.empty()) AddTypesOf(*mixes, options.types);
@@ -177,9 +247,9 @@ int RunNatlab(const NatlabArguments& arguments) {
     if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
   }
   const HumanText human(arguments.files.json == "-" || arguments.files.html == "-" || arguments.files.csv == "-");
-  natlab::Report report = RunWithProgress(options, arguments.jobs);
+  natlab::Report report = RunWithProgress(options, arguments.execution.jobs);
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
-  if (arguments.paths || arguments.quick || arguments.full) {
+  if (!report.interrupted && (arguments.paths || arguments.quick || arguments.full)) {
     ProgressLine line("natlab:");
     line.Show("measuring the paths");
     auto paths = natlab::RunPaths({.seed = arguments.seed});
@@ -193,6 +263,7 @@ int RunNatlab(const NatlabArguments& arguments) {
   if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
   if (!arguments.files.html.empty() && arguments.files.html != "-")
     human.Print("\nreport: " + arguments.files.html + "\n");
+  if (report.interrupted) return Fail(Format("interrupted after %zu cells", report.cells.size()));
   if (report.mismatches() == 0) return kExitDone;
   return Fail(Format("%zu runs did not end as their NAT types demand; rerun one cell with --types A,B --seed %llu",
                      report.mismatches(), static_cast<unsigned long long>(report.seed)));
@@ -207,8 +278,9 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
                                   "types public, fw, fullcone, addr, port, sym and udpblock, and the paths");
   command->add_flag("--full", arguments->full, "20 runs of each cell, over IPv4 and IPv6, and the paths")
       ->excludes(quick);
-  command->add_option("--engine", arguments->engine, "sim: virtual time and simulated NATs")
-      ->check(CLI::IsMember({"sim"}))
+  command
+      ->add_option("--engine", arguments->execution.engine, "sim: virtual time and simulated NATs; netns: a kernel's")
+      ->check(CLI::IsMember({"sim", "netns"}))
       ->capture_default_str();
   command->add_option("--scenario", arguments->scenario,
                       "what to measure: a JSON file, or home, office, mobile-cgn, enterprise, udp-blocked, ipv6-only, "
@@ -217,10 +289,13 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
+  command->add_option("--peer-a", arguments->peers.a, "with netns: a command that offers, not jsp peer");
+  command->add_option("--peer-b", arguments->peers.b, "with netns: a command that answers, not jsp peer");
   command->add_option("--families", arguments->families, "ipv4, ipv6 or both; a matrix of each")
       ->delimiter(',')
       ->check(CLI::IsMember({"ipv4", "ipv6"}));
-  command->add_option("--jobs", arguments->jobs, "processes that run cells; the report does not depend on it")
+  command->add_option("--shard", arguments->execution.shard, "I/N: only the I-th of N slices of the cells; see merge");
+  command->add_option("--jobs", arguments->execution.jobs, "processes that run cells; the report does not depend on it")
       ->check(CLI::Range(1, 256));
   command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
   command->add_flag("--ice-tcp", arguments->ice_tcp, "both sides listen and connect over TCP as well (RFC 6544)");
@@ -233,7 +308,11 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
                       "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
   command->add_option("--compare", arguments->compare,
                       "say what is different from the report that --json wrote to FILE");
-  command->callback([arguments, &exit_code] { exit_code = RunNatlab(*arguments); });
+  AddNatlabMergeCommand(*command, exit_code);
+  AddNatlabNftCommand(*command, exit_code);
+  command->callback([arguments, command, &exit_code] {
+    if (command->get_subcommands().empty()) exit_code = RunNatlab(*arguments);
+  });
 }
 
 }  // namespace jsp::tool

@@ -75,9 +75,9 @@ std::string FormatFamily(const natlab::Report& report, IpAddress::Family family,
 }  // namespace
 
 std::string FormatMatrix(const natlab::Report& report, Color color) {
-  std::string text =
-      Format("NAT matrix, engine %s, seed %llu, %zu run%s of each cell, virtual time\n", report.engine.c_str(),
-             static_cast<unsigned long long>(report.seed), report.runs, report.runs == 1 ? "" : "s");
+  std::string text = Format("NAT matrix, engine %s, seed %llu, %zu run%s of each cell, %s time\n",
+                            report.engine.c_str(), static_cast<unsigned long long>(report.seed), report.runs,
+                            report.runs == 1 ? "" : "s", report.engine == "sim" ? "virtual" : "real");
   for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) {
     const bool has_cells = std::ranges::any_of(report.cells, [&](const auto& c) { return c.family == family; });
     if (has_cells) text += FormatFamily(report, family, color);

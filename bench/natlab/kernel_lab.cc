@@ -1,0 +1,195 @@
+#include "bench/natlab/kernel_lab.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "bench/natlab/wire.h"
+#include "netsim/two_sides.h"
+
+namespace jsp::natlab {
+namespace {
+
+using netsim::NatType;
+using netsim::Site;
+
+const netsim::LinkOptions* Pointer(const std::optional<netsim::LinkOptions>& link) { return link ? &*link : nullptr; }
+
+}  // namespace
+
+Expected<KernelLab, std::string> KernelLab::Build(const CellOptions& options) {
+  KernelLab lab(options);
+  if (const auto built = lab.Run(); !built) return Unexpected(built.error());
+  return lab;
+}
+
+KernelLab::Result KernelLab::Run() {
+  const auto middle = AddNode();
+  if (!middle) return Unexpected(middle.error());
+  const auto server = Attach({.interface = "eth0",
+                              .link = Pointer(options_.network.server_access),
+                              .address = netsim::ServerAddress(options_.family)});
+  if (!server) return Unexpected(server.error());
+  server_ = *server;
+  const Joint& joint = options_.network.joint;
+  Expected<Place, std::string> place_a = Place{0, Pointer(options_.network.a_access), &netsim::OutsideAddress};
+  Expected<Place, std::string> place_b = Place{0, Pointer(options_.network.b_access), &netsim::OutsideAddress};
+  if (joint.carrier) {
+    place_a = AddCarrier(1);
+    place_b = joint.site == Site::kApart ? AddCarrier(2) : place_a;
+  }
+  if (!place_a || !place_b) return Unexpected(place_a ? place_b.error() : place_a.error());
+  const auto a = AddSide(options_.a, 1, *place_a);
+  if (!a) return Unexpected(a.error());
+  a_ = a->host;
+  if (joint.site == Site::kSameLan) {
+    const auto b = AddNeighbour(*a, *place_b);
+    if (!b) return Unexpected(b.error());
+    b_ = *b;
+    return {};
+  }
+  const auto b = AddSide(options_.b, 2, *place_b);
+  if (!b) return Unexpected(b.error());
+  b_ = b->host;
+  return {};
+}
+
+Expected<size_t, std::string> KernelLab::AddNode() {
+  auto node = NetNamespace::Create();
+  if (!node) return Unexpected(std::string(kNotPermitted) + node.error());
+  nodes_.push_back(*std::move(node));
+  if (const auto up = Ip(nodes_.size() - 1, "link set lo up\n"); !up) return Unexpected(up.error());
+  return nodes_.size() - 1;
+}
+
+KernelLab::Result KernelLab::Ip(size_t node, const std::string& batch) const {
+  const char* family = options_.family == IpAddress::Family::kV4 ? "-4" : "-6";
+  return nodes_[node].Run({"ip", family, "-batch", "-"}, batch);
+}
+
+KernelLab::Result KernelLab::Connect(size_t upper, const std::string& upper_name, size_t lower,
+                                     const std::string& lower_name) {
+  const auto made = Ip(upper, "link add " + upper_name + " netns " + nodes_[upper].path() + " type veth peer name " +
+                                  lower_name + " netns " + nodes_[lower].path() + "\nlink set " + upper_name + " up\n");
+  if (!made) return made;
+  return Ip(lower, "link set " + lower_name + " up\n");
+}
+
+Expected<size_t, std::string> KernelLab::Attach(const Uplink& uplink) {
+  const bool is_v4 = uplink.address.is_v4();
+  const std::string down = "d" + std::to_string(++links_);
+  // Of its own for each link, so that no node has the address of its own next hop.
+  const std::string gateway = (is_v4 ? "192.0.2." : "2001:db8:ffff::") + std::to_string(links_);
+  const std::string length = is_v4 ? "/32" : "/128";
+  const std::string nodad = is_v4 ? "" : " nodad";
+  const auto node = AddNode();
+  if (!node) return node;
+  Result result;
+  if (uplink.link == nullptr) {
+    result = Connect(uplink.parent, down, *node, uplink.interface);
+  } else {
+    const auto wire = AddNode();
+    if (!wire) return wire;
+    result = Connect(uplink.parent, down, *wire, "left");
+    if (result) result = Connect(*wire, "right", *node, uplink.interface);
+    for (const auto& [end, name] : {std::pair{uplink.parent, down}, {*node, uplink.interface}}) {
+      if (result && nodes_[end].Enter()) result = DisableOffloads(name);
+    }
+    if (result) result = Emulate(*wire, *uplink.link);
+  }
+  const std::string address = uplink.address.ToString();
+  std::string above = "address add " + gateway + length + " dev " + down + nodad + "\nroute add " + address + length +
+                      " dev " + down + "\n";
+  for (const IpAddress& other : uplink.behind) {
+    above += "route add " + other.ToString() + length + " via " + address + " dev " + down + " onlink\n";
+  }
+  if (result) result = Ip(uplink.parent, above);
+  if (result) {
+    result = Ip(*node, "address add " + address + length + " dev " + uplink.interface + nodad +
+                           "\nroute add default via " + gateway + " dev " + uplink.interface + " onlink\n");
+  }
+  if (!result) return Unexpected(result.error());
+  return node;
+}
+
+// A process of its own, which ends with this one.
+KernelLab::Result KernelLab::Emulate(size_t node, const netsim::LinkOptions& link) {
+  const uint64_t seed = options_.seed * 1'000'003 + node;
+  const pid_t pid = ::fork();
+  if (pid < 0) return Unexpected<std::string>("there is no process for a link");
+  if (pid > 0) return {};
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (nodes_[node].Enter()) (void)RunWire("left", "right", link, seed);
+  ::_exit(1);
+}
+
+KernelLab::Result KernelLab::Load(size_t node, KernelNat nat) {
+  nat.seed = options_.seed + node;
+  return nodes_[node].Run({"nft", "-f", "-"}, NftRules(nat));
+}
+
+Expected<void, std::string> KernelLab::Supports(const Joint& joint, IpAddress::Family family) {
+  if (!joint.hairpin || !joint.carrier) return {};
+  if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");
+  if (netsim::OptionsFor(*joint.carrier).filtering != netsim::FilteringBehavior::kEndpointIndependent) {
+    return Unexpected<std::string>("a kernel hairpins past its filter, so the carrier has to be fullcone or sym-eif");
+  }
+  return {};
+}
+
+Expected<KernelLab::Place, std::string> KernelLab::AddCarrier(uint8_t number) {
+  const IpAddress outside = netsim::OutsideAddress(options_.family, number);
+  const auto& access = number == 1 ? options_.network.a_access : options_.network.b_access;
+  const auto node = Attach({.interface = "wan", .link = Pointer(access), .address = outside});
+  if (!node) return Unexpected(node.error());
+  const Joint& joint = options_.network.joint;
+  const auto loaded = Load(*node, {.type = std::string(netsim::ToString(*joint.carrier)),
+                                   .outside = outside,
+                                   .inside = netsim::AddressBehindCarrier(options_.family, number),
+                                   .hairpin = joint.hairpin});
+  if (!loaded) return Unexpected(loaded.error());
+  return Place{*node, nullptr, &netsim::AddressBehindCarrier};
+}
+
+Expected<KernelLab::Side, std::string> KernelLab::AddSide(NatType type, uint8_t number, const Place& place) {
+  const IpAddress outside = place.address(options_.family, number);
+  Side side{0, place.parent};
+  Uplink host{.parent = place.parent, .interface = "eth0", .link = place.link, .address = outside};
+  if (type != NatType::kPublic) {
+    const bool translates = netsim::OptionsFor(type).translate;
+    const auto own = translates ? outside : place.address(options_.family, static_cast<uint8_t>(number + 100));
+    Uplink router{.parent = place.parent, .interface = "wan", .link = place.link, .address = own};
+    if (!translates) {
+      // Both sides' addresses may be on one LAN.
+      router.behind = {outside};
+      if (options_.network.joint.site == Site::kSameLan) router.behind.push_back(place.address(options_.family, 2));
+    }
+    const auto node = Attach(router);
+    if (!node) return Unexpected(node.error());
+    const auto loaded = Load(*node, {.type = std::string(netsim::ToString(type)),
+                                     .outside = own,
+                                     .inside = netsim::InsideAddress(options_.family, number)});
+    if (!loaded) return Unexpected(loaded.error());
+    side.router = *node;
+    host = {.parent = *node,
+            .interface = "eth0",
+            .address = translates ? netsim::InsideAddress(options_.family, number) : outside};
+  }
+  const auto node = Attach(host);
+  if (!node) return Unexpected(node.error());
+  side.host = *node;
+  return side;
+}
+
+Expected<size_t, std::string> KernelLab::AddNeighbour(const Side& a, const Place& place) {
+  const bool has_inside = options_.a != NatType::kPublic && netsim::OptionsFor(options_.a).translate;
+  const IpAddress address = has_inside ? netsim::InsideAddress(options_.family, 2) : place.address(options_.family, 2);
+  return Attach({.parent = a.router,
+                 .interface = "eth0",
+                 .link = options_.a == NatType::kPublic ? place.link : nullptr,
+                 .address = address});
+}
+
+}  // namespace jsp::natlab

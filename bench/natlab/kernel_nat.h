@@ -1,0 +1,29 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/socket_address.h"
+#include "netsim/nat_type.h"
+namespace jsp::natlab {
+
+// One NAT or firewall that a Linux kernel is to be, by nftables. Its interface to the outside is called "wan".
+struct KernelNat {
+  // A netsim::NatType's name, or what only kernels have: "one2one" (one address inside for one outside), "sym-linux"
+  // (masquerade fully-random), "tcp443" (a firewall that lets nothing out but TCP to port 443).
+  std::string type;
+  IpAddress outside;     // of the same family as inside
+  IpAddress inside;      // of the host; needed for one2one, and for all that admits strangers over IPv6
+  uint64_t seed = 1;     // of the ports that are chosen
+  bool hairpin = false;  // whoever asks, without a look at the filter (RFC 4787 §6)
+};
+
+// All that KernelNat::type may be, but "public", which needs no rules.
+std::vector<std::string> KernelNatTypes();
+bool IsKernelNatType(std::string_view type);
+// For `nft -f -`.
+std::string NftRules(const KernelNat& nat);
+
+}  // namespace jsp::natlab

@@ -1,0 +1,339 @@
+#include "bench/natlab/netns_runner.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "bench/natlab/kernel_lab.h"
+#include "bench/natlab/kernel_nat.h"
+#include "bench/natlab/lab.h"
+#include "bench/natlab/peer_process.h"
+#include "netsim/two_sides.h"
+
+namespace jsp::natlab {
+namespace {
+
+namespace json = boost::json;
+using Clock = PeerProcess::Clock;
+
+constexpr const char* kUser = "natlab";
+constexpr const char* kText = "natlab";
+constexpr auto kStartDeadline = std::chrono::seconds(20);
+constexpr auto kNominationGrace = std::chrono::seconds(8);  // RFC 8445 §8.1.1 leaves the time to the nominating side
+constexpr auto kStatsGrace = std::chrono::seconds(1);
+
+std::string Host(const IpAddress& ip) { return ip.is_v4() ? ip.ToString() : "[" + ip.ToString() + "]"; }
+
+std::string ToText(const json::value& value) {
+  return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
+}
+
+double ToNumber(const json::object& object, std::string_view key, double otherwise) {
+  const auto* value = object.if_contains(json::string_view(key.data(), key.size()));
+  return value != nullptr && value->is_number() ? value->to_number<double>() : otherwise;
+}
+
+// What one side has said so far.
+struct Side {
+  PeerProcess process;
+  std::string name;
+  std::optional<std::string> description{};  // offer or answer
+  bool is_nominated = false;
+  bool has_stats = false;
+  std::string failure{};
+  std::string local{};  // types of the selected pair's ends
+  std::string remote{};
+  std::string relay_protocol{};
+  json::object stats{};
+};
+
+// One run, in the lab that is built.
+class Run {
+ public:
+  Run(const NetnsOptions& netns, const CellOptions& options, KernelLab& lab)
+      : netns_(netns),
+        options_(options),
+        a_{{lab.a_host(), netns.peer_a}, "peer a"},
+        b_{{lab.b_host(), netns.peer_b}, "peer b"} {}
+
+  RunResult Do() {
+    start_ = Clock::now();
+    end_ = start_ + std::chrono::duration_cast<Clock::duration>(netns_.deadline);
+    for (Side* side : {&a_, &b_}) side->process.Send(Gather());
+    if (!Signal()) return Failed();
+    const bool echoed = Until(end_, [&] { return echoed_ || BothFailed(); }) && echoed_;
+    if (!echoed) return Failed();
+    (void)Until(Clock::now() + kNominationGrace, [&] { return a_.is_nominated && b_.is_nominated; });
+    AskForStats();
+    return Connected();
+  }
+
+ private:
+  json::object Gather() const {
+    const std::string host = Host(netsim::ServerAddress(options_.family)) + ":3478";
+    json::array servers{json::object{{"urls", json::array{"stun:" + host}}}};
+    if (options_.relay == RelayService::kPresent) {
+      servers.push_back(json::object{{"urls", json::array{"turn:" + host, "turn:" + host + "?transport=tcp"}},
+                                     {"username", kUser},
+                                     {"credential", kUser}});
+    }
+    return {{"do", "gather"}, {"ice_servers", std::move(servers)}, {"policy", "all"}};
+  }
+
+  // As in the lab of the simulation: all candidates are in the descriptions, which take their time.
+  bool Signal() {
+    a_.process.Send({{"do", "offer"}});
+    if (!Until(end_, [&] { return a_.description.has_value(); })) return false;
+    Wait(Lab::kSignalling);
+    b_.process.Send({{"do", "answer"}, {"offer", *a_.description}});
+    has_offer_ = true;
+    SendEarlyCandidates();
+    if (!Until(end_, [&] { return b_.description.has_value(); })) return false;
+    Wait(Lab::kSignalling);
+    a_.process.Send({{"do", "accept"}, {"answer", *b_.description}});
+    has_answer_ = true;
+    SendEarlyCandidates();
+    return true;
+  }
+
+  void Wait(Duration duration) {
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration);
+    while (Clock::now() < end && broken_.empty()) Poll(end);
+  }
+  // False at the deadline, or when a process broke.
+  template <class Done>
+  bool Until(Clock::time_point deadline, Done done) {
+    while (!done()) {
+      if (!broken_.empty() || Clock::now() >= deadline) return false;
+      Poll(deadline);
+    }
+    return true;
+  }
+
+  void Poll(Clock::time_point deadline) {
+    std::array<PeerProcess*, 2> both{&a_.process, &b_.process};
+    PeerProcess::WaitForSome(both, deadline);
+    for (Side* side : {&a_, &b_}) {
+      while (auto line = side->process.Next()) Handle(*side, *line);
+      const std::string ended = side->process.Ended();
+      if (!ended.empty() && broken_.empty()) broken_ = side->name + ": " + ended;
+    }
+  }
+
+  void Handle(Side& side, const PeerProcess::Line& line) {
+    Side& other = &side == &a_ ? b_ : a_;
+    for (const auto& [key, value] : line.object) {
+      if (key == "offer" || key == "answer") side.description = ToText(value);
+      if (key == "candidate") HandleCandidate(other, ToText(value));
+      if (key == "connected" || key == "nominated") NotePair(side, value);
+      if (key == "nominated") side.is_nominated = true;
+      if (key == "message" && !first_message_) first_message_ = line.at;
+      if (key == "echo") echoed_ = ToText(value) == kText;
+      if (key == "failed") side.failure = ToText(value);
+      if (key == "stats" && value.is_object()) {
+        side.stats = value.as_object();
+        side.has_stats = true;
+      }
+    }
+  }
+
+  // A candidate may overtake its description on the way.
+  void HandleCandidate(Side& to, const std::string& candidate) {
+    const bool knows = &to == &a_ ? has_answer_ : has_offer_;
+    if (knows) {
+      to.process.Send({{"do", "candidate"}, {"candidate", candidate}});
+    } else {
+      early_candidates_.emplace_back(&to, candidate);
+    }
+  }
+  void SendEarlyCandidates() {
+    for (const auto& [to, candidate] : std::exchange(early_candidates_, {})) HandleCandidate(*to, candidate);
+  }
+
+  static void NotePair(Side& side, const json::value& value) {
+    if (!value.is_object()) return;
+    const auto& object = value.as_object();
+    if (const auto* local = object.if_contains("local")) side.local = ToText(*local);
+    if (const auto* remote = object.if_contains("remote")) side.remote = ToText(*remote);
+    const auto* relay = object.if_contains("relay_protocol");
+    side.relay_protocol = relay != nullptr && relay->is_string() ? ToText(*relay) : "";
+  }
+
+  bool BothFailed() const { return !a_.failure.empty() && !b_.failure.empty(); }
+
+  // Foreign peers need not answer.
+  void AskForStats() {
+    for (Side* side : {&a_, &b_}) side->process.Send({{"do", "stats"}});
+    (void)Until(Clock::now() + kStatsGrace, [&] { return a_.has_stats && b_.has_stats; });
+  }
+
+  RunResult Connected() {
+    RunResult result;
+    const bool is_relayed = a_.local == "relay" || a_.remote == "relay";
+    result.outcome = is_relayed ? Outcome::kRelay : Outcome::kDirect;
+    result.pair_type = a_.local + "-" + a_.remote;
+    if (is_relayed) {
+      result.relay_protocol = !a_.relay_protocol.empty() ? a_.relay_protocol : b_.relay_protocol;
+      if (result.relay_protocol.empty()) result.relay_protocol = "udp";
+      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint);
+      if (why.empty()) why = "the checks did not get through";
+      result.why = why + "; relayed over " + result.relay_protocol;
+    }
+    if (first_message_) result.to_first_message = std::chrono::duration_cast<Duration>(*first_message_ - start_);
+    for (const Side* side : {&a_, &b_}) {
+      result.checks_sent += static_cast<uint64_t>(ToNumber(side->stats, "checks_sent", 0));
+    }
+    return result;
+  }
+
+  RunResult Failed() {
+    RunResult result;
+    if (!broken_.empty()) {
+      result.why = broken_;
+    } else if (BothFailed()) {
+      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint);
+      if (why.empty()) why = "the checks did not get through";
+      result.why = why + "; " + a_.failure;
+    } else {
+      result.why = "it took longer than its deadline: ";
+      result.why += !a_.description   ? "peer a has no offer"
+                    : !b_.description ? "peer b has no answer"
+                                      : "no message came";
+    }
+    return result;
+  }
+
+  const NetnsOptions& netns_;
+  const CellOptions& options_;
+  Side a_;
+  Side b_;
+  Clock::time_point start_;
+  Clock::time_point end_;
+  bool has_offer_ = false;
+  bool has_answer_ = false;
+  bool echoed_ = false;
+  std::optional<Clock::time_point> first_message_;
+  std::string broken_;
+  std::vector<std::pair<Side*, std::string>> early_candidates_;
+};
+
+std::vector<std::string> TurnServerCommand(const NetnsOptions& netns, const IpAddress& address) {
+  std::vector<std::string> command = netns.turn_server;
+  const std::string at = Host(address) + ":3478";
+  const bool is_v4 = address.is_v4();
+  for (const std::string& argument :
+       {std::string("--listen"), "udp://" + at, std::string("--listen"), "tcp://" + at, std::string("--realm"),
+        std::string("natlab"), std::string("--user"), std::string(kUser) + ":" + kUser, std::string("--relay-address"),
+        address.ToString(), std::string("--allow-peer"), std::string(is_v4 ? "203.0.113.0/24" : "2001:db8::/32")}) {
+    command.push_back(argument);
+  }
+  if (is_v4) command.insert(command.end(), {"--allow-peer", address.ToString() + "/32"});
+  return command;
+}
+
+json::object ToObject(const RunResult& result) {
+  json::object object{{"outcome", ToString(result.outcome)},
+                      {"pair_type", result.pair_type},
+                      {"relay_protocol", result.relay_protocol},
+                      {"checks_sent", result.checks_sent},
+                      {"why", result.why}};
+  if (result.to_first_message) object["to_first_message"] = result.to_first_message->count();
+  return object;
+}
+
+RunResult ToResult(const json::object& object) {
+  RunResult result;
+  const std::string outcome = ToText(object.at("outcome"));
+  result.outcome = outcome == "direct" ? Outcome::kDirect : outcome == "relay" ? Outcome::kRelay : Outcome::kNone;
+  result.pair_type = ToText(object.at("pair_type"));
+  result.relay_protocol = ToText(object.at("relay_protocol"));
+  result.checks_sent = object.at("checks_sent").to_number<uint64_t>();
+  result.why = ToText(object.at("why"));
+  if (const auto* time = object.if_contains("to_first_message")) {
+    result.to_first_message = Duration(time->to_number<int64_t>());
+  }
+  return result;
+}
+
+struct Task {
+  const NetnsOptions& netns;
+  const CellOptions& options;
+};
+
+void Say(int out, const std::string& text) {
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t size = ::write(out, rest.data(), rest.size());
+    if (size <= 0) return;
+    rest.remove_prefix(static_cast<size_t>(size));
+  }
+}
+
+// The server is ready once it answers; it says so on its standard output, which is no JSON.
+RunResult RunIn(const Task& task) {
+  RunResult result;
+  auto lab = KernelLab::Build(task.options);
+  if (!lab) {
+    result.why = "no lab: " + lab.error();
+    return result;
+  }
+  PeerProcess server(lab->server_host(), TurnServerCommand(task.netns, netsim::ServerAddress(task.options.family)));
+  server.ReadAsText();
+  const auto end = Clock::now() + kStartDeadline;
+  std::array<PeerProcess*, 1> only{&server};
+  while (server.text().find("listening on tcp") == std::string::npos) {
+    PeerProcess::WaitForSome(only, std::min(end, Clock::now() + std::chrono::milliseconds(500)));
+    const std::string ended = server.Ended();
+    if (!ended.empty() || Clock::now() >= end) {
+      result.why = "the TURN server: " + (ended.empty() ? "it is not ready" : ended);
+      return result;
+    }
+  }
+  return Run(task.netns, task.options, *lab).Do();
+}
+
+void WorkInside(void* context, int out) {
+  Say(out, json::serialize(ToObject(RunIn(*static_cast<const Task*>(context)))));
+}
+
+// All kinds of things that a run needs: namespaces, veth pairs, nftables.
+void TryInside(void*, int out) {
+  CellOptions options;
+  options.a = netsim::NatType::kPort;
+  options.b = netsim::NatType::kSymmetricOpen;
+  const auto lab = KernelLab::Build(options);
+  Say(out, lab ? "ok" : lab.error());
+}
+
+}  // namespace
+
+Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families) {
+  for (const auto family : families) {
+    if (const auto able = KernelLab::Supports(network.joint, family); !able) return able;
+  }
+  const auto said = RunIsolated(&TryInside, nullptr);
+  if (!said) return Unexpected(said.error());
+  if (*said != "ok") return Unexpected(*said);
+  return {};
+}
+
+RunResult RunCellInNamespaces(const NetnsOptions& netns, const CellOptions& options) {
+  Task task{netns, options};
+  const auto said = RunIsolated(&WorkInside, &task);
+  RunResult result;
+  if (!said) {
+    result.why = said.error();
+    return result;
+  }
+  boost::system::error_code error;
+  const auto value = json::parse(*said, error);
+  if (error || !value.is_object()) {
+    result.why = "the lab's process ended early";
+    return result;
+  }
+  return ToResult(value.as_object());
+}
+
+}  // namespace jsp::natlab

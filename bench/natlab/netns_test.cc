@@ -1,0 +1,161 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "bench/natlab/kernel_lab.h"
+#include "bench/natlab/kernel_nat.h"
+#include "bench/natlab/matrix_processes.h"
+#include "bench/natlab/netns_runner.h"
+
+namespace jsp::natlab {
+namespace {
+
+using netsim::NatType;
+using netsim::Site;
+
+std::string Jsp() { return std::filesystem::absolute("tools/jsp/jsp"); }
+
+class NetnsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const IpAddress::Family families[] = {IpAddress::Family::kV4};
+    const auto able = CheckNetns({}, families);
+    if (able) return;
+    std::printf("JSP-SKIPPED: %s\n", able.error().c_str());
+    GTEST_SKIP() << "JSP-SKIPPED: " << able.error();
+  }
+  Engine engine() const {
+    const auto run = [](const void* context, const CellOptions& cell) {
+      return RunCellInNamespaces(*static_cast<const NetnsOptions*>(context), cell);
+    };
+    return {"netns", run, &netns_};
+  }
+  // Each cell by both engines; both have to come to the same, and to what the oracle says.
+  void ExpectAgreement(MatrixOptions options) {
+    const Report simulated = RunMatrixInProcesses(options, {.jobs = 2});
+    options.engine = engine();
+    const Report real = RunMatrixInProcesses(options, {.jobs = 3});
+    ASSERT_EQ(real.cells.size(), simulated.cells.size());
+    for (size_t i = 0; i < real.cells.size(); ++i) {
+      const CellReport& cell = real.cells[i];
+      const std::string name = std::string(ToString(cell.a)) + " - " + std::string(ToString(cell.b)) + " over " +
+                               FamilyName(cell.family) + ": " + cell.why;
+      EXPECT_EQ(cell.mismatches, 0u) << name;
+      EXPECT_EQ(simulated.cells[i].mismatches, 0u) << name;
+      EXPECT_EQ(cell.direct, simulated.cells[i].direct) << name;
+      EXPECT_EQ(cell.relayed, simulated.cells[i].relayed) << name;
+    }
+  }
+
+  NetnsOptions netns_{.peer_a = {Jsp(), "peer"}, .peer_b = {Jsp(), "peer"}, .turn_server = {Jsp(), "turn-server"}};
+};
+
+TEST_F(NetnsTest, TheCoreGridIsAsInTheSimulation) {
+  MatrixOptions options;
+  options.types = {NatType::kPublic, NatType::kFirewall,  NatType::kFullCone,     NatType::kAddress,
+                   NatType::kPort,   NatType::kSymmetric, NatType::kSymmetricOpen};
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, TheOtherTypesAreAsInTheSimulation) {
+  MatrixOptions options;
+  options.types = {NatType::kPortReject, NatType::kPortRandom, NatType::kAddressMapping, NatType::kSymmetricSequential,
+                   NatType::kUdpBlocked};
+  options.shard = {0, 2};
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, OverIpV6ItIsAsInTheSimulation) {
+  MatrixOptions options;
+  options.types = {NatType::kFirewall, NatType::kFullCone, NatType::kSymmetric};
+  options.families = {IpAddress::Family::kV6};
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, CarriersAndSitesAreAsInTheSimulation) {  // RFC 6888 §3, RFC 4787 §6
+  MatrixOptions options;
+  options.types = {NatType::kPublic, NatType::kPort};
+  options.network.joint = {Site::kApart, NatType::kSymmetric, false};
+  ExpectAgreement(options);
+  options.network.joint = {Site::kSameCarrier, NatType::kFullCone, true};
+  ExpectAgreement(options);
+  options.types = {NatType::kUdpBlocked};
+  options.network.joint = {Site::kSameLan, std::nullopt, false};
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, LinksDelayAndLose) {
+  CellOptions options{.a = NatType::kPort, .b = NatType::kPort, .relay = RelayService::kNone};
+  const RunResult quick = RunCellInNamespaces(netns_, options);
+  ASSERT_EQ(quick.outcome, Outcome::kDirect) << quick.why;
+  netsim::LinkOptions slow;
+  slow.delay = std::chrono::milliseconds(100);
+  options.network.a_access = slow;
+  const RunResult slowed = RunCellInNamespaces(netns_, options);
+  ASSERT_EQ(slowed.outcome, Outcome::kDirect) << slowed.why;
+  // A round trip each for STUN, a check, and at least two flights there and back of DTLS and of SCTP.
+  EXPECT_GT(*slowed.to_first_message, std::chrono::milliseconds(900));
+  slow.loss = netsim::UniformLoss{1};
+  options.network.a_access = slow;
+  netns_.deadline = std::chrono::seconds(3);
+  EXPECT_EQ(RunCellInNamespaces(netns_, options).outcome, Outcome::kNone);
+}
+
+TEST_F(NetnsTest, ACrashedPeerIsAFailedRunWithWhatItSaid) {
+  netns_.peer_b = {"/bin/sh", "-c", "echo it hurts >&2; kill -SEGV $$"};
+  const RunResult result = RunCellInNamespaces(netns_, {});
+  EXPECT_EQ(result.outcome, Outcome::kNone);
+  EXPECT_EQ(result.why, "peer b: it died of signal 11; it said: it hurts");
+  netns_.peer_b = {"/bin/sh", "-c", "echo nonsense; cat >/dev/null"};
+  EXPECT_EQ(RunCellInNamespaces(netns_, {}).why, "peer b: it wrote what is no JSON object: nonsense");
+  netns_.peer_b = {"/nowhere/peer"};
+  EXPECT_EQ(RunCellInNamespaces(netns_, {}).why,
+            "peer b: it ended with exit code 127; it said: /nowhere/peer: No such file or directory");
+}
+
+TEST_F(NetnsTest, APeerThatHangsIsCutAtTheDeadline) {
+  netns_.peer_b = {"/bin/sh", "-c", "cat >/dev/null"};
+  netns_.deadline = std::chrono::seconds(2);
+  const auto start = std::chrono::steady_clock::now();
+  const RunResult result = RunCellInNamespaces(netns_, {});
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_EQ(result.why, "it took longer than its deadline: peer b has no answer");
+}
+
+TEST_F(NetnsTest, ARunLeavesNoProcessBehind) {
+  const std::string mark = "natlab-mark-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
+  netns_.peer_b = {"/bin/sh", "-c", ": " + mark + "; cat >/dev/null & cat >/dev/null & exec cat"};
+  netns_.deadline = std::chrono::seconds(1);
+  (void)RunCellInNamespaces(netns_, {});
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::FILE* file = std::fopen((entry.path() / "cmdline").c_str(), "r");
+    if (file == nullptr) continue;
+    std::string text(4096, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file));
+    std::fclose(file);
+    EXPECT_EQ(text.find(mark), std::string::npos) << entry.path();
+  }
+}
+
+TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
+  EXPECT_TRUE(KernelLab::Supports({Site::kSameCarrier, NatType::kFullCone, true}, IpAddress::Family::kV4));
+  EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, true}, IpAddress::Family::kV4));
+  EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kFullCone, true}, IpAddress::Family::kV6));
+  EXPECT_TRUE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, false}, IpAddress::Family::kV6));
+}
+
+TEST(KernelNatTest, EveryTypeHasRules) {
+  for (const std::string& type : KernelNatTypes()) {
+    const KernelNat nat{type, IpAddress::V4(198, 51, 100, 1), IpAddress::V4(10, 0, 0, 2), 1, false};
+    EXPECT_NE(NftRules(nat).find("table ip natlab {"), std::string::npos) << type;
+    EXPECT_EQ(NftRules(nat).find("snat to 198.51.100.1") == std::string::npos, type == "fw") << type;
+  }
+  EXPECT_TRUE(IsKernelNatType("tcp443"));
+  EXPECT_FALSE(IsKernelNatType("public"));
+}
+
+}  // namespace
+}  // namespace jsp::natlab

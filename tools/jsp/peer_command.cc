@@ -1,0 +1,211 @@
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tools/jsp/commands.h"
+#include "tools/jsp/output.h"
+#include "transport/webrtc_transport.h"
+
+namespace jsp::tool {
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+using boost::system::error_code;
+
+constexpr size_t kMaxLine = 1 << 20;
+constexpr auto kConnectTimeout = std::chrono::seconds(120);  // ICE's own comes first (RFC 8863 §3: 39.5 s)
+constexpr std::string_view kGreeting = "natlab";
+
+void Say(const json::object& line) {
+  const std::string text = json::serialize(line) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void SayFailed(const std::string& why) { Say({{"failed", why}}); }
+
+std::string ToText(const json::object& object, std::string_view key) {
+  const auto* value = object.if_contains(json::string_view(key.data(), key.size()));
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+// Throws what Boost.JSON throws.
+WebRtcConfig ToConfig(const json::object& order) {
+  WebRtcConfig config;
+  config.connect_timeout = kConnectTimeout;
+  config.data_channel_label = "natlab";
+  if (ToText(order, "policy") == "relay") config.ice_transport_policy = IceTransportPolicy::kRelay;
+  for (const auto& server : order.at("ice_servers").as_array()) {
+    std::vector<std::string> turn;
+    for (const auto& url : server.at("urls").as_array()) {
+      const std::string text(url.as_string());
+      if (text.starts_with("stun")) {
+        config.stun_servers.push_back(text);
+      } else {
+        turn.push_back(text);
+      }
+    }
+    if (turn.empty()) continue;
+    config.turn_servers.push_back(
+        {std::move(turn), ToText(server.as_object(), "username"), ToText(server.as_object(), "credential")});
+  }
+  return config;
+}
+
+json::object PairOf(const transport::PeerStats& stats) {
+  json::object pair;
+  if (!stats.selected_pair) return pair;
+  pair["local"] = ice::ToString(stats.selected_pair->local.type);
+  pair["remote"] = ice::ToString(stats.selected_pair->remote.type);
+  if (const char* relay = transport::RelayProtocolName(stats.selected_relay)) pair["relay_protocol"] = relay;
+  return pair;
+}
+
+// The end of a cell of the NAT lab: does as the lines on its standard input say.
+class LabPeer {
+ public:
+  explicit LabPeer(boost::asio::io_context& loop) : loop_(loop), input_(loop, ::dup(0)) {}
+
+  awaitable<void> Run() {
+    for (;;) {
+      error_code error;
+      const size_t size = co_await boost::asio::async_read_until(input_, boost::asio::dynamic_buffer(buffer_, kMaxLine),
+                                                                 '\n', redirect_error(use_awaitable, error));
+      if (error) break;
+      const std::string line = buffer_.substr(0, size);
+      buffer_.erase(0, size);
+      const auto value = json::parse(line, error);
+      if (error || !value.is_object()) {
+        SayFailed("what was said is no JSON object: " + line);
+        break;
+      }
+      if (ToText(value.as_object(), "do") == "stop") break;
+      co_await Obey(value.as_object());
+    }
+    loop_.stop();
+  }
+
+ private:
+  awaitable<void> Obey(const json::object& order) {
+    const std::string what = ToText(order, "do");
+    if (what == "gather") {
+      co_await Gather(order);
+    } else if (!transport_) {
+      SayFailed("\"gather\" comes first, not \"" + what + "\"");
+    } else if (what == "offer") {
+      SayDescription("offer", transport_->create_offer());
+      StartTalk(true);
+    } else if (what == "answer") {
+      if (!Take(SdpType::kOffer, ToText(order, "offer"))) co_return;
+      SayDescription("answer", transport_->create_answer());
+      StartTalk(false);
+    } else if (what == "accept") {
+      (void)Take(SdpType::kAnswer, ToText(order, "answer"));
+    } else if (what == "candidate") {
+      (void)transport_->add_remote_candidate(ToText(order, "candidate"));
+    } else if (what == "stats") {
+      SayStats();
+    } else {
+      SayFailed("nobody knows how to do \"" + what + "\"");
+    }
+  }
+
+  awaitable<void> Gather(const json::object& order) {
+    try {
+      transport_.emplace(loop_.get_executor(), ToConfig(order));
+    } catch (const std::exception& error) {
+      SayFailed(std::string("gather: ") + error.what());
+      co_return;
+    }
+    transport_->on_state_change([this](ConnectionState state, const std::string& reason) {
+      if (state == ConnectionState::kConnected) Say({{"connected", PairOf(transport_->stats())}});
+      if (state == ConnectionState::kCompleted) Say({{"nominated", PairOf(transport_->stats())}});
+      if (state == ConnectionState::kFailed) SayFailed(reason);
+    });
+    error_code error;
+    co_await transport_->async_initialize(redirect_error(use_awaitable, error));
+    if (error) SayFailed("gather: " + transport_->error_detail());
+  }
+
+  bool Take(SdpType type, const std::string& sdp) {
+    const auto taken = transport_->set_remote_description(type, sdp);
+    if (!taken) SayFailed("the description: " + taken.error().message);
+    return taken.has_value();
+  }
+
+  static void SayDescription(const char* what, const Expected<std::string, DescriptionError>& sdp) {
+    if (sdp) {
+      Say({{what, *sdp}});
+    } else {
+      SayFailed(std::string(what) + ": " + sdp.error().message);
+    }
+  }
+
+  void StartTalk(bool is_first) { boost::asio::co_spawn(loop_, Talk(is_first), boost::asio::detached); }
+
+  // The offering side greets, the other one sends back what it gets.
+  awaitable<void> Talk(bool is_first) {
+    error_code error;
+    co_await transport_->async_connect(redirect_error(use_awaitable, error));
+    if (error) co_return;
+    if (is_first) {
+      Message greeting{MessageKind::kString, {kGreeting.begin(), kGreeting.end()}};
+      co_await transport_->async_send(std::move(greeting), redirect_error(use_awaitable, error));
+    }
+    while (!error) {
+      Message message = co_await transport_->async_receive(redirect_error(use_awaitable, error));
+      if (error) co_return;
+      Say({{is_first ? "echo" : "message", std::string(message.text())}});
+      if (!is_first) co_await transport_->async_send(std::move(message), redirect_error(use_awaitable, error));
+    }
+  }
+
+  void SayStats() {
+    const auto stats = transport_->stats();
+    json::object line = PairOf(stats);
+    line["checks_sent"] = stats.ice.checks_sent;
+    line["bytes_sent"] = stats.demux.bytes_sent;
+    const auto add = [&](const char* name, const std::optional<Duration>& at) {
+      if (at) line[name] = static_cast<double>(at->count()) / 1000.0;
+    };
+    add("gathered_ms", stats.timings.gathered);
+    add("first_valid_ms", stats.timings.ice_connected);
+    add("dtls_ms", stats.timings.dtls_connected);
+    Say({{"stats", std::move(line)}});
+  }
+
+  boost::asio::io_context& loop_;
+  boost::asio::posix::stream_descriptor input_;
+  std::string buffer_;
+  std::optional<WebRtcTransport> transport_;
+};
+
+int RunPeer() {
+  boost::asio::io_context loop(1);
+  LabPeer peer(loop);
+  boost::asio::co_spawn(loop, peer.Run(), boost::asio::detached);
+  loop.run();
+  return kExitDone;
+}
+
+}  // namespace
+
+void AddPeerCommand(CLI::App& program, int& exit_code) {
+  auto* command = program.add_subcommand("peer", "a peer that jsp natlab --engine netns leads by its standard input");
+  command->callback([&exit_code] { exit_code = RunPeer(); });
+}
+
+}  // namespace jsp::tool
