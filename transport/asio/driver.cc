@@ -39,9 +39,7 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
   ++core_->peer_count;
-  for (size_t i = 0; i < core_->helpers.shared_sockets; ++i) {
-    driven->peer.AddLocalAddress(now, core_->mux->local_addresses()[i]);
-  }
+  for (const LocalAddress& local : core_->AddressesOf(0)) driven->peer.AddLocalAddress(now, local);
   if (own.ice_tcp.is_passive()) core_->OfferTcpListeners(now, *driven);
   core_->OfferPorts(now, *driven);
   driven->peer.EndOfLocalAddresses(now);
@@ -49,8 +47,9 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   return PeerHandle(core_, std::move(driven));
 }
 
+void Driver::SetAddresses(const std::vector<LocalAddress>& addresses) { core_->SetAddresses(addresses); }
 void Driver::FindNat64(Duration deadline, std::function<void(std::optional<Nat64Prefix>)> done) const {
-  if (!core_->options.find_nat64 || !HasOnlyIpv6(core_->mux->local_addresses())) return done(std::nullopt);
+  if (!core_->options.find_nat64 || !HasOnlyIpv6(core_->AddressesOf(0))) return done(std::nullopt);
   LookUpNat64(core_->executor, deadline, std::move(done));
 }
 

@@ -32,12 +32,16 @@ struct DriverOptions {
   PortMappingOptions port_mapping;
   IceTcpListenOptions ice_tcp;
   bool find_nat64 = true;  // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
+  // Interfaces that come, go or get another address change the sockets, and every peer hears of it
+  // (Peer::HandleLocalAddresses). Not with `bind`.
+  bool watch_interfaces = true;
 };
 
 struct DriverStats {
   uint64_t turns = 0;
   uint64_t timer_moves = 0;
   uint64_t waits = 0;  // for a socket to become readable or writable; each is a call of the kernel
+  uint64_t network_changes = 0;  // sockets opened and closed by SetAddresses
   MuxStats mux;
   ice::TcpDoorMetrics tcp_door;
   UdpSocketStats sockets;  // sums; the buffer sizes are the smallest
@@ -113,8 +117,12 @@ class Driver {
   // For PeerOptions::nat64 and ThroughNat64: the prefix of the network, where this host has IPv6 only; elsewhere
   // nullopt, before this returns. No answer until `deadline` counts as none.
   void FindNat64(Duration deadline, std::function<void(std::optional<Nat64Prefix>)> done) const;
+  // What the watch calls when the network changed: exactly these from now on, port 0 as in `bind`. An address that
+  // cannot be bound yet is left out.
+  void SetAddresses(const std::vector<LocalAddress>& addresses);
 
   const boost::asio::any_io_executor& executor() const;
+  // Of all sockets; one that was closed has port 0.
   const std::vector<LocalAddress>& local_addresses() const;
   size_t peer_count() const;
   DriverStats stats() const;

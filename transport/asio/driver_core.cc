@@ -50,32 +50,40 @@ DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& dri
 DriverCore::~DriverCore() = default;
 
 void DriverCore::Start() {
-  helpers.shared_sockets = mux->socket_count();
   for (size_t i = 0; i < mux->socket_count(); ++i) WaitReadable(i);
   OpenPorts();
+  if (options.bind.empty() && options.watch_interfaces) WatchInterfaces();
 }
 
 // Asio only waits; the batch calls read. The handler holds no reference: a core that is gone is not kept alive.
 void DriverCore::WaitReadable(size_t socket) {
   ++counters.waits;
-  mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_read,
-                                          [weak = weak_from_this(), socket](error_code error) {
-                                            const auto core = weak.lock();
-                                            if (core && !error) core->HandleReadable(socket);
-                                          });
+  UdpSocket& opened = mux->socket(socket);
+  opened.socket().async_wait(UdpSocket::Native::wait_read,
+                             [weak = weak_from_this(), socket, which = &opened](error_code error) {
+                               const auto core = weak.lock();
+                               if (core && !error && core->IsSame(socket, which)) core->HandleReadable(socket);
+                             });
 }
 
 void DriverCore::WaitWritable(size_t socket) {
   ++counters.waits;
-  mux->socket(socket).socket().async_wait(UdpSocket::Native::wait_write,
-                                          [weak = weak_from_this(), socket](error_code error) {
-                                            const auto core = weak.lock();
-                                            if (core && !error) core->HandleWritable(socket);
-                                          });
+  UdpSocket& opened = mux->socket(socket);
+  opened.socket().async_wait(UdpSocket::Native::wait_write,
+                             [weak = weak_from_this(), socket, which = &opened](error_code error) {
+                               const auto core = weak.lock();
+                               if (core && !error && core->IsSame(socket, which)) core->HandleWritable(socket);
+                             });
+}
+
+// Not closed since, nor another one in its place.
+bool DriverCore::IsSame(size_t socket, const UdpSocket* opened) const {
+  return mux->IsOpen(socket) && &mux->socket(socket) == opened;
 }
 
 void DriverCore::HandleReadable(size_t socket) {
   const Timestamp now = Now();
+  const UdpSocket* const opened = &mux->socket(socket);
   phase.in_turn = true;
   size_t received = 0;
   while (received < options.receive_budget) {
@@ -88,8 +96,8 @@ void DriverCore::HandleReadable(size_t socket) {
   }
   // What is left in it would wake us at once.
   mux->socket(socket).ReceiveErrors([&](const NetworkError& error) { FeedError(now, socket, error); });
-  EndTurn(now);
-  WaitReadable(socket);
+  EndTurn(now);  // whose handlers may have changed the addresses
+  if (IsSame(socket, opened)) WaitReadable(socket);
 }
 
 void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "transport/asio/driver.h"
+#include "transport/asio/interface_watch.h"
 #include "transport/asio/mdns_driver.h"
 #include "transport/asio/port_mapper.h"
 namespace jsp::transport::io {
@@ -80,8 +81,8 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   struct Helpers {
     std::unique_ptr<MdnsDriver> mdns;
     std::unique_ptr<PortMapper> ports;
+    std::unique_ptr<InterfaceWatch> watch;
     std::vector<std::weak_ptr<DrivenPeer>> awaiting_ports;
-    size_t shared_sockets = 0;  // those that every peer gets
     std::unique_ptr<IceTcpListeners> tcp_listeners;
     std::vector<uint8_t> tcp_input;
     std::vector<std::vector<LocalAddress>> fresh;  // sets of sockets that a peer gets when it asks for the next one
@@ -98,11 +99,20 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void Start();
   void WaitReadable(size_t socket);
   void WaitWritable(size_t socket);
+  bool IsSame(size_t socket, const UdpSocket* opened) const;
   void HandleReadable(size_t socket);
   void HandleWritable(size_t socket);
   void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark);
   void FeedError(Timestamp now, size_t socket, const NetworkError& error);
   void MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket, const SocketAddress& remote);
+  // driver_networks.cc
+  void WatchInterfaces();
+  void Rescan();
+  void SetAddresses(const std::vector<LocalAddress>& wanted);
+  // The sockets that there are for a peer that was given so many sets of fresh ones.
+  std::vector<LocalAddress> AddressesOf(size_t fresh_sets) const;
+  size_t OpenMissing(const std::vector<LocalAddress>& wanted);
+  size_t CloseOthers(const std::vector<LocalAddress>& wanted);
   void ArmTimer();
   void HandleTimer();
 

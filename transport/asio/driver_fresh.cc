@@ -14,7 +14,8 @@ constexpr size_t kMaxFreshSets = 4;
 bool DriverCore::AddFreshSockets(DrivenPeer& driven) {
   const size_t set = driven.fresh_sets;
   if (set >= kMaxFreshSets) return false;
-  if (set == helpers.fresh.size()) helpers.fresh.push_back(OpenFreshSockets());
+  if (set == helpers.fresh.size()) helpers.fresh.emplace_back();
+  if (helpers.fresh[set].empty()) helpers.fresh[set] = OpenFreshSockets();  // or those that it had are gone
   ++driven.fresh_sets;
   const Timestamp now = Now();
   for (const LocalAddress& local : helpers.fresh[set]) driven.peer.AddLocalAddress(now, local);
@@ -24,8 +25,9 @@ bool DriverCore::AddFreshSockets(DrivenPeer& driven) {
 
 std::vector<LocalAddress> DriverCore::OpenFreshSockets() {
   std::vector<LocalAddress> opened;
-  for (size_t i = 0; i < helpers.shared_sockets; ++i) {
-    const auto socket = mux->AddSocket(executor, mux->local_addresses()[i]);
+  for (LocalAddress address : AddressesOf(0)) {
+    address.address.port = 0;
+    const auto socket = mux->AddSocket(executor, address);
     if (!socket) continue;
     opened.push_back(mux->local_addresses()[*socket]);
     WaitReadable(*socket);

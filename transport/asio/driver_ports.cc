@@ -6,10 +6,10 @@ namespace jsp::transport::io {
 
 void DriverCore::OpenPorts() {
   if (!options.port_mapping.is_enabled) return;
-  helpers.ports =
-      PortMapper::Open(executor, mux->local_addresses(), options.port_mapping, rng, [weak = weak_from_this()] {
-        if (const auto core = weak.lock()) core->HandlePortsChanged();
-      });
+  helpers.ports.reset();  // RFC 6887 §15: what was mapped is given back first
+  helpers.ports = PortMapper::Open(executor, AddressesOf(0), options.port_mapping, rng, [weak = weak_from_this()] {
+    if (const auto core = weak.lock()) core->HandlePortsChanged();
+  });
 }
 
 void DriverCore::OfferPorts(Timestamp now, DrivenPeer& driven) {

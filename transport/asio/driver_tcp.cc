@@ -23,9 +23,7 @@ void DrivenPeer::CloseTcp() {
 
 void DriverCore::OfferTcpListeners(Timestamp now, DrivenPeer& driven) {
   if (!helpers.tcp_listeners) {
-    const auto& all = mux->local_addresses();
-    const std::vector shared(all.begin(), all.begin() + static_cast<ptrdiff_t>(helpers.shared_sockets));
-    helpers.tcp_listeners = std::make_unique<IceTcpListeners>(shared_from_this(), shared);
+    helpers.tcp_listeners = std::make_unique<IceTcpListeners>(shared_from_this(), AddressesOf(0));
   }
   for (const LocalAddress& listener : helpers.tcp_listeners->addresses()) driven.peer.AddTcpListener(now, listener);
 }

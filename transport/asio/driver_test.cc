@@ -41,6 +41,79 @@ TEST_F(DriverTest, ConnectsTwoPeersOverLoopbackAndCarriesAMessage) {
   EXPECT_EQ(left->stats().sockets.send_errors, 0u);
 }
 
+TEST_F(DriverTest, PeersGoOnWhenTheirHostIsRenumbered) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open("hello");
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.handle.peer().state() == ConnectionState::kCompleted; }));
+  size_t expected = 0;
+  for (const auto& driver : {left, right, left}) {
+    const IpAddress fresh = IpAddress::V4(127, 0, 0, static_cast<uint8_t>(10 + expected));
+    driver->SetAddresses({{.address = {fresh, 0}}});
+    EXPECT_EQ(driver->stats().network_changes % 2, 0u) << "one socket came, one went";
+    ASSERT_TRUE(a.Send(channel, {1}));
+    ++expected;
+    ASSERT_TRUE(RunUntil(io_, [&] { return z.messages.size() == expected; })) << expected;
+    TestPeer& moved = driver == left ? a : z;
+    EXPECT_EQ(moved.handle.peer().stats().selected_pair->local.base.ip, fresh);
+  }
+  left->SetAddresses({{.address = {IpAddress::V4(127, 0, 0, 12), 0}}});
+  EXPECT_EQ(left->stats().network_changes, 4u) << "nothing new, nothing done";
+}
+
+TEST_F(DriverTest, FreshSocketsGoWithTheirAddressAndAreNeverShared) {
+  const auto driver = OpenDriver();
+  const auto open_sockets = [&] {
+    return std::ranges::count_if(driver->local_addresses(), [](const LocalAddress& l) { return l.address.port != 0; });
+  };
+  const auto candidates_of_another = [&] { return TestPeer(*driver).handle.peer().stats().local_candidates.size(); };
+  TestPeer fresh(*driver);
+  ASSERT_TRUE(fresh.handle.AddFreshSockets());
+  EXPECT_EQ(open_sockets(), 2);
+  const IpAddress moved = IpAddress::V4(127, 0, 0, 21);
+  driver->SetAddresses({{.address = {IpAddress::V4(127, 0, 0, 1), 0}}, {.address = {moved, 0}}});
+  EXPECT_EQ(open_sockets(), 3);
+  EXPECT_EQ(candidates_of_another(), 2u);
+  driver->SetAddresses({{.address = {moved, 0}}});
+  EXPECT_EQ(open_sockets(), 1);
+  EXPECT_EQ(candidates_of_another(), 1u);
+  TestPeer next(*driver);
+  EXPECT_TRUE(next.handle.AddFreshSockets()) << "the set that lost its sockets is opened anew";
+  EXPECT_EQ(open_sockets(), 2);
+}
+
+TEST_F(DriverTest, ASocketMayGoInsideAHandler) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open("hello");
+  z.on_event = [&](PeerEvent& event) {
+    if (!std::holds_alternative<datachannel::event::ChannelOpenedByPeer>(event)) return;
+    right->SetAddresses({{.address = {IpAddress::V4(127, 0, 0, 31), 0}}});
+  };
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  ASSERT_TRUE(a.Send(channel, {1}));
+  ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty(); }));
+}
+
+TEST_F(DriverTest, TheWatchOpensAndEndsWithItsDriver) {
+  DriverOptions options;
+  options.interfaces.include_loopback = true;
+  auto driver = Driver::Open(io_.get_executor(), options);
+  ASSERT_TRUE(driver);
+  io_.poll();
+  driver->reset();
+  io_.restart();
+  io_.poll();
+  EXPECT_TRUE(io_.stopped()) << "nothing keeps the loop alive";
+}
+
 TEST_F(DriverTest, ConnectsFastBecauseNothingWaitsForAFixedTime) {
   const auto left = OpenDriver();
   const auto right = OpenDriver();

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string_view>
+#include <utility>
 #if !defined(_WIN32)
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -14,42 +18,88 @@
 namespace jsp::transport::io {
 namespace {
 
-// Bridges of containers and virtual machines on this host: no peer elsewhere reaches them (PITFALLS P17).
-constexpr std::array<std::string_view, 7> kVirtualPrefixes{"docker", "veth", "br-", "virbr", "cni", "flannel", "lxc"};
-
-bool IsVirtual(std::string_view name) {
-  return std::ranges::any_of(kVirtualPrefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
+bool HasPrefix(std::string_view name, const std::vector<std::string>& prefixes) {
+  return std::ranges::any_of(prefixes, [&](const std::string& prefix) { return name.starts_with(prefix); });
 }
 
 bool IsEligible(const InterfaceAddress& address, const InterfaceFilter& filter) {
   if (!address.is_up || address.ip.IsUnspecified() || address.ip.IsMulticast() || address.ip.IsLinkLocal()) {
     return false;
   }
-  if (address.ip.family() == IpAddress::Family::kV6 && !filter.ipv6) return false;
-  if (filter.names.empty()) return !IsVirtual(address.name);
+  if (address.ip.is_v6() && (!filter.ipv6 || address.is_fading)) return false;
+  if (address.cost > filter.max_cost) return false;
+  if (filter.names.empty()) return !HasPrefix(address.name, filter.excluded);
   return std::ranges::find(filter.names, address.name) != filter.names.end();
 }
 
+// RFC 8445 §5.1.1.1: with a temporary address of the same prefix a stable one would only tell who we are.
+bool IsShadowed(const InterfaceAddress& address, const std::vector<InterfaceAddress>& all) {
+  if (!address.ip.is_v6() || address.is_temporary) return false;
+  constexpr size_t kPrefix = 8;  // RFC 4291 §2.5.1: 64 bits
+  return std::ranges::any_of(all, [&](const InterfaceAddress& other) {
+    return other.ip.is_v6() && other.is_temporary && other.is_up && !other.is_fading && other.index == address.index &&
+           std::ranges::equal(other.ip.octets().first(kPrefix), address.ip.octets().first(kPrefix));
+  });
+}
+
 }  // namespace
+
+uint16_t CostOfInterface(std::string_view name) {
+  constexpr std::pair<std::string_view, uint16_t> kKinds[] = {{"wl", 10},   {"ww", 900},  {"rmnet", 900}, {"usb", 900},
+                                                              {"tun", 50},  {"tap", 50},  {"wg", 50},     {"ppp", 50},
+                                                              {"utun", 50}, {"ipsec", 50}};
+  const auto* kind = std::ranges::find_if(kKinds, [&](const auto& entry) { return name.starts_with(entry.first); });
+  return kind == std::end(kKinds) ? uint16_t{0} : kind->second;
+}
 
 std::vector<LocalAddress> SelectAddresses(const std::vector<InterfaceAddress>& interfaces,
                                           const InterfaceFilter& filter) {
   std::vector<LocalAddress> selected;
   std::vector<LocalAddress> loopback;
   for (const auto& address : interfaces) {
-    if (!IsEligible(address, filter)) continue;
+    if (!IsEligible(address, filter) || IsShadowed(address, interfaces)) continue;
     auto& list = address.ip.IsLoopback() ? loopback : selected;
-    const LocalAddress local{.address = {address.ip, 0}, .network_id = static_cast<uint16_t>(address.index)};
+    const LocalAddress local{
+        .address = {address.ip, 0}, .network_id = static_cast<uint16_t>(address.index), .network_cost = address.cost};
     const bool known = std::ranges::any_of(list, [&](const auto& l) { return l.address == local.address; });
     if (!known) list.push_back(local);
   }
-  if (filter.include_loopback || selected.empty() || !filter.names.empty()) {
+  if (filter.include_loopback || !filter.names.empty()) {
     selected.insert(selected.end(), loopback.begin(), loopback.end());
   }
   return selected;
 }
 
 #if !defined(_WIN32)
+
+namespace {
+
+// getifaddrs does not tell what becomes of an IPv6 address; Linux has it in a file of lines "address index prefix scope
+// flags name", all but the name in hexadecimal.
+void ReadFlagsOfV6(std::vector<InterfaceAddress>& addresses) {
+  std::FILE* file = std::fopen("/proc/net/if_inet6", "r");
+  if (file == nullptr) return;
+  std::array<char, 33> hex{};
+  unsigned index = 0;
+  unsigned flags = 0;
+  while (std::fscanf(file, "%32[0-9a-f] %x %*x %*x %x %*s", hex.data(), &index, &flags) == 3) {
+    std::array<uint8_t, 16> octets{};
+    for (size_t i = 0; i < octets.size(); ++i) {
+      const std::array<char, 3> digits{hex[2 * i], hex[2 * i + 1], 0};
+      octets[i] = static_cast<uint8_t>(std::strtoul(digits.data(), nullptr, 16));
+    }
+    constexpr unsigned kTemporary = 0x01;  // IFA_F_TEMPORARY
+    constexpr unsigned kFading = 0x68;     // IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE
+    for (InterfaceAddress& address : addresses) {
+      if (!address.ip.is_v6() || address.index != index || !std::ranges::equal(address.ip.octets(), octets)) continue;
+      address.is_temporary = (flags & kTemporary) != 0;
+      address.is_fading = (flags & kFading) != 0;
+    }
+  }
+  std::fclose(file);
+}
+
+}  // namespace
 
 std::vector<InterfaceAddress> ListInterfaces() {
   std::vector<InterfaceAddress> found;
@@ -72,15 +122,19 @@ std::vector<InterfaceAddress> ListInterfaces() {
     } else {
       continue;
     }
+    address.cost = CostOfInterface(address.name);
     found.push_back(std::move(address));
   }
   ::freeifaddrs(list);
+  ReadFlagsOfV6(found);
   return found;
 }
 
 #else  // without getifaddrs the caller names its addresses in DriverOptions::bind
 
-std::vector<InterfaceAddress> ListInterfaces() { return {{"loopback", 1, IpAddress::V4(127, 0, 0, 1), true}}; }
+std::vector<InterfaceAddress> ListInterfaces() {
+  return {{.name = "loopback", .index = 1, .ip = IpAddress::V4(127, 0, 0, 1)}};
+}
 
 #endif
 

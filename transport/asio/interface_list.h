@@ -1,5 +1,7 @@
 #pragma once
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "transport/local_address.h"
@@ -7,9 +9,12 @@ namespace jsp::transport::io {
 
 // Which addresses of this host may become host candidates (RFC 8445 §5.1.1.1).
 struct InterfaceFilter {
-  std::vector<std::string> names;  // only these; empty: all but container bridges (PITFALLS P17)
-  bool include_loopback = false;   // beside the others; a host that has nothing else uses loopback anyhow
+  std::vector<std::string> names{};  // only these; empty: all but `excluded`
+  // Beginnings of names: bridges of containers and virtual machines, which no peer elsewhere reaches (PITFALLS P17).
+  std::vector<std::string> excluded{"docker", "veth", "br-", "virbr", "cni", "flannel", "lxc"};
+  bool include_loopback = false;  // beside the others (RFC 8445 §5.1.1.1); loopback is never used unasked
   bool ipv6 = true;
+  uint16_t max_cost = 999;  // dearer ones are left out; see InterfaceAddress::cost
 };
 
 // One address of an interface, as the operating system reports it.
@@ -18,11 +23,18 @@ struct InterfaceAddress {
   unsigned index = 0;  // of the interface; becomes LocalAddress::network_id
   IpAddress ip;
   bool is_up = true;
+  bool is_temporary = false;  // RFC 8981: an IPv6 address for privacy
+  bool is_fading = false;     // IPv6: deprecated, or not assured to be unique (RFC 4862 §5.4, §5.5.4)
+  // By the kind of network that the name tells: 0 wired or unknown, 10 wireless, 50 a tunnel, 900 cellular; becomes
+  // LocalAddress::network_cost.
+  uint16_t cost = 0;
 };
+uint16_t CostOfInterface(std::string_view name);
 
 std::vector<InterfaceAddress> ListInterfaces();
-// The usable ones, loopback last, without ports. Link-local addresses, interfaces that are down, and virtual bridges
-// (docker, veth, br-, virbr, cni, flannel) are left out; the latter are used when `names` lists them.
+// The usable ones, loopback last, without ports. Link-local addresses, interfaces that are down, and those that the
+// filter excludes are left out; the latter are used when `names` lists them. RFC 8445 §5.1.1.1: where an interface has
+// a temporary IPv6 address of a prefix, its stable ones of that prefix are left out.
 std::vector<LocalAddress> SelectAddresses(const std::vector<InterfaceAddress>& interfaces,
                                           const InterfaceFilter& filter);
 

@@ -10,7 +10,7 @@ namespace jsp::transport::io {
 namespace {
 
 InterfaceAddress Interface(const char* name, const char* ip, bool is_up = true) {
-  return {name, 3, *IpAddress::Parse(ip), is_up};
+  return {.name = name, .index = 3, .ip = *IpAddress::Parse(ip), .is_up = is_up, .cost = CostOfInterface(name)};
 }
 
 std::vector<std::string> Select(const std::vector<InterfaceAddress>& interfaces, const InterfaceFilter& filter = {}) {
@@ -37,8 +37,44 @@ TEST(InterfaceListTest, TakesLoopbackWhenAskedAndLast) {
             (Texts{"192.0.2.1", "2001:db8::1", "198.51.100.1", "127.0.0.1", "::1"}));
 }
 
-TEST(InterfaceListTest, TakesLoopbackWhenNothingElseExists) {
-  EXPECT_EQ(Select({kHost[0], kHost[4], kHost[6]}), (Texts{"127.0.0.1"}));
+TEST(InterfaceListTest, I10_TakesLoopbackAndLinkLocalNeverUnasked) {  // RFC 8445 §5.1.1.1
+  EXPECT_EQ(Select({kHost[0], kHost[4], kHost[6]}), Texts{});
+}
+
+TEST(InterfaceListTest, ATemporaryAddressHidesTheStableOnesOfItsPrefix) {  // RFC 8445 §5.1.1.1
+  auto temporary = Interface("eth0", "2001:db8::aaaa");
+  temporary.is_temporary = true;
+  auto elsewhere = Interface("eth1", "2001:db8::5");
+  elsewhere.index = 4;
+  const std::vector<InterfaceAddress> host{Interface("eth0", "2001:db8::1"), temporary,
+                                           Interface("eth0", "2001:db8:0:1::1"), elsewhere,
+                                           Interface("eth0", "192.0.2.1")};
+  EXPECT_EQ(Select(host), (Texts{"2001:db8::aaaa", "2001:db8:0:1::1", "2001:db8::5", "192.0.2.1"}));
+  auto old = temporary;
+  old.is_fading = true;
+  EXPECT_EQ(Select({host[0], old}), (Texts{"2001:db8::1"})) << "a deprecated one hides nothing";
+}
+
+TEST(InterfaceListTest, TakesNoIpv6AddressThatIsDeprecatedOrNotYetUnique) {  // RFC 4862 §5.4, RFC 6724 §5
+  auto fading = Interface("eth0", "2001:db8::1");
+  fading.is_fading = true;
+  EXPECT_EQ(Select({fading, Interface("eth0", "2001:db8::2")}), (Texts{"2001:db8::2"}));
+}
+
+TEST(InterfaceListTest, TellsTheCostOfANetworkAndLeavesOutDearOnes) {
+  EXPECT_EQ(CostOfInterface("eth0"), 0);
+  EXPECT_EQ(CostOfInterface("wlp2s0"), 10);
+  EXPECT_EQ(CostOfInterface("wwan0"), 900);
+  EXPECT_EQ(CostOfInterface("wg0"), 50);
+  const std::vector<InterfaceAddress> host{Interface("wwan0", "192.0.2.1"), Interface("wlan0", "198.51.100.1")};
+  const auto selected = SelectAddresses(host, {});
+  ASSERT_EQ(selected.size(), 2u);
+  EXPECT_GT(selected[0].network_cost, selected[1].network_cost);
+  EXPECT_EQ(Select(host, {.max_cost = 100}), (Texts{"198.51.100.1"}));
+}
+
+TEST(InterfaceListTest, ExcludesNamesByTheirBeginning) {
+  EXPECT_EQ(Select(kHost, {.excluded = {"eth", "wlan"}}), (Texts{"172.17.0.1", "172.17.0.2", "172.18.0.1"}));
 }
 
 TEST(InterfaceListTest, NamesChooseInterfacesEvenVirtualOnes) {
@@ -53,7 +89,7 @@ TEST(InterfaceListTest, Ipv6CanBeLeftOut) {
 }
 
 TEST(InterfaceListTest, ThisHostHasAtLeastOneUsableAddress) {
-  EXPECT_FALSE(SelectAddresses(ListInterfaces(), {}).empty());
+  EXPECT_FALSE(SelectAddresses(ListInterfaces(), {.include_loopback = true}).empty());
 }
 
 TEST(SteadyClockTest, RunsForwardAndMapsToAsiosClock) {

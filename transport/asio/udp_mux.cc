@@ -62,14 +62,38 @@ error_code UdpMux::BindAll(const boost::asio::any_io_executor& executor, std::sp
   return sockets_.empty() ? last : error_code();
 }
 
-std::optional<size_t> UdpMux::AddSocket(const boost::asio::any_io_executor& executor, const LocalAddress& address) {
-  auto opened = UdpSocket::Open(executor, {address.address.ip, 0}, options_.socket);
-  if (!opened) return std::nullopt;
-  LocalAddress bound = address;
-  bound.address = (*opened)->local();
-  locals_.push_back(bound);
-  sockets_.push_back({std::move(*opened), {}});
-  return sockets_.size() - 1;
+Expected<size_t, error_code> UdpMux::AddSocket(const boost::asio::any_io_executor& executor,
+                                               const LocalAddress& address) {
+  const PortRange& range = options_.ports;
+  auto opened = UdpSocket::Open(executor, address.address, options_.socket);
+  if (!opened || !range.Contains((*opened)->local().port)) {
+    for (uint32_t port = range.low; port <= std::max(range.low, range.high); ++port) {
+      opened = UdpSocket::Open(executor, {address.address.ip, static_cast<uint16_t>(port)}, options_.socket);
+      if (opened) break;
+    }
+  }
+  if (!opened) return Unexpected<error_code>(opened.error());
+  size_t index = 0;
+  while (index < sockets_.size() && IsOpen(index)) ++index;
+  if (index == sockets_.size()) {
+    sockets_.emplace_back();
+    locals_.emplace_back();
+  }
+  locals_[index] = address;
+  locals_[index].address = (*opened)->local();
+  sockets_[index] = {std::move(*opened), {}};
+  return index;
+}
+
+void UdpMux::RemoveSocket(size_t index) {
+  Bound& bound = sockets_[index];
+  bound.socket->Close();
+  route_count_ -= bound.routes.size();
+  bound.routes.clear();
+  locals_[index] = {};
+  for (auto& [key, entry] : peers_) {
+    std::erase_if(entry.routes, [&](const Route& route) { return route.socket == index; });
+  }
 }
 
 std::optional<size_t> UdpMux::FindSocket(const SocketAddress& local) const {

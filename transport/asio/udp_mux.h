@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/circular_buffer.hpp>
 #include <boost/system/error_code.hpp>
@@ -22,6 +23,7 @@ namespace jsp::transport::io {
 struct PortRange {
   uint16_t low = 0;
   uint16_t high = 0;
+  bool Contains(uint16_t port) const { return low == 0 || (port >= low && port <= std::max(low, high)); }
 };
 
 struct MuxStats {
@@ -50,19 +52,28 @@ class UdpMux {
                                                                            std::span<const LocalAddress> addresses,
                                                                            const Options& options);
 
+  // A socket more, on the port of `address` where it is not 0 and free, and its index; one that is closed may be taken.
+  // A socket less: its routes are forgotten, its index stays, and its address is nobody's.
+  Expected<size_t, boost::system::error_code> AddSocket(const boost::asio::any_io_executor& executor,
+                                                        const LocalAddress& address);
+  void RemoveSocket(size_t index);
+  bool IsOpen(size_t index) const { return locals_[index].address.port != 0; }
+
+  // Of closed ones too.
   size_t socket_count() const { return sockets_.size(); }
   UdpSocket& socket(size_t index) { return *sockets_[index].socket; }
   const std::vector<LocalAddress>& local_addresses() const { return locals_; }
   // The index of the socket bound to `local`.
   std::optional<size_t> FindSocket(const SocketAddress& local) const;
 
-  // One more socket, for an address whose port is 0; nullopt when it cannot be bound.
-  std::optional<size_t> AddSocket(const boost::asio::any_io_executor& executor, const LocalAddress& address);
-
   // False when that ufrag is taken.
   bool AddPeer(Key peer, std::string_view ufrag);
   // Another ufrag of it, after an ICE restart; the last kMaxUfrags are known. False when it is taken.
   bool AddUfrag(Key peer, std::string_view ufrag);
+  template <class Visit>
+  void ForEachPeer(Visit&& visit) const {
+    for (const auto& [key, entry] : peers_) visit(key);
+  }
   // Removes its ufrags and all its routes.
   void RemovePeer(Key peer);
 

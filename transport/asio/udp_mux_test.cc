@@ -100,6 +100,45 @@ TEST_F(UdpMuxTest, I1_UnknownUfragsAreCountedAndRoutedNowhere) {
   EXPECT_EQ(mux->stats().unknown_ufrag, 5u);
 }
 
+TEST_F(UdpMuxTest, SocketsComeAndGoAndTakeTheirRoutesWithThem) {
+  const auto mux = Open({}, 2);
+  const SocketAddress first = mux->local_addresses()[0].address;
+  mux->AddPeer(Key(p_), "abcd");
+  mux->AddRoute(Key(p_), 0, remote_);
+  mux->AddRoute(Key(p_), 1, remote_);
+  mux->RemoveSocket(0);
+  EXPECT_FALSE(mux->IsOpen(0));
+  EXPECT_EQ(mux->route_count(), 1u);
+  EXPECT_EQ(mux->FindSocket(first), std::nullopt);
+  EXPECT_EQ(mux->Find(1, remote_, data_).peer, Key(p_)) << "the other socket's are not touched";
+  const uint16_t port = mux->local_addresses()[1].address.port;
+  const auto added = mux->AddSocket(io_.get_executor(), {.address = {IpAddress::V4(127, 0, 0, 9), port}});
+  ASSERT_TRUE(added);
+  EXPECT_EQ(*added, 0u) << "the free place is taken";
+  EXPECT_TRUE(mux->IsOpen(0));
+  EXPECT_EQ(mux->local_addresses()[0].address.port, port);
+  const auto taken = mux->AddSocket(io_.get_executor(), {.address = {IpAddress::V4(127, 0, 0, 9), port}});
+  ASSERT_TRUE(taken);
+  EXPECT_NE(mux->local_addresses()[*taken].address.port, port) << "the port that was asked for is taken";
+  EXPECT_EQ(mux->Find(0, remote_, data_).peer, nullptr);
+  size_t peers = 0;
+  mux->ForEachPeer([&](UdpMux::Key) { ++peers; });
+  EXPECT_EQ(peers, 1u);
+  mux->RemovePeer(Key(p_));
+  EXPECT_EQ(mux->route_count(), 0u);
+}
+
+TEST_F(UdpMuxTest, ASocketThatComesLaterStaysInThePortRange) {
+  UdpMux::Options options;
+  options.ports = {47810, 47812};
+  const auto mux = Open(options, 1);
+  const LocalAddress address{.address = {mux->local_addresses()[0].address.ip, 0}};
+  while (const auto added = mux->AddSocket(io_.get_executor(), address)) {
+    EXPECT_TRUE(options.ports.Contains(mux->local_addresses()[*added].address.port));
+    ASSERT_LE(mux->socket_count(), 3u);
+  }
+}
+
 TEST_F(UdpMuxTest, I14_ARestartedPeerIsFoundByItsLastUfragsOnly) {  // RFC 8445 §9
   const auto mux = Open();
   EXPECT_FALSE(mux->AddUfrag(Key(p_), "gen0")) << "not a peer";

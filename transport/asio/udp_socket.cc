@@ -83,6 +83,12 @@ void UdpSocket::Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDa
   }
 }
 
+void UdpSocket::Close() {
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  backlog_.clear();
+}
+
 void UdpSocket::Flush() {
   while (!backlog_.empty()) {
     const Waiting& first = backlog_.front();

@@ -118,6 +118,8 @@ class UdpSocket {
   // True while datagrams wait for the socket to become writable.
   bool has_backlog() const { return !backlog_.empty(); }
   void Flush();
+  // Its address is gone: nothing is sent or received any more; what waits is dropped.
+  void Close();
 
  private:
   static constexpr size_t kMessages = 16;
