@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "transport/signaling/client.h"
+#include "transport/webrtc_session_restarter.h"
 
 namespace jsp {
 
@@ -23,6 +24,8 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
     if (config.loopback_when_url_is_loopback && url.IsLoopback()) {
       config.webrtc.driver_options.interfaces.include_loopback = true;
     }
+    auto& patience = config.webrtc.peer_options.ice.mobility.restart_patience;
+    if (patience == Duration::zero()) patience = config.restart_patience;
     transport = std::make_unique<WebRtcTransport>(executor, config.webrtc);
     deadline.emplace(transport->get_executor(), config.timeout);
     deadline->async_wait([self = shared_from_this()](error_code error) {
@@ -67,6 +70,10 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
   void Succeed() {
     deadline->cancel();
     Connection connection;
+    if (config.restart_patience > std::chrono::milliseconds::zero()) {
+      connection.restarter_ = std::make_shared<SessionRestarter>(transport->core_, session_url);
+      connection.restarter_->Start();
+    }
     connection.transport_ = std::move(transport);
     connection.session_url_ = session_url;
     done.Complete({}, std::move(connection));
@@ -87,6 +94,13 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
   std::unique_ptr<WebRtcTransport> transport;
   std::string session_url;
 };
+
+Connection::Connection() = default;
+Connection::~Connection() = default;
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+
+uint64_t Connection::restarts() const { return restarter_ ? restarter_->restarts() : 0; }
 
 void Connection::Start(boost::asio::any_io_executor executor, std::string url, ConnectionConfig config,
                        Completion<error_code, Connection> done) {

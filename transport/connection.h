@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,9 @@ namespace jsp {
 struct ConnectionConfig {
   WebRtcConfig webrtc;
   std::chrono::milliseconds timeout = std::chrono::seconds(30);  // of signalling and connecting together
+  // When the network changes, ICE is restarted over the session's URL (RFC 9725), unless it follows by itself. So long
+  // does the connection wait for it, with its channels, where nothing gets through any more; 0: not at all.
+  std::chrono::milliseconds restart_patience = std::chrono::seconds(30);
   // Loopback candidates are offered too when the URL's host is this host; needed to reach a server bound to 127.0.0.1.
   bool loopback_when_url_is_loopback = true;
   // Sees the transport before it offers, on its executor: to set handlers, or to open channels.
@@ -21,9 +25,10 @@ struct ConnectionConfig {
 // the transport; closing deletes the session at the server, best effort.
 class Connection {
  public:
-  Connection() = default;
-  Connection(Connection&&) noexcept = default;
-  Connection& operator=(Connection&&) noexcept = default;
+  Connection();
+  ~Connection();
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
 
   // void(error_code, Connection). `url`: "http://host:port" (then "/offer" is added) or the full address of the offer
   // resource. On failure the Connection holds only error(), one line that says what and what to do.
@@ -42,6 +47,7 @@ class Connection {
   WebRtcTransport* operator->() { return transport_.get(); }
   const std::string& error() const { return error_; }
   const std::string& session_url() const { return session_url_; }
+  uint64_t restarts() const;  // of ICE, begun by us
 
  private:
   friend struct ConnectionAttempt;
@@ -49,6 +55,7 @@ class Connection {
                     Completion<boost::system::error_code, Connection> done);
 
   std::unique_ptr<WebRtcTransport> transport_;
+  std::shared_ptr<class SessionRestarter> restarter_;
   std::string error_;
   std::string session_url_;
 };

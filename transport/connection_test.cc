@@ -48,8 +48,10 @@ class ConnectionTest : public ::testing::Test {
     options.bind = {{IpAddress::V4(127, 0, 0, 1), 0}};
     auto driver = transport::io::Driver::Open(io_.get_executor(), options);
     ASSERT_TRUE(driver);
+    driver_ = *driver;
     signaling::SessionHostOptions host_options;
     host_options.make_service = [](signaling::Session& session) { return std::make_unique<EchoService>(session); };
+    host_options.peer.ice.mobility.restart_patience = std::chrono::seconds(30);
     host_options.on_session_end = [this](const signaling::Session&) { ++ended_; };
     host_ = std::make_unique<signaling::SessionHost>(*driver, std::move(host_options));
     auto server = signaling::Server::Listen(io_.get_executor(), {}, *host_);
@@ -68,6 +70,7 @@ class ConnectionTest : public ::testing::Test {
   }
 
   asio::io_context io_;
+  std::shared_ptr<transport::io::Driver> driver_;  // of the host
   std::unique_ptr<signaling::SessionHost> host_;
   std::unique_ptr<signaling::Server> server_;
   ConnectionConfig config_;
@@ -152,6 +155,50 @@ TEST_F(ConnectionTest, FailuresAreOneLineThatSaysWhatToDo) {
   server_.reset();
   attempt(gone);
   EXPECT_NE(message.find("nothing listens on"), std::string::npos) << message;
+}
+
+// With candidates of both sides gone no check finds the other; only signalling does.
+TEST_F(ConnectionTest, ARestartOverHttpFollowsWhenBothSidesAreRenumbered) {  // RFC 8445 §9
+  auto own = transport::io::Driver::Open(io_.get_executor(), config_.webrtc.driver_options);
+  ASSERT_TRUE(own);
+  config_.webrtc.driver = *own;
+  std::optional<Connection> connection;
+  Connection::async_connect(io_.get_executor(), server_->url(), config_, [&](error_code error, Connection made) {
+    ASSERT_FALSE(error) << made.error();
+    connection = std::move(made);
+  });
+  ASSERT_TRUE(RunUntil([&] { return connection.has_value(); }));
+  for (uint8_t round = 1; round <= 2; ++round) {
+    (*own)->SetAddresses({{.address = {IpAddress::V4(127, 0, 1, round), 0}}});
+    driver_->SetAddresses({{.address = {IpAddress::V4(127, 0, 2, round), 0}}});
+    std::string answer;
+    (*connection)->async_send(asio::buffer("moved", 5), [](error_code, size_t) {});
+    (*connection)->async_receive([&](error_code error, const Message& message) {
+      answer = error ? error.message() : std::string(message.text());
+    });
+    ASSERT_TRUE(RunUntil([&] { return !answer.empty(); }));
+    EXPECT_EQ(answer, "moved");
+    EXPECT_EQ(connection->restarts(), round);
+    ASSERT_TRUE(RunUntil([&] { return (*connection)->connection_state() == ConnectionState::kCompleted; }));
+  }
+  EXPECT_EQ((*connection)->stats().selected_pair->remote.address.ip, IpAddress::V4(127, 0, 2, 2));
+}
+
+TEST_F(ConnectionTest, ARestartThatTheServerRefusesIsNotRepeated) {
+  auto own = transport::io::Driver::Open(io_.get_executor(), config_.webrtc.driver_options);
+  ASSERT_TRUE(own);
+  config_.webrtc.driver = *own;
+  config_.restart_patience = std::chrono::seconds(1);
+  std::optional<Connection> connection;
+  Connection::async_connect(io_.get_executor(), server_->url(), config_,
+                            [&](error_code, Connection made) { connection = std::move(made); });
+  ASSERT_TRUE(RunUntil([&] { return connection.has_value() && *connection; }));
+  const std::string id = connection->session_url().substr(connection->session_url().rfind('/') + 1);
+  driver_->SetAddresses({{.address = {IpAddress::V4(127, 0, 2, 9), 0}}});
+  (*own)->SetAddresses({{.address = {IpAddress::V4(127, 0, 1, 9), 0}}});
+  host_->HandleDelete(id);  // its goodbye goes to where nobody is any more
+  ASSERT_TRUE(RunUntil([&] { return (*connection)->error_detail().find("404") != std::string::npos; }));
+  EXPECT_EQ(connection->restarts(), 1u);
 }
 
 TEST_F(ConnectionTest, TheDeadlineCoversConnecting) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "transport/demux.h"
 #include "transport/peer_impl.h"
 
@@ -99,6 +100,37 @@ Expected<void, DescriptionError> Peer::RestartIce(Timestamp now) {
   impl_->BeginGeneration(now);
   impl_->Pump(now);
   return {};
+}
+
+Expected<std::string, DescriptionError> Peer::CreateRestartFragment(Timestamp now, SdpType type) {
+  const auto whole = type == SdpType::kOffer ? CreateOffer(now) : CreateAnswer(now);
+  if (!whole) return whole;
+  const auto own = ParseSessionDescription(*whole);
+  JSP_CHECK(own);  // it is ours
+  return WriteTrickleFragment({own->ice, own->mid, own->candidates, own->end_of_candidates});
+}
+
+Expected<void, DescriptionError> Peer::SetRemoteRestart(Timestamp now, SdpType type, std::string_view fragment) {
+  auto parsed = ParseTrickleFragment(fragment);
+  if (!parsed) {
+    return Unexpected<DescriptionError>({DescriptionError::Code::kBadSdp, parsed.error().ToString()});
+  }
+  const Negotiation& negotiation = impl_->negotiation;
+  if (!negotiation.remote()) {
+    return Unexpected<DescriptionError>(
+        {DescriptionError::Code::kWrongState, "a restart came before the first round of offer and answer"});
+  }
+  if (!parsed->ice || parsed->ice->pwd.empty()) {
+    return Unexpected<DescriptionError>(
+        {DescriptionError::Code::kBadSdp, "a restart needs a=ice-ufrag and a=ice-pwd in its fragment"});
+  }
+  SessionDescription whole = *negotiation.remote();
+  whole.ice = std::move(*parsed->ice);
+  whole.candidates = std::move(parsed->candidates);
+  whole.end_of_candidates = parsed->end_of_candidates;
+  // RFC 8842 §5.5: the roles of the association that goes on.
+  whole.setup = negotiation.dtls_role() == dtls::Role::kClient ? Setup::kPassive : Setup::kActive;
+  return SetRemoteDescription(now, type, WriteSessionDescription(whole));
 }
 
 bool Peer::Rollback() { return impl_->negotiation.Rollback(); }
@@ -244,7 +276,9 @@ void Peer::HandleTimeout(Timestamp now) {
   impl.agent.HandleTimeout(now);
   if (impl.secured) {
     impl.secured->dtls.HandleTimeout(now);
-    impl.secured->sctp.HandleTimeout(now);
+    // Without a path nothing of SCTP's is lost, and none of its counts of losses goes on (RFC 9260 §8.1): how long to
+    // wait for another one is ICE's affair.
+    if (impl.agent.selected_pair()) impl.secured->sctp.HandleTimeout(now);
   }
   impl.channels.HandleTimeout(now);
   impl.Pump(now);

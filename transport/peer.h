@@ -78,6 +78,10 @@ class Peer {
   // sent on them stay, data goes on over the old path until the new one is nominated. After a complete round only. A
   // restart of the peer's needs no call: its offer begins ours.
   Expected<void, DescriptionError> RestartIce(Timestamp now);
+  // The two descriptions of a restart as fragments (RFC 8840 §4.4), for signalling that sends no whole ones after the
+  // first round (RFC 9725): credentials and candidates, all else as before. The caller of RestartIce makes the kOffer.
+  Expected<std::string, DescriptionError> CreateRestartFragment(Timestamp now, SdpType type);
+  Expected<void, DescriptionError> SetRemoteRestart(Timestamp now, SdpType type, std::string_view fragment);
   // RFC 9429 §4.1.10.2: when offers of both sides cross, one side forgets its own and takes the peer's. Not the first.
   bool Rollback();
   // "candidate:…", or an empty line for end-of-candidates (RFC 8838 §13). May come before the description: orphans

@@ -115,6 +115,10 @@ void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
             const auto change = progress.HandleIce(now, e.state, e.reason);
             if (e.state == ice::State::kFailed) return TearDown(now, change);
             Report(change);
+            // What the path was like, and how far SCTP has backed off, says nothing of a path that comes back.
+            const bool is_lost = e.state == ice::State::kDisconnected;
+            if (secured && is_lost) secured->path.remote = {};
+            if (secured && !is_lost) FollowPath(now, secured->path.record_overhead);
           },
           [&](const ice::event::PairSelected& e) {
             ExplainRelay(e.local, e.remote);

@@ -170,7 +170,7 @@ TEST(PeerRestartTest, LostConsentResumesByARestartAndDeliversWhatWaited) {  // R
   EXPECT_EQ(pair.a.peer->state(), ConnectionState::kDisconnected) << "a network that is back is not consent";
   ASSERT_TRUE(Restart(pair, pair.z, pair.a));
   EXPECT_TRUE(numbers.ArriveWithin(seconds(60)));
-  EXPECT_TRUE(IsUp(pair.a) && IsUp(pair.z));
+  EXPECT_TRUE(pair.RunUntil([&] { return IsUp(pair.a) && IsUp(pair.z); }, seconds(5)));
 }
 
 TEST(PeerRestartTest, X2_AnHourAsleepIsSurvivedByARestart) {  // RFC 7675 §5.1
@@ -327,6 +327,29 @@ TEST(PeerRestartTest, AnAnswerFitsItsOffer) {  // RFC 8839 §4.4.2.1
   ASSERT_TRUE(pair.a.peer->Rollback() && pair.a.peer->RestartIce(pair.now));
   ASSERT_TRUE(pair.a.peer->CreateOffer(pair.now));
   EXPECT_FALSE(pair.a.peer->SetRemoteDescription(pair.now, SdpType::kAnswer, kept)) << "the restart was ignored";
+}
+
+TEST(PeerRestartTest, GoesThroughFragmentsToo) {  // RFC 8840 §4.4
+  PeerPair pair;
+  EXPECT_FALSE(pair.z.peer->SetRemoteRestart(pair.now, SdpType::kOffer, "a=ice-ufrag:abcd\r\n")) << "no first round";
+  ASSERT_TRUE(pair.Connect());
+  Numbers numbers(pair, pair.a, pair.z);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(pair.a.peer->RestartIce(pair.now));
+    const auto offer = pair.a.peer->CreateRestartFragment(pair.now, SdpType::kOffer);
+    ASSERT_TRUE(offer);
+    EXPECT_EQ(offer->find("a=fingerprint"), std::string::npos);
+    ASSERT_TRUE(pair.z.peer->SetRemoteRestart(pair.now, SdpType::kOffer, *offer));
+    const auto answer = pair.z.peer->CreateRestartFragment(pair.now, SdpType::kAnswer);
+    ASSERT_TRUE(answer);
+    EXPECT_FALSE(pair.a.peer->SetRemoteRestart(pair.now, SdpType::kAnswer, "a=ice-ufrag:abcd\r\n")) << "no password";
+    EXPECT_FALSE(pair.a.peer->SetRemoteRestart(pair.now, SdpType::kAnswer, "a=candidate:x\r\n"));
+    ASSERT_TRUE(pair.a.peer->SetRemoteRestart(pair.now, SdpType::kAnswer, *answer));
+    numbers.Send(10);
+    ASSERT_TRUE(pair.RunUntil([&] { return HasMoved(pair.a) && HasMoved(pair.z); }, seconds(10)));
+    EXPECT_TRUE(numbers.ArriveWithin(seconds(1)));
+  }
+  EXPECT_EQ(PeerPair::Count<event::IceRestarted>(pair.z), 2u);
 }
 
 }  // namespace

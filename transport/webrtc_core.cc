@@ -205,6 +205,7 @@ void TransportCore::Destroy() {
 
 void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
   const auto self = shared_from_this();  // a handler may destroy the transport
+  if (const auto watcher = handlers.watcher) watcher(peer_event);
   namespace dc = datachannel::event;
   std::visit(Overloaded{
                  [&](transport::event::StateChanged& e) {

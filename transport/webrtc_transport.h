@@ -117,6 +117,7 @@ class WebRtcTransport {
   boost::system::error_code restart_ice();
 
  private:
+  friend struct ConnectionAttempt;
   using Done = Completion<boost::system::error_code>;
   template <class Signature, class Start, class Token>
   auto Initiate(Start start, Token&& token) {

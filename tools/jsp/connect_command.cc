@@ -153,6 +153,7 @@ void FillReport(Attempt& attempt) {
   if (!attempt.is_connected) return;
   report.stats = attempt.connection->stats();
   report.state = ToString(attempt.connection->connection_state());
+  report.ice_restarts = attempt.connection.restarts();
   if (attempt.arguments.job.kind != JobKind::kNone) report.job = attempt.job;
   if (attempt.job.first_message) {
     report.first_message_ms = MillisecondsBetween(attempt.start, *attempt.job.first_message);

@@ -1,5 +1,6 @@
 #include "tools/jsp/connect_job.h"
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -65,6 +66,7 @@ class Worker {
   bool IsReliable() const;
   awaitable<Message> AskSink();
   awaitable<void> FinishSink(uint64_t sent, std::string own_hash);
+  void NoteMove(Clock::time_point& last);
   void NoteProgress(const char* verb, uint64_t bytes);
 
   WebRtcTransport& transport_;
@@ -82,6 +84,11 @@ void Worker::NoteProgress(const char* verb, uint64_t bytes) {
   if (now - result_.last_progress < std::chrono::milliseconds(100)) return;
   result_.last_progress = now;
   progress_.Show(Format("%s %.1f MB", verb, static_cast<double>(bytes) / 1e6));
+}
+
+void Worker::NoteMove(Clock::time_point& last) {
+  const auto now = Clock::now();
+  result_.gap = std::max(result_.gap.value_or(Clock::duration::zero()), now - std::exchange(last, now));
 }
 
 awaitable<void> Worker::Send(Message message) {
@@ -226,7 +233,8 @@ awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
 }
 
 awaitable<void> Worker::BenchUp() {
-  const auto end = Clock::now() + job_.bench_time;
+  auto moved_at = Clock::now();
+  const auto end = moved_at + job_.bench_time;
   crypto::Sha256Hasher hasher;
   uint64_t sent = 0;
   const std::vector<uint8_t> payload(job_.message_size, 0x5a);
@@ -234,6 +242,7 @@ awaitable<void> Worker::BenchUp() {
     hasher.Update(payload);
     Message message{MessageKind::kBinary, payload};
     co_await Send(std::move(message));
+    NoteMove(moved_at);
     sent += payload.size();
     ++result_.messages;
     NoteProgress("sent", sent);
@@ -244,8 +253,10 @@ awaitable<void> Worker::BenchUp() {
 awaitable<void> Worker::BenchDown() {
   Message first = co_await Receive();
   const auto start = Clock::now();
+  auto moved_at = start;
   while (Clock::now() - start < job_.bench_time) {
     const Message message = co_await Receive();
+    NoteMove(moved_at);
     if (message.kind == MessageKind::kString) throw std::runtime_error("the source ended before the time was over");
     result_.bytes += message.payload.size();
     ++result_.messages;

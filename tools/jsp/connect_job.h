@@ -32,6 +32,8 @@ struct JobResult {
   uint64_t bytes = 0;
   uint64_t messages = 0;
   double seconds = 0;
+  // The longest time of a benchmark in which nothing moved: no message was taken over from it, or none came.
+  std::optional<std::chrono::steady_clock::duration> gap;
   std::string sha256;  // empty: not known
   std::optional<std::chrono::steady_clock::time_point> first_message;
   std::chrono::steady_clock::time_point last_progress = std::chrono::steady_clock::now();

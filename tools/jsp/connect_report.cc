@@ -13,8 +13,9 @@ namespace json = boost::json;
 double Rounded(double value) { return std::round(value * 1000) / 1000; }
 double Milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
-json::value Maybe(const std::optional<Duration>& d) {
-  return d ? json::value(Rounded(Milliseconds(*d))) : json::value(nullptr);
+template <class D>
+json::value Maybe(const std::optional<D>& d) {
+  return d ? json::value(Rounded(Milliseconds(std::chrono::duration_cast<Duration>(*d)))) : json::value(nullptr);
 }
 json::value Maybe(const std::optional<double>& ms) { return ms ? json::value(Rounded(*ms)) : json::value(nullptr); }
 
@@ -61,12 +62,14 @@ std::string ToJson(const ConnectReport& report) {
         {"remote", CandidateJson(pair.remote, nullptr)},
         {"rtt_ms", Rounded(Milliseconds(pair.rtt))}};
   }
+  document["ice_restarts"] = report.ice_restarts;
   document["job"] = nullptr;
   if (report.job) {
     document["job"] = {{"bytes", report.job->bytes},
                        {"messages", report.job->messages},
                        {"seconds", Rounded(report.job->seconds)},
                        {"mbytes_per_s", Rounded(MegabytesPerSecond(*report.job))},
+                       {"gap_ms", Maybe(report.job->gap)},
                        {"sha256", report.job->sha256.empty() ? json::value(nullptr) : json::value(report.job->sha256)}};
   }
   document["error"] = report.error.empty() ? json::value(nullptr) : json::value(report.error);
@@ -85,6 +88,9 @@ std::string ToText(const ConnectReport& report) {
     text += Format(
         "%llu octets in %llu messages, %.3f s, %.1f MB/s\n", static_cast<unsigned long long>(report.job->bytes),
         static_cast<unsigned long long>(report.job->messages), report.job->seconds, MegabytesPerSecond(*report.job));
+    if (report.job->gap) {
+      text += Format("longest gap %.1f ms\n", Milliseconds(std::chrono::duration_cast<Duration>(*report.job->gap)));
+    }
     if (!report.job->sha256.empty()) text += "sha256 " + report.job->sha256 + "\n";
   }
   return text;

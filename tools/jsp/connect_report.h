@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,7 @@ struct ConnectReport {
   std::optional<double> channel_open_ms;   // from the start of gathering
   std::optional<double> first_message_ms;  // the first message received, likewise
   std::optional<JobResult> job;
+  uint64_t ice_restarts = 0;  // that we began
 };
 
 // The document of `jsp connect --json`, ending with a newline.

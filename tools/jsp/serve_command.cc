@@ -23,6 +23,9 @@ constexpr size_t kQueueBytes = 4 * 1024 * 1024;  // per session: what a slow rea
 constexpr size_t kWholeMessages = 256 * 1024;    // up to here messages are served whole
 constexpr auto kResolveDeadline = std::chrono::seconds(3);
 
+// For a client that moves, or sleeps a while, and restarts ICE then.
+constexpr auto kRestartPatience = std::chrono::seconds(60);
+
 struct ServeArguments {
   std::string http = "127.0.0.1:8080";
   IceArguments ice;
@@ -41,6 +44,7 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   signaling::SessionHostOptions options;
   options.peer.channels.max_queued_bytes = kQueueBytes;
   options.max_sessions = arguments.max_sessions;
+  options.peer.ice.mobility.restart_patience = kRestartPatience;
   options.peer.sctp.max_message_size = arguments.max_message_size;
   options.peer.sctp.max_send_buffer = kQueueBytes;
   const bool in_pieces = arguments.max_message_size == 0 || arguments.max_message_size > kWholeMessages;

@@ -30,6 +30,7 @@ struct Request {
   std::string content_type;
   std::string body;
   std::chrono::milliseconds timeout;
+  std::string if_match = {};
 };
 struct Response {
   unsigned status = 0;
@@ -68,6 +69,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     request_.set(http::field::host, HostPort(url_));
     request_.set(http::field::user_agent, "jsp");
     if (!request.content_type.empty()) request_.set(http::field::content_type, request.content_type);
+    if (!request.if_match.empty()) request_.set(http::field::if_match, request.if_match);
     request_.keep_alive(false);
     request_.prepare_payload();
     parser_.body_limit(kMaxBody);
@@ -159,23 +161,28 @@ ClientError RefusedBy(const HttpUrl& url, const Response& response) {
   return {TransportErrc::kSignalingFailed, response.status, std::move(message)};
 }
 
-void FailLater(const asio::any_io_executor& executor, std::string message,
-               std::function<void(Expected<void, ClientError>)> done) {
+void FailLater(const asio::any_io_executor& executor, std::string message, Done done) {
   asio::post(executor, [m = std::move(message), d = std::move(done)] {
     d(Unexpected<ClientError>({TransportErrc::kSignalingFailed, 0, m}));
   });
 }
 
-void ChangeSession(const asio::any_io_executor& executor, const std::string& session_url, Request request,
-                   std::function<void(Expected<void, ClientError>)> done) {
+// What is not 2xx is an error.
+void ChangeSession(const asio::any_io_executor& executor, const std::string& session_url, Request request, Done done) {
   const auto url = ParseHttpUrl(session_url);
   if (!url) return FailLater(executor, url.error(), std::move(done));
   const auto finish = [u = *url, d = std::move(done)](Expected<Response, ClientError> response) {
-    if (!response) return d(Unexpected<ClientError>(response.error()));
-    if (response->status / 100 != 2) return d(Unexpected<ClientError>(RefusedBy(u, *response)));
-    d({});
+    if (response && response->status / 100 != 2) return d(Unexpected<ClientError>(RefusedBy(u, *response)));
+    d(std::move(response));
   };
   std::make_shared<Exchange>(executor, *url, std::move(request), finish)->Start();
+}
+
+Done WithoutBody(std::function<void(Expected<void, ClientError>)> done) {
+  return [d = std::move(done)](Expected<Response, ClientError> response) {
+    if (!response) return d(Unexpected<ClientError>(std::move(response.error())));
+    d({});
+  };
 }
 
 }  // namespace
@@ -226,12 +233,23 @@ void PostOffer(const asio::any_io_executor& executor, const HttpUrl& url, std::s
 void PatchSession(const asio::any_io_executor& executor, const std::string& session_url, std::string fragment,
                   std::chrono::milliseconds timeout, std::function<void(Expected<void, ClientError>)> done) {
   ChangeSession(executor, session_url,
-                {http::verb::patch, "application/trickle-ice-sdpfrag", std::move(fragment), timeout}, std::move(done));
+                {http::verb::patch, "application/trickle-ice-sdpfrag", std::move(fragment), timeout},
+                WithoutBody(std::move(done)));
+}
+
+void RestartSession(const asio::any_io_executor& executor, const std::string& session_url, std::string fragment,
+                    std::chrono::milliseconds timeout, std::function<void(Expected<std::string, ClientError>)> done) {
+  ChangeSession(executor, session_url,
+                {http::verb::patch, "application/trickle-ice-sdpfrag", std::move(fragment), timeout, "*"},
+                [d = std::move(done)](Expected<Response, ClientError> response) {
+                  if (!response) return d(Unexpected<ClientError>(std::move(response.error())));
+                  d(std::move(response->body));
+                });
 }
 
 void DeleteSession(const asio::any_io_executor& executor, const std::string& session_url,
                    std::chrono::milliseconds timeout, std::function<void(Expected<void, ClientError>)> done) {
-  ChangeSession(executor, session_url, {http::verb::delete_, {}, {}, timeout}, std::move(done));
+  ChangeSession(executor, session_url, {http::verb::delete_, {}, {}, timeout}, WithoutBody(std::move(done)));
 }
 
 }  // namespace jsp::signaling

@@ -35,6 +35,9 @@ void PostOffer(const boost::asio::any_io_executor& executor, const HttpUrl& url,
 // PATCHes an application/trickle-ice-sdpfrag (RFC 8840 §9).
 void PatchSession(const boost::asio::any_io_executor& executor, const std::string& session_url, std::string fragment,
                   std::chrono::milliseconds timeout, std::function<void(Expected<void, ClientError>)> done);
+// RFC 9725: PATCHes the fragment of an ICE restart, and gets the peer's.
+void RestartSession(const boost::asio::any_io_executor& executor, const std::string& session_url, std::string fragment,
+                    std::chrono::milliseconds timeout, std::function<void(Expected<std::string, ClientError>)> done);
 void DeleteSession(const boost::asio::any_io_executor& executor, const std::string& session_url,
                    std::chrono::milliseconds timeout, std::function<void(Expected<void, ClientError>)> done);
 

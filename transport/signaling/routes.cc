@@ -27,13 +27,21 @@ RoutedReply WrongType(std::string_view wanted) {
   return {.reply = {.status = 415, .body = "the Content-Type must be " + std::string(wanted)}};
 }
 
-RoutedReply RouteSession(Resources& resources, const RequestView& request, std::string_view id) {
+void RouteSession(Resources& resources, const RequestView& request, std::string_view id,
+                  std::function<void(RoutedReply)> done) {
   if (request.method == "PATCH") {
-    if (!IsType(request.content_type, kFragment)) return WrongType(kFragment);
-    return {.reply = resources.HandleFragment(id, request.body)};
+    if (!IsType(request.content_type, kFragment)) return done(WrongType(kFragment));
+    // RFC 9725 §4.3.3: what restarts ICE matches any generation of the session.
+    if (request.if_match != "*" && request.if_match != "\"*\"") {
+      return done({.reply = resources.HandleFragment(id, request.body)});
+    }
+    return resources.HandleRestart(id, request.body, [done = std::move(done)](Reply reply) {
+      const bool is_done = reply.status == 200;
+      done({.reply = std::move(reply), .content_type = is_done ? kFragment : RoutedReply{}.content_type});
+    });
   }
-  if (request.method == "DELETE") return {.reply = resources.HandleDelete(id)};
-  return WrongMethod("PATCH, DELETE");
+  if (request.method == "DELETE") return done({.reply = resources.HandleDelete(id)});
+  done(WrongMethod("PATCH, DELETE"));
 }
 
 }  // namespace
@@ -54,7 +62,7 @@ void Route(Resources& resources, const RequestView& request, std::function<void(
     return done({.reply = {.body = resources.StatsJson()}, .content_type = "application/json"});
   }
   if (path.starts_with(kSession) && path.size() > kSession.size()) {
-    return done(RouteSession(resources, request, path.substr(kSession.size())));
+    return RouteSession(resources, request, path.substr(kSession.size()), std::move(done));
   }
   done({.reply = {.status = 404, .body = "no such resource"}});
 }

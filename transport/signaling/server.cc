@@ -106,7 +106,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     close_after_ = !message.keep_alive();
     version_ = message.version();
     const RequestView request{message.method_string(), message.target(), message[http::field::content_type],
-                              message.body()};
+                              message.body(), message[http::field::if_match]};
     StartReplyTimer(server->options.request_timeout);
     const uint64_t serial = ++serial_;
     const Handler handler = server->handler;  // it may destroy the server

@@ -28,6 +28,9 @@ class Resources {
   // `done` may be called later, once; not calling it leaves the request to its timeout.
   virtual void HandleOffer(std::string sdp, std::function<void(Reply)> done) = 0;
   virtual Reply HandleFragment(std::string_view session_id, std::string_view fragment) = 0;
+  // An ICE restart of the peer's (RFC 9725): 200 with our fragment, or a refusal. The same one may come again.
+  virtual void HandleRestart(std::string_view session_id, std::string_view fragment,
+                             std::function<void(Reply)> done) = 0;
   virtual Reply HandleDelete(std::string_view session_id) = 0;
   virtual std::string StatsJson() = 0;
   virtual std::string Page() = 0;  // HTML of GET /
@@ -39,6 +42,7 @@ struct RequestView {
   std::string_view target;        // origin-form (RFC 9112)
   std::string_view content_type;  // with parameters
   std::string_view body;
+  std::string_view if_match = {};  // RFC 9110 §13.1.1
 };
 
 struct RoutedReply {

@@ -175,6 +175,34 @@ TEST_F(ServerTest, PatchAddsCandidatesAndDeleteEndsTheSession) {
   EXPECT_EQ(host_->stats().sessions, 0u);
 }
 
+TEST_F(ServerTest, APatchOfAnyGenerationRestartsIceAndMayBeRepeated) {  // RFC 8445 §9, RFC 8840 §4.4
+  Start();
+  const std::string answer = Ask("POST", "/offer", "application/sdp", MakeOffer());
+  const std::string location = Header(answer, "Location");
+  const auto value_of = [](const std::string& text, const std::string& name) {
+    const size_t at = text.find(name);
+    return at == std::string::npos ? "" : text.substr(at, text.find("\r\n", at) - at);
+  };
+  const std::string restart = "application/trickle-ice-sdpfrag\r\nIf-Match: *";
+  const std::string fragment =
+      "a=ice-ufrag:next\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\nm=application 9 UDP/DTLS/SCTP "
+      "webrtc-datachannel\r\na=mid:0\r\na=candidate:9 1 udp 2122260223 192.0.2.7 5000 typ host\r\n"
+      "a=end-of-candidates\r\n";
+  const std::string first = Ask("PATCH", location, restart, fragment);
+  EXPECT_EQ(Status(first), "200") << first;
+  EXPECT_EQ(Header(first, "Content-Type"), "application/trickle-ice-sdpfrag");
+  EXPECT_NE(first.find("a=candidate:"), std::string::npos);
+  EXPECT_NE(value_of(first, "a=ice-ufrag:"), value_of(answer, "a=ice-ufrag:"));
+  const std::string again = Ask("PATCH", location, restart, fragment);  // the reply was lost
+  EXPECT_EQ(Status(again), "200") << again;
+  EXPECT_EQ(value_of(again, "a=ice-ufrag:"), value_of(first, "a=ice-ufrag:"));
+  EXPECT_EQ(value_of(again, "a=ice-pwd:"), value_of(first, "a=ice-pwd:"));
+  EXPECT_EQ(Status(Ask("PATCH", location, restart, "a=ice-ufrag:next\r\n")), "400") << "without a password";
+  EXPECT_EQ(Status(Ask("PATCH", location, restart, "a=candidate:broken\r\n")), "400");
+  EXPECT_EQ(Status(Ask("PATCH", "/session/0", restart, fragment)), "404");
+  EXPECT_EQ(host_->stats().sessions, 1u) << "a refusal ends nothing";
+}
+
 TEST_F(ServerTest, ServesThePageAndTheStats) {
   Start();
   EXPECT_NE(Ask("GET", "/?x=1").find("<p>page</p>"), std::string::npos);

@@ -15,6 +15,7 @@ namespace jsp::signaling {
 using transport::ConnectionState;
 using transport::Peer;
 using transport::PeerEvent;
+using transport::SdpType;
 using transport::io::Driver;
 
 namespace {
@@ -82,11 +83,23 @@ struct HostedSession final : Session, transport::io::PeerObserver, std::enable_s
   // RFC 9725: the answer carries all candidates, so it waits for the last one.
   void MaybeAnswer() {
     if (!answer_to || handle.peer().is_gathering()) return;
-    const auto answer = handle.Call([](Peer& p, Timestamp now) { return p.CreateAnswer(now); });
+    const auto answer = handle.Call([&](Peer& p, Timestamp now) {
+      return is_restart ? p.CreateRestartFragment(now, SdpType::kAnswer) : p.CreateAnswer(now);
+    });
     const auto done = std::exchange(answer_to, nullptr);
+    if (answer && is_restart) return done({.status = 200, .body = *answer});
     if (answer) return done({.status = 201, .body = *answer, .session_id = name});
     done({.status = 500, .body = answer.error().message});
     Close();
+  }
+  void HandleRestart(std::string_view fragment, std::function<void(Reply)> done) {
+    if (answer_to) return done({.status = 409, .body = "an answer of this session is under way; try again"});
+    const auto applied =
+        handle.Call([&](Peer& p, Timestamp now) { return p.SetRemoteRestart(now, SdpType::kOffer, fragment); });
+    if (!applied) return done({.status = 400, .body = applied.error().message});
+    is_restart = true;
+    answer_to = std::move(done);
+    MaybeAnswer();
   }
   void StartTimer(Duration timeout) {
     timer.expires_after(timeout);
@@ -101,6 +114,7 @@ struct HostedSession final : Session, transport::io::PeerObserver, std::enable_s
   transport::io::PeerHandle handle;
   std::unique_ptr<SessionService> service;  // destroyed before the peer
   std::function<void(Reply)> answer_to;
+  bool is_restart = false;  // the answer is one to a restart
   boost::asio::steady_timer timer;
 };
 
@@ -111,8 +125,8 @@ void SessionHost::Impl::HandleOffer(std::string sdp, std::function<void(Reply)> 
   }
   if (!options.peer.certificate) return done({.status = 500, .body = "no certificate could be made"});
   const auto session = std::make_shared<HostedSession>(shared_from_this(), MakeId(driver->rng()));
-  const auto applied = session->handle.Call(
-      [&](Peer& p, Timestamp now) { return p.SetRemoteDescription(now, transport::SdpType::kOffer, sdp); });
+  const auto applied =
+      session->handle.Call([&](Peer& p, Timestamp now) { return p.SetRemoteDescription(now, SdpType::kOffer, sdp); });
   if (!applied) {
     ++stats.refused_bad_sdp;
     return done({.status = 400, .body = applied.error().message});
@@ -164,6 +178,14 @@ Reply SessionHost::HandleFragment(std::string_view session_id, std::string_view 
       found->second->handle.Call([&](Peer& p, Timestamp now) { return p.AddRemoteFragment(now, fragment); });
   if (!added) return {.status = 400, .body = added.error().message};
   return {.status = 204};
+}
+
+void SessionHost::HandleRestart(std::string_view session_id, std::string_view fragment,
+                                std::function<void(Reply)> done) {
+  const auto found = impl_->sessions.find(session_id);
+  if (found == impl_->sessions.end()) return done({.status = 404, .body = "no such session"});
+  const auto session = found->second;  // outlives its end
+  session->HandleRestart(fragment, std::move(done));
 }
 
 Reply SessionHost::HandleDelete(std::string_view session_id) {

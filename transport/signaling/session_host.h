@@ -54,6 +54,7 @@ class SessionHost final : public Resources {
 
   void HandleOffer(std::string sdp, std::function<void(Reply)> done) override;
   Reply HandleFragment(std::string_view session_id, std::string_view fragment) override;
+  void HandleRestart(std::string_view session_id, std::string_view fragment, std::function<void(Reply)> done) override;
   Reply HandleDelete(std::string_view session_id) override;
   std::string StatsJson() override;
   std::string Page() override;
