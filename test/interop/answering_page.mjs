@@ -39,6 +39,10 @@ export class AnsweringPage {
       const answer = await this.page.evaluate(`jspAnswers.answer(${offer}, ${JSON.stringify(this.negotiated)})`);
       this.lastId = answer.id;
       response.writeHead(201, {'Content-Type': 'application/sdp', Location: `/session/${answer.id}`}).end(answer.sdp);
+    } else if (request.method === 'PATCH' && collection === 'session' && request.headers['if-match'] === '*') {
+      const fragment = JSON.stringify(await bodyOf(request));
+      const ours = await this.page.evaluate(`jspAnswers.restart(${JSON.stringify(id)}, ${fragment})`);
+      response.writeHead(200, {'Content-Type': 'application/trickle-ice-sdpfrag'}).end(ours);
     } else if (request.method === 'DELETE' && collection === 'session') {
       const closed = await this.page.evaluate(`jspAnswers.close(${JSON.stringify(id)})`);
       response.writeHead(closed ? 200 : 404).end();

@@ -39,7 +39,7 @@ export async function runPageCases(runner, page, server) {
   await openCases(page, server);
   for (const name of ['echoesStringsAndBinariesOfEverySize', 'sixteenMegabytesUpKeepTheirHash',
     'sixteenMegabytesDownKeepTheirHash', 'twentyChannelsAtOnce', 'orderedUnorderedAndUnreliableChannels',
-    'browserClosesOneChannel', 'serverClosesTheConnection']) {
+    'browserTrickles', 'browserRestartsIce', 'browserClosesOneChannel', 'serverClosesTheConnection']) {
     await runner.run(name, () => runCase(page, name));
   }
   await runner.run('browserClosesTheConnection', async () => {

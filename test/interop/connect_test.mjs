@@ -3,7 +3,7 @@
 // usage: node connect_test.mjs jsp|BROWSER JSP
 
 import assert from 'node:assert/strict';
-import {execFile, spawn} from 'node:child_process';
+import {execFile, execFileSync, spawn} from 'node:child_process';
 import {createHash, randomBytes} from 'node:crypto';
 import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import os from 'node:os';
@@ -174,6 +174,19 @@ async function runAgainstPage(runner, page) {
     const result = await connect(answering.url, '--label', 'deaf sink', '--max-retransmits', '0', '--bench', '1', '--size', '1000');
     expectShape(result);
     expectRate(result, 1);
+  });
+  // With a browser there is no renomination: an address that comes needs a restart (RFC 8445 §9).
+  await runner.run('restarts ICE when the network changes', async () => {
+    const before = answering.lastId;
+    const running = connect(answering.url, '--bench', '4', '--size', '65536');
+    await until('a channel', async () => answering.lastId !== before && (await answering.lastChannel().catch(() => null)) !== null);
+    execFileSync('ip', ['address', 'add', '10.77.0.2/24', 'dev', 'eth0']);
+    const result = await running;
+    execFileSync('ip', ['address', 'del', '10.77.0.2/24', 'dev', 'eth0']);
+    expectShape(result);
+    expectRate(result, 4);
+    assert.ok(result.report.ice_restarts >= 1, `${result.report.ice_restarts} restarts`);
+    console.log(`        longest gap ${result.report.job.gap_ms} ms`);
   });
   await runConnectCases(runner, {
     url: answering.url,

@@ -76,6 +76,22 @@ globalThis.jspAnswers = (() => {
       while (pc.iceGatheringState !== 'complete') await event(pc, 'icegatheringstatechange');
       return {id, sdp: pc.localDescription.sdp};
     },
+    // A restart of the other side's: its fragment in, ours out (RFC 8840).
+    async restart(id, fragment) {
+      const {pc} = connections.get(id);
+      const isIce = /^a=(ice-ufrag|ice-pwd|candidate|end-of-candidates)/;
+      const linesOf = (text) => text.split(/\r?\n/).filter((line) => line !== '');
+      const kept = linesOf(pc.remoteDescription.sdp).filter((line) => !isIce.test(line));
+      const fresh = linesOf(fragment).filter((line) => isIce.test(line));
+      // What was an answer to nobody is an offer again.
+      const offer = [...kept, ...fresh, ''].join('\r\n').replace(/a=setup:\w+/, 'a=setup:actpass');
+      await pc.setRemoteDescription({type: 'offer', sdp: offer});
+      await pc.setLocalDescription(await pc.createAnswer());
+      while (pc.iceGatheringState !== 'complete') await event(pc, 'icegatheringstatechange');
+      const ours = linesOf(pc.localDescription.sdp);
+      return [...ours.filter((line) => /^a=ice-(ufrag|pwd)/.test(line)), ...ours.filter((line) => /^(m=|a=mid:)/.test(line)),
+        ...ours.filter((line) => /^a=(candidate|end-of-candidates)/.test(line)), ''].join('\r\n');
+    },
     channels(id) {
       return connections.get(id).channels;
     },

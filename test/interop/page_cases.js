@@ -32,6 +32,23 @@ globalThis.jspCases = (() => {
     return {offer, location: response.headers.get('Location')};
   }
 
+  const lines = (sdp, ...names) => sdp.split(/\r?\n/).filter((line) => names.some((name) => line.startsWith(name)));
+
+  // An application/trickle-ice-sdpfrag body (RFC 8840) of what a description says of ICE, or with these candidates.
+  function fragmentOf(sdp, candidates = lines(sdp, 'a=candidate:', 'a=end-of-candidates')) {
+    return [...lines(sdp, 'a=ice-ufrag:', 'a=ice-pwd:'), ...lines(sdp, 'm='), ...lines(sdp, 'a=mid:'), ...candidates, ''].join('\r\n');
+  }
+
+  function patch(location, body, headers = {}) {
+    return fetch(location, {method: 'PATCH', headers: {'Content-Type': 'application/trickle-ice-sdpfrag', ...headers}, body});
+  }
+
+  // The description with the credentials and candidates of a fragment.
+  function withFragment(sdp, fragment) {
+    const kept = sdp.split(/\r?\n/).filter((line) => line !== '' && !/^a=(ice-ufrag|ice-pwd|candidate|end-of-candidates)/.test(line));
+    return [...kept, ...lines(fragment, 'a=ice-', 'a=candidate:', 'a=end-of-candidates'), ''].join('\r\n');
+  }
+
   function open(pc, label, options = {}) {
     const channel = pc.createDataChannel(label, options);
     channel.binaryType = 'arraybuffer';
@@ -116,6 +133,68 @@ globalThis.jspCases = (() => {
       const {bytes: count, sha256: hash} = await report;
       check(received === MEGABYTES_16 && count === MEGABYTES_16, `received ${received} of ${count}`);
       check(hash === await sha256(bytes), 'SHA-256');
+      pc.close();
+    },
+
+    // Candidates follow the offer one by one (RFC 8838), the last of them as the end.
+    async browserTrickles() {
+      const pc = new RTCPeerConnection({iceServers: []});
+      const channel = open(pc, 'echo');
+      const opened = event(channel, 'open');
+      const candidates = [];
+      let location = null;
+      const tell = async (line) => {
+        const response = await patch(location, fragmentOf(pc.localDescription.sdp, [line]));
+        check(response.status === 204, `${line} answered ${response.status}`);
+      };
+      const all = within('all candidates', new Promise((resolve) => {
+        pc.onicecandidate = ({candidate}) => {
+          const line = candidate && candidate.candidate ? `a=${candidate.candidate}` : 'a=end-of-candidates';
+          if (location) tell(line); else candidates.push(line);
+          if (!candidate) resolve();
+        };
+      }));
+      const offer = await pc.createOffer();
+      const response = await fetch('offer', {method: 'POST', headers: {'Content-Type': 'application/sdp'}, body: offer.sdp});
+      check(response.status === 201, `offer answered ${response.status}`);
+      check(lines(offer.sdp, 'a=candidate:').length === 0, 'the offer has no candidates');
+      await pc.setLocalDescription(offer);
+      await pc.setRemoteDescription({type: 'answer', sdp: await response.text()});
+      location = response.headers.get('Location');
+      for (const line of candidates) await tell(line);
+      await all;
+      await opened;
+      check(await exchange(channel, 'trickled') === 'trickled', 'echo');
+      pc.close();
+    },
+
+    // RFC 8445 §9, over the session's resource as in WHIP (RFC 9725), while messages are under way.
+    async browserRestartsIce() {
+      const {pc, channel, location} = await connected('echo');
+      for (let round = 1; round <= 3; ++round) {
+        const before = pc.localDescription.sdp;
+        const answered = pc.remoteDescription.sdp;
+        const got = [];
+        const done = within(`200 echoes in round ${round}`, new Promise((resolve) => {
+          channel.onmessage = ({data}) => { if (got.push(data) === 200) resolve(); };
+        }));
+        for (let i = 0; i < 100; ++i) channel.send(`${i}`);
+        pc.restartIce();
+        await pc.setLocalDescription(await pc.createOffer());
+        await gathered(pc);
+        const response = await patch(location, fragmentOf(pc.localDescription.sdp), {'If-Match': '*'});
+        check(response.status === 200, `restart answered ${response.status}: ${await response.clone().text()}`);
+        const fragment = await response.text();
+        for (let i = 100; i < 200; ++i) channel.send(`${i}`);
+        await pc.setRemoteDescription({type: 'answer', sdp: withFragment(answered, fragment)});
+        await done;
+        check(got.every((data, i) => data === `${i}`), 'nothing was lost, and nothing overtook');
+        check(lines(before, 'a=ice-ufrag:')[0] !== lines(pc.localDescription.sdp, 'a=ice-ufrag:')[0], 'new credentials');
+        check(lines(answered, 'a=ice-ufrag:')[0] !== lines(fragment, 'a=ice-ufrag:')[0], 'new ones of the server');
+        while (!['connected', 'completed'].includes(pc.iceConnectionState)) await event(pc, 'iceconnectionstatechange');
+        channel.onmessage = null;
+        check(await exchange(channel, `after ${round}`) === `after ${round}`, 'echo over the new pair');
+      }
       pc.close();
     },
 
