@@ -220,7 +220,7 @@ void Agent::Impl::HandleConsent(Consent::Action action) {
     case Consent::Action::kSendKeepalive:
       return selection.path() ? runner.StartKeepalive(*selection.path()) : void();
     case Consent::Action::kDisconnect:
-      if (may_move && selection.MoveAway(now)) return runner.Trigger(*pairing.checklist().Find(*selection.path()));
+      if (may_move && selection.MoveAway(now)) return;
       pairing.FormAll();
       return session.Enter(State::kDisconnected, StateReason::kNoTrafficFromPeer);
     case Consent::Action::kExpire:

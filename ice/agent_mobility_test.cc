@@ -80,27 +80,6 @@ TEST(AgentMobilityTest, AnAddressThatComesAfterTheLossIsFollowedInOneSecond) {
   }
 }
 
-TEST(AgentMobilityTest, AddressesThatGoInARowAreFollowedToTheOneThatAnsweredLast) {
-  constexpr std::string_view kSecond = "192.0.2.3:6000";
-  for (const Side side : {Side::kA, Side::kZ}) {
-    AgentPair pair(Moving());
-    pair.AddHost(side, kSecond);
-    Connect(pair);
-    pair.RunFor(6s);
-    pair.AddHost(side, kOther);
-    pair.LoseHost(side, HostOf(side));
-    pair.RunFor(300ms);  // the peer may have moved to the second one by now, and be sure of it
-    pair.LoseHost(side, kSecond);
-    const Timestamp lost = pair.now();
-    const auto moved = [&] {
-      return Uses(pair, pair.agent(side), kOther) && Reaches(pair.agent(OtherThan(side)), kOther) &&
-             pair.a().state() == State::kCompleted && pair.z().state() == State::kCompleted;
-    };
-    ASSERT_TRUE(pair.RunUntil(moved, 12s));
-    EXPECT_LE(pair.now() - lost, 2200ms) << "one patience for each";
-  }
-}
-
 TEST(AgentMobilityTest, ABetterNetworkIsNominatedAtOnce) {
   AgentPair::Config config = Moving();
   AgentPair pair(config);

@@ -60,22 +60,11 @@ CandidatePair* Selection::BestFreshExcept(Timestamp now, const std::optional<Add
   return best;
 }
 
-// When paths die in a row, the one that answered last is the likeliest to live, whatever its priority.
-CandidatePair* Selection::LatestExcept(Timestamp now, const std::optional<AddressPair>& path) {
-  CandidatePair* latest = BestFreshExcept(now, path);
-  if (latest == nullptr) return nullptr;
-  pairing_.checklist().ForEach([&](CandidatePair& pair) {
-    if (path != pair.addresses && pair.valid && pair.valid->at > latest->valid->at) latest = &pair;
-  });
-  return latest;
-}
-
 bool Selection::MoveAway(Timestamp now) {
-  CandidatePair* other = LatestExcept(now, path_);
+  CandidatePair* other = BestFreshExcept(now, path_);
   if (other == nullptr) return false;
   const std::optional<AddressPair> silent = path_;
   Select(now, *other);
-  (void)Doubt(now);  // it has to answer, too
   // If it comes back, the peer's checks make it anew.
   if (silent) pairing_.checklist().Erase(*silent);
   return true;
@@ -85,9 +74,8 @@ bool Selection::HandlePairsLost(Timestamp now) {
   if (!path_ || pairing_.checklist().Find(*path_) != nullptr) return false;
   path_.reset();
   selected_.reset();
-  if (CandidatePair* other = LatestExcept(now, std::nullopt)) {
+  if (CandidatePair* other = BestFreshExcept(now, std::nullopt)) {
     Select(now, *other);
-    (void)Doubt(now);
     return true;
   }
   // Consent goes on to run out: that is the time that another path has.

@@ -70,7 +70,6 @@ class Selection {
 
  private:
   void Select(Timestamp now, CandidatePair& pair);
-  CandidatePair* LatestExcept(Timestamp now, const std::optional<AddressPair>& path);
   CandidatePair* BestFreshExcept(Timestamp now, const std::optional<AddressPair>& path);
   bool BeatsSelected(const CandidatePair& pair) const;
 
