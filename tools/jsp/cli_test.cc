@@ -168,7 +168,7 @@ TEST(CliTest, ErrorsAreOneLineThatNamesTheThing) {
       {{"stun", "stun:host.invalid"}, 1, "host.invalid"},
       {{"stun", "stun:127.0.0.1:1", "--timeout", "2"}, 1, "127.0.0.1:1"},
       {{"natlab", "--types", "port,none"}, 2, "'none'"},
-      {{"natlab", "--engine", "netns"}, 2, "--engine"},
+      {{"natlab", "--engine", "ns"}, 2, "--engine"},
       {{"natlab", "--quick", "--html", missing}, 1, missing},
   };
   for (const auto& c : kCases) {
@@ -229,7 +229,7 @@ TEST(CliTest, NatlabMeasuresThePathsAlikeEachTime) {
     EXPECT_GT(path.at("rtt_ms").at("p50").to_number<double>(), 0);
     EXPECT_GT(path.at("mbytes_per_s").to_number<double>(), 0);
   }
-  EXPECT_EQ(names, "host srflx relay-udp relay-tcp relay-tls");
+  EXPECT_EQ(names, "host srflx ice-tcp relay-udp relay-tcp relay-tls");
 }
 
 }  // namespace
