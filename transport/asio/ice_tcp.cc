@@ -166,7 +166,6 @@ void IceTcpListeners::Accept(size_t listener) {
         if (!alive || error == boost::asio::error::operation_aborted) return;
         IceTcpListeners& self = **alive;
         if (!error) self.HandleAccepted(listener, std::move(socket));
-        if (weak.expired()) return;
         // Out of descriptors the next call would fail likewise, at once.
         const bool is_of_peer = error == boost::asio::error::connection_aborted;
         error && !is_of_peer ? self.PauseAccepting(listener) : self.Accept(listener);

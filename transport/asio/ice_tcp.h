@@ -19,6 +19,10 @@ namespace jsp::transport::io {
 class IceTcpConnection final : public IceTcpObserver, public std::enable_shared_from_this<IceTcpConnection> {
  public:
   explicit IceTcpConnection(const std::shared_ptr<DriverCore>& core) : core_(core) {}
+  // The socket may outlive it, by its last words.
+  ~IceTcpConnection() override {
+    if (socket_) socket_->Close();
+  }
   void Connect(const std::shared_ptr<DrivenPeer>& driven, const event::TcpConnectWanted& wanted);
   void Visit(IceTcpSocket::Native socket, const SocketAddress& listener, ice::TcpVisitorId visitor);
   // It is not welcome, and hears nothing more.

@@ -58,8 +58,8 @@ void IceTcpSocket::Configure() {
   socket_.non_blocking(true, ignored);
   socket_.set_option(tcp::no_delay(true), ignored);
 #if defined(__linux__)
-  constexpr int kGiveUpMs = 20'000;           // below the 30 s of consent (RFC 7675 §5.1), so that it can be reopened
-  constexpr int kNotSentOctets = 128 * 1024;  // in the kernel, beyond what is on its way
+  constexpr int kGiveUpMs = 20'000;          // below the 30 s of consent (RFC 7675 §5.1), so that it can be reopened
+  constexpr int kNotSentOctets = 64 * 1024;  // in the kernel, beyond what is on its way
   (void)SetOption(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, kGiveUpMs);
   (void)SetOption(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentOctets);
 #endif
