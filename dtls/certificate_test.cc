@@ -112,9 +112,8 @@ TEST(ContextTest, OffersOnlyForwardSecrecyWithAead) {  // RFC 8827 §6.5
 TEST(ContextTest, SaysWhichCertificateDidNotMatch) {
   const auto certificate = *Certificate::Generate();
   const auto other = *Certificate::Generate();
-  X509* x509 = certificate->native().certificate.get();
-  EXPECT_EQ(VerifyFingerprint({certificate->fingerprint()}, x509), std::nullopt);
-  const auto refusal = VerifyFingerprint({other->fingerprint()}, x509);
+  EXPECT_EQ(VerifyFingerprint({certificate->fingerprint()}, certificate->der()), std::nullopt);
+  const auto refusal = VerifyFingerprint({other->fingerprint()}, certificate->der());
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->reason, FailureReason::kFingerprintMismatch);
   EXPECT_NE(refusal->detail.find(certificate->fingerprint().ToString()), std::string::npos);

@@ -86,7 +86,7 @@ std::optional<Refusal> Verify(X509_STORE_CTX* store, const HandshakeRecord& reco
     return refusal;
   }
   if (!record.remote_fingerprints) return std::nullopt;
-  return VerifyFingerprint(*record.remote_fingerprints, certificate);
+  return VerifyFingerprint(*record.remote_fingerprints, EncodeDer(certificate));
 }
 
 int VerifyCertificate(X509_STORE_CTX* store, void*) {
@@ -147,8 +147,7 @@ void AttachRecord(SSL* ssl, HandshakeRecord& record) {
   DTLS_set_timer_cb(ssl, &NextTimeout);
 }
 
-std::optional<Refusal> VerifyFingerprint(const std::vector<Fingerprint>& signalled, X509* certificate) {
-  const auto der = EncodeDer(certificate);
+std::optional<Refusal> VerifyFingerprint(const std::vector<Fingerprint>& signalled, std::span<const uint8_t> der) {
   if (MatchesFingerprints(signalled, der)) return std::nullopt;
   return Refusal{FailureReason::kFingerprintMismatch,
                  "the peer's certificate is " + ComputeFingerprint(HashFunction::kSha256, der).ToString()};

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ Expected<SslCtxPtr, std::string> CreateContext(X509* certificate, EVP_PKEY* key)
 void AttachRecord(SSL* ssl, HandshakeRecord& record);
 
 // RFC 8842 §5.1: the certificate must match a signalled fingerprint. nullopt when it does.
-std::optional<HandshakeRecord::Refusal> VerifyFingerprint(const std::vector<Fingerprint>& signalled, X509* certificate);
+std::optional<HandshakeRecord::Refusal> VerifyFingerprint(const std::vector<Fingerprint>& signalled,
+                                                          std::span<const uint8_t> der);
 
 }  // namespace jsp::dtls

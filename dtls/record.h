@@ -51,10 +51,12 @@ struct Record {
 // RFC 6347 §4.1.1: "Multiple DTLS records may be placed in a single datagram. They are simply encoded consecutively."
 std::optional<Record> ParseRecord(std::span<const uint8_t> datagram);
 
-// RFC 5246 §7.2: an alert's level, and the one description that ends an association in good order.
+// RFC 5246 §7.2: an alert's level, the description that ends an association in good order, and the refusal of another
+// handshake.
 inline constexpr uint8_t kWarning = 1;
 inline constexpr uint8_t kFatal = 2;
 inline constexpr uint8_t kCloseNotify = 0;
+inline constexpr uint8_t kNoRenegotiation = 100;
 
 // RFC 7983 §7: a first octet of 20 to 63 is DTLS.
 constexpr bool IsDtls(std::span<const uint8_t> datagram) {

@@ -197,7 +197,7 @@ void Session::SetRemoteFingerprints(Timestamp now, std::vector<Fingerprint> fing
 void Session::Close(Timestamp now) {
   impl_->Tick(now);
   if (impl_->is_ended()) return;
-  if (SSL_is_init_finished(impl_->ssl.get())) impl_->SendCloseNotify();
+  if (!impl_->ssl || SSL_is_init_finished(impl_->ssl.get())) impl_->SendCloseNotify();
   impl_->End();
 }
 
@@ -244,6 +244,12 @@ std::optional<size_t> Session::PollPlaintext(Timestamp now, std::span<uint8_t> o
   return impl_->ReadPlaintext(out);
 }
 
+std::optional<size_t> Session::Open(Timestamp now, std::span<const uint8_t> datagram, std::span<uint8_t> out) {
+  impl_->Tick(now);
+  return impl_->OpenDatagram(datagram, out);
+}
+
+bool Session::holds_handshake() const { return impl_->ssl != nullptr; }
 bool Session::is_connected() const { return impl_->is_connected(); }
 const Metrics& Session::metrics() const { return impl_->metrics; }
 std::string Session::TakeKeyLog() { return std::exchange(impl_->record.keylog, {}); }

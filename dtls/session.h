@@ -33,9 +33,10 @@ struct Options {
   Duration initial_retransmission_timeout = std::chrono::milliseconds(400);
   // Records that may be sealed before the session ends: the 48-bit sequence number must not wrap (RFC 6347 §4.1).
   uint64_t max_records = (uint64_t{1} << 48) - (uint64_t{1} << 17);
-  // After the handshake records are protected by dtls::RecordLayer and not by SSL_write and SSL_read, which cost more;
-  // docs/dtls.md#records. With a suite or a version that it does not know, OpenSSL goes on.
-  bool own_record_layer = false;
+  // After the handshake records are protected by dtls::RecordLayer and not by SSL_write and SSL_read, which cost more,
+  // and OpenSSL's objects are given back after a while; docs/dtls.md#records. With a suite or a version that it does
+  // not know, OpenSSL goes on.
+  bool own_record_layer = true;
   bool collect_keylog = false;  // NSS key log lines in TakeKeyLog(), for captures
 };
 
@@ -131,7 +132,14 @@ class Session {
   // 16 KiB; a record that does not fit is dropped and counted.
   [[nodiscard]] std::optional<size_t> PollPlaintext(Timestamp now, std::span<uint8_t> out);
 
+  // HandleDatagram, and then PollPlaintext, in one: what a driver calls for each datagram, and then PollPlaintext until
+  // it has no more. A datagram with one record costs no copy.
+  [[nodiscard]] std::optional<size_t> Open(Timestamp now, std::span<const uint8_t> datagram, std::span<uint8_t> out);
+
   bool is_connected() const;
+  // OpenSSL's objects are there. With the record layer of ours they go a while after the peer proved that it has
+  // finished.
+  bool holds_handshake() const;
   const Metrics& metrics() const;
   std::string TakeKeyLog();
 

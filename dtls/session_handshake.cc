@@ -25,6 +25,11 @@ constexpr Duration kObjectionGrace = std::chrono::seconds(1);
 
 }  // namespace
 
+std::vector<uint8_t> PeerCertificate(const SSL* ssl) {
+  X509* certificate = SSL_get0_peer_certificate(ssl);
+  return certificate != nullptr ? EncodeDer(certificate) : std::vector<uint8_t>();
+}
+
 std::string AlertName(int description) { return SSL_alert_desc_string_long(description); }
 
 Session::Impl::Impl(const Options& given, Timestamp now)
@@ -139,8 +144,8 @@ void Session::Impl::CompleteHandshake() {
 // RFC 8842 §5.2: the handshake may finish before the answer brings the fingerprint; nothing is delivered until then.
 // When the fingerprint came during the handshake, the verifier may have run without it, so it is compared here always.
 void Session::Impl::VerifyPeer(Timestamp deadline) {
-  X509* certificate = SSL_get0_peer_certificate(ssl.get());
-  if (certificate == nullptr) return NotifyAndFail(FailureReason::kNoPeerCertificate, "no certificate");
+  const auto certificate = has_shed_handshake() ? records.peer_certificate : PeerCertificate(ssl.get());
+  if (certificate.empty()) return NotifyAndFail(FailureReason::kNoPeerCertificate, "no certificate");
   if (!record.remote_fingerprints) {
     state = Unverified{deadline};
     return;
@@ -177,6 +182,7 @@ void Session::Impl::Retransmit() {
 }
 
 void Session::Impl::HandleTimeout() {
+  if (time >= records.handshake_until && is_connected()) ShedHandshake();
   if (const auto* unverified = std::get_if<Unverified>(&state); unverified != nullptr && time >= unverified->deadline) {
     return NotifyAndFail(FailureReason::kHandshakeTimeout, "the peer's fingerprint never came");
   }
@@ -194,7 +200,7 @@ void Session::Impl::HandleTimeout() {
 Timestamp Session::Impl::NextTimeout() const {
   if (const auto* unverified = std::get_if<Unverified>(&state)) return std::min(unverified->deadline, retransmit_at);
   const auto* handshaking = std::get_if<Handshaking>(&state);
-  if (handshaking == nullptr) return retransmit_at;
+  if (handshaking == nullptr) return is_ended() ? retransmit_at : std::min(retransmit_at, records.handshake_until);
   const Timestamp next = std::min(handshaking->deadline, retransmit_at);
   return handshaking->suspicion ? std::min(next, handshaking->suspicion->until) : next;
 }

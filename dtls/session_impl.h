@@ -49,6 +49,9 @@ struct Session::Impl {
     DatagramQueue early{kInboundLimits};     // plaintexts of records that came before the handshake was complete
     std::optional<RecordLayer> layer;        // from the end of the handshake on, unless OpenSSL goes on
     bool may_seal = false;                   // the peer has our Finished
+    // Once the peer sent an authentic record it has finished, and what of its handshake is late comes before this.
+    Timestamp handshake_until = Timestamp::Never();
+    std::vector<uint8_t> peer_certificate;  // DER, from then on
   };
 
   Impl(const Options& given, Timestamp now);
@@ -56,6 +59,8 @@ struct Session::Impl {
   void Tick(Timestamp now) { time = std::max(time, now); }
   bool is_ended() const { return std::holds_alternative<Ended>(state); }
   bool is_connected() const { return std::holds_alternative<Connected>(state); }
+  // OpenSSL's part was over, and its objects were given back: they hold several times what the rest does.
+  bool has_shed_handshake() const { return ssl == nullptr && !is_ended(); }
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
 
   void CreateSsl();
@@ -88,6 +93,10 @@ struct Session::Impl {
   std::optional<size_t> ReadRecord(std::span<uint8_t> out);
   Expected<size_t, SealError> SealRecord(std::span<const uint8_t> plaintext, std::span<uint8_t> out);
   void SendAlert(uint8_t level, uint8_t description);
+  std::optional<size_t> OpenDatagram(std::span<const uint8_t> datagram, std::span<uint8_t> out);
+  std::optional<size_t> OpenRecord(const Record& opened, std::span<uint8_t> out);
+  void HandleLateHandshake(const Record& late);
+  void ShedHandshake();
   Expected<size_t, SealError> Seal(std::span<const uint8_t> plaintext, std::span<uint8_t> out);
   void NotifyAndFail(FailureReason reason, std::string detail);
   void SendCloseNotify();
@@ -116,6 +125,8 @@ struct Session::Impl {
   std::vector<uint8_t> scratch;     // for callers of PollPlaintext with little room
 };
 
+// DER; empty when it sent none.
+std::vector<uint8_t> PeerCertificate(const SSL* ssl);
 // RFC 5246 §7.2: the name of an alert's description.
 std::string AlertName(int description);
 

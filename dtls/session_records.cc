@@ -11,6 +11,9 @@ namespace jsp::dtls {
 namespace {
 
 constexpr size_t kAlertSize = 2;  // RFC 5246 §7.2
+// How long after the peer's first authentic record OpenSSL still answers handshake records: more than a datagram lives,
+// and than one timeout of a client that repeats its last flight.
+constexpr Duration kHandshakeGrace = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -53,7 +56,11 @@ void Session::Impl::ReceiveRecords(std::span<const uint8_t> datagram) {
     if (verdict != RecordFilter::Verdict::kAdmit) {
       Drop(verdict == RecordFilter::Verdict::kOldEpoch ? DropReason::kOldEpoch : DropReason::kBadRecord);
     } else if (next->header.type == ContentType::kHandshake) {
-      GiveToOpenSsl(next->bytes);
+      if (has_shed_handshake()) {
+        HandleLateHandshake(*next);
+      } else {
+        GiveToOpenSsl(next->bytes);
+      }
       if (is_ended()) return;
     } else if (!records.received.Push(next->bytes)) {
       Drop(DropReason::kQueueFull);
@@ -96,10 +103,16 @@ void Session::Impl::HandleAlert(std::span<const uint8_t> alert) {
 
 // Opens the first record and forgets it. nullopt: it was dropped.
 std::optional<size_t> Session::Impl::OpenFront(std::span<uint8_t> out) {
-  const auto size = records.layer->Open(*ParseRecord(records.received.front()), out);
+  const auto size = OpenRecord(*ParseRecord(records.received.front()), out);
   records.received.Pop();
+  return size;
+}
+
+std::optional<size_t> Session::Impl::OpenRecord(const Record& opened, std::span<uint8_t> out) {
+  const auto size = records.layer->Open(opened, out);
   if (size) {
     records.may_seal = true;
+    if (records.handshake_until == Timestamp::Never() && ssl) records.handshake_until = time + kHandshakeGrace;
     return *size;
   }
   switch (size.error()) {
@@ -117,6 +130,50 @@ std::optional<size_t> Session::Impl::OpenFront(std::span<uint8_t> out) {
       break;
   }
   return std::nullopt;
+}
+
+// HandleDatagram and PollPlaintext in one. A datagram with one record of data, and nothing before it, is not copied.
+std::optional<size_t> Session::Impl::OpenDatagram(std::span<const uint8_t> datagram, std::span<uint8_t> out) {
+  const bool is_first = records.layer && is_connected() && records.early.empty() && records.received.empty();
+  const auto only = is_first && time < NextTimeout() ? ParseRecord(datagram) : std::nullopt;
+  const bool is_data = only && only->bytes.size() == datagram.size() &&
+                       only->header.type == ContentType::kApplicationData &&
+                       bio.filter().Judge(*only) == RecordFilter::Verdict::kAdmit;
+  if (!is_data) {
+    Receive(datagram);
+    return ReadPlaintext(out);
+  }
+  ++metrics.datagrams_received;
+  const auto size = OpenRecord(*only, out);
+  // RFC 5246 §6.2.1: "Zero-length fragments of Application data MAY be sent".
+  if (!size || *size == 0) return std::nullopt;
+  ++metrics.records_opened;
+  return size;
+}
+
+// OpenSSL is gone. Repetitions of the handshake need no answer any more; one to begin another gets that of OpenSSL (RFC
+// 5246 §7.4.1.1: "the client may, if it wishes, respond with a no_renegotiation alert").
+void Session::Impl::HandleLateHandshake(const Record& late) {
+  std::vector<uint8_t> message(late.fragment.size());
+  const auto size = OpenRecord(late, message);
+  if (!size || *size == 0) return;
+  constexpr uint8_t kHelloRequest = 0, kClientHello = 1;  // RFC 5246 §7.4
+  if (message[0] == (options.role == Role::kClient ? kHelloRequest : kClientHello)) {
+    SendAlert(kWarning, kNoRenegotiation);
+  }
+}
+
+// What of it is needed later stays: the certificate, which may have to match other fingerprints.
+void Session::Impl::ShedHandshake() {
+  records.handshake_until = Timestamp::Never();
+  records.peer_certificate = PeerCertificate(ssl.get());
+  retransmit_at = Timestamp::Never();
+  is_plaintext_ready = false;
+  bio.DropInbound();
+  bio.outbound().Release();
+  if (records.received.empty()) records.received.Release();  // OpenDatagram leads past it
+  scratch = {};
+  ssl.reset();
 }
 
 std::optional<size_t> Session::Impl::TakeEarly(std::span<uint8_t> out) {

@@ -364,5 +364,108 @@ TEST(SessionOwnRecordsTest, AlertsOfThePeerCountWhenTheyAreAuthentic) {  // RFC 
   EXPECT_EQ(testing::DetailOf(events), "alert from the peer: internal error");
 }
 
+TEST(SessionOwnRecordsTest, OpenGivesOneRecordAndLeavesTheRestToPollPlaintext) {
+  SessionPair pair;
+  pair.MustConnect();
+  Bytes out(200);
+  const Bytes one = pair.SealA(Bytes(10, 1));
+  EXPECT_EQ(pair.z().Open(pair.now(), one, out), 10u);
+  EXPECT_EQ(out[9], 1);
+  EXPECT_EQ(pair.z().Open(pair.now(), one, out), std::nullopt);
+  EXPECT_EQ(Dropped(pair.z(), DropReason::kReplayed), 1u);
+  Bytes two = pair.SealA(Bytes(20, 2));
+  const Bytes third = pair.SealA(Bytes(30, 3));
+  two.insert(two.end(), third.begin(), third.end());
+  EXPECT_EQ(pair.z().Open(pair.now(), two, out), 20u);
+  // What came before is given first.
+  EXPECT_EQ(pair.z().Open(pair.now(), pair.SealA(Bytes(40, 4)), out), 30u);
+  EXPECT_EQ(pair.z().PollPlaintext(pair.now(), out), 40u);
+  EXPECT_EQ(pair.z().PollPlaintext(pair.now(), out), std::nullopt);
+  Bytes forged = pair.SealA(Bytes(50, 5));
+  forged.back() ^= 1;
+  EXPECT_EQ(pair.z().Open(pair.now(), forged, out), std::nullopt);
+  EXPECT_EQ(Dropped(pair.z(), DropReason::kNotAuthentic), 1u);
+  EXPECT_EQ(pair.z().Open(pair.now(), Bytes(9, 23), out), std::nullopt);
+  EXPECT_EQ(pair.z().metrics().records_opened, 4u);
+  pair.a().Close(pair.now());
+  const auto sent = pair.a().PollTransmit(pair.now(), out);
+  ASSERT_TRUE(sent);
+  Bytes plaintext(200);
+  EXPECT_EQ(pair.z().Open(pair.now(), std::span(out).first(sent->size), plaintext), std::nullopt);
+  EXPECT_FALSE(pair.z().is_connected());
+}
+
+// Connected, each has heard the other, and both have forgotten how it came about.
+void LetHandshakesBeShed(SessionPair& pair) {
+  ExpectDataFlows(pair);
+  EXPECT_TRUE(pair.a().holds_handshake() && pair.z().holds_handshake());
+  pair.RunFor(4s);
+  EXPECT_TRUE(pair.a().holds_handshake() && pair.z().holds_handshake());
+  pair.RunFor(2s);
+  EXPECT_FALSE(pair.a().holds_handshake() || pair.z().holds_handshake());
+  EXPECT_EQ(pair.a().NextTimeout(), Timestamp::Never());
+}
+
+TEST(SessionOwnRecordsTest, WhatTheHandshakeNeededIsGivenBackOnceThePeerHasFinished) {
+  SessionPair pair;
+  pair.MustConnect();
+  pair.RunFor(60s);  // nothing was heard of the peer: it may still have to be answered
+  EXPECT_TRUE(pair.a().holds_handshake() && pair.z().holds_handshake());
+  LetHandshakesBeShed(pair);
+  ExpectDataFlows(pair);
+  const auto events = pair.events_z().size();
+  for (const auto& sent : pair.sent()) {  // the whole handshake again
+    (sent.from == Role::kClient ? pair.z() : pair.a()).HandleDatagram(pair.now(), sent.bytes);
+  }
+  pair.RunFor(10s);
+  EXPECT_EQ(pair.events_z().size(), events);
+  ExpectDataFlows(pair);
+  pair.a().Close(pair.now());
+  pair.RunFor(1s);
+  EXPECT_TRUE(HasClosed(pair.events_z()));
+}
+
+TEST(SessionOwnRecordsTest, OtherFingerprintsCountAlsoAfterTheHandshakeWasGivenBack) {  // RFC 8842 §5.2
+  SessionPair pair;
+  pair.MustConnect();
+  LetHandshakesBeShed(pair);
+  pair.a().SetRemoteFingerprints(pair.now(), {testing::CertificateZ()->fingerprint()});
+  EXPECT_TRUE(pair.a().is_connected());
+  pair.a().SetRemoteFingerprints(pair.now(), {CertificateA()->fingerprint()});
+  pair.RunFor(1s);
+  EXPECT_EQ(FailureOf(pair.events_a()), FailureReason::kFingerprintMismatch);
+  EXPECT_TRUE(HasClosed(pair.events_z()));
+}
+
+TEST(SessionOwnRecordsTest, ARenegotiationIsRefusedAlsoAfterTheHandshakeWasGivenBack) {  // RFC 8827 §6.5
+  auto options = OptionsZ();
+  options.remote_fingerprints = {CertificateA()->fingerprint()};
+  Timestamp now = Timestamp::FromEpoch(1000s);
+  Session server(options, now);
+  RawPeer client(Role::kClient, UseCertificateA);
+  server.Start(now);
+  Exchange(server, client, now);
+  ASSERT_TRUE(server.is_connected());
+  auto layer = *RecordLayer::Create(client.ssl(), Role::kClient);
+  Bytes out(200);
+  const auto seal = [&](ContentType type, const Bytes& content) {
+    const auto size = layer.Seal(type, content, out);
+    return Bytes(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size.value_or(0)));
+  };
+  EXPECT_EQ(server.Open(now, seal(ContentType::kApplicationData, Bytes(10, 1)), out), 10u);
+  now = now + 6s;
+  server.HandleTimeout(now);
+  ASSERT_FALSE(server.holds_handshake());
+  server.HandleDatagram(now, seal(ContentType::kHandshake, Bytes{20, 0, 0, 12}));  // a Finished
+  EXPECT_FALSE(server.PollTransmit(now, out));
+  server.HandleDatagram(now, seal(ContentType::kHandshake, Bytes{1, 0, 0, 38}));  // a ClientHello
+  const auto sent = server.PollTransmit(now, out);
+  ASSERT_TRUE(sent);
+  Bytes alert(2);
+  EXPECT_EQ(layer.Open(*ParseRecord(std::span(out).first(sent->size)), alert), 2u);
+  EXPECT_EQ(alert, (Bytes{kWarning, kNoRenegotiation}));
+  EXPECT_TRUE(server.is_connected());
+}
+
 }  // namespace
 }  // namespace jsp::dtls

@@ -179,9 +179,9 @@ void Peer::Impl::Secure(Timestamp now) {
 
 void Peer::Impl::HandleRecords(Timestamp now, std::span<const uint8_t> datagram, EcnMark mark) {
   if (!secured) return;
-  secured->dtls.HandleDatagram(now, datagram);
   std::array<uint8_t, kMaxRecordPlaintext> plaintext;  // not initialised: written before it is read
-  while (auto size = secured->dtls.PollPlaintext(now, plaintext)) {
+  for (auto size = secured->dtls.Open(now, datagram, plaintext); size;
+       size = secured->dtls.PollPlaintext(now, plaintext)) {
     secured->sctp.HandlePacket(now, std::span(plaintext).first(*size), mark);
   }
 }
