@@ -25,5 +25,14 @@ TEST(TimestampTest, DifferenceSaturatesAtZeroWhenTimeGoesBackwards) {
   EXPECT_EQ(Timestamp::FromEpoch(1ms) - Timestamp::FromEpoch(9ms), Duration::zero());
 }
 
+TEST(TimestampTest, OnGridIsTheFirstCommonInstantInTheInterval) {
+  const auto at = [](int value) { return Timestamp::FromEpoch(std::chrono::milliseconds(value)); };
+  EXPECT_EQ(Timestamp::OnGrid(at(1234), at(1000), at(2000), 100ms), at(1300));
+  EXPECT_EQ(Timestamp::OnGrid(at(1300), at(1000), at(2000), 100ms), at(1300));
+  EXPECT_EQ(Timestamp::OnGrid(at(1234), at(1000), at(1299), 100ms), at(1200));
+  EXPECT_EQ(Timestamp::OnGrid(at(1234), at(1201), at(1299), 100ms), at(1234)) << "none in the interval";
+  EXPECT_EQ(Timestamp::OnGrid(Timestamp::Never(), at(0), Timestamp::Never(), 100ms), Timestamp::Never());
+}
+
 }  // namespace
 }  // namespace jsp

@@ -46,11 +46,14 @@ bool Consent::Doubt(Timestamp now, Duration patience) {
   return true;
 }
 
-// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period".
+// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period". Sessions of one
+// clock ask at common instants; the draw still spreads each of them over 2 s.
 void Consent::ScheduleRequest(Timestamp from, Rng& rng) {
   const double factor = 0.8 + 0.4 * rng.Uniform();
   const Duration wait(static_cast<Duration::rep>(static_cast<double>(interval_.count()) * factor));
-  timers_.Arm(Timer::kRequest, from + std::max(wait, kMinInterval));
+  const Timestamp earliest = from + std::max(interval_ * 4 / 5, kMinInterval);
+  const Timestamp latest = from + std::max(interval_ * 6 / 5, kMinInterval);
+  timers_.Arm(Timer::kRequest, Timestamp::OnGrid(from + std::max(wait, kMinInterval), earliest, latest, kTimerGrid));
 }
 
 std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {

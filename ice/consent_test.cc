@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "ice/agent_test_support.h"
 namespace jsp::ice {
 namespace {
@@ -88,6 +90,21 @@ TEST_F(ConsentTest, KeepsAliveAfterFifteenSecondsWithoutSending) {  // RFC 8445 
   EXPECT_EQ(consent.PopDue(At(29s), rng_), Action::kSendKeepalive);
   EXPECT_FALSE(consent.PopDue(At(29s), rng_));
   EXPECT_EQ(consent.NextTimeout(), At(44s));
+}
+
+// RFC 7675 §5.1: within 0.8 and 1.2 of the period, and yet together with the requests of other sessions.
+TEST_F(ConsentTest, RequestsFallOnInstantsThatSessionsShare) {
+  std::set<Timestamp> instants;
+  for (int i = 0; i < 400; ++i) {
+    Consent consent{Options{}};
+    const Timestamp start = At(0s) + std::chrono::milliseconds(7 * i % 100);
+    consent.Start(start, start, rng_);
+    instants.insert(consent.NextTimeout());
+    EXPECT_GE(consent.NextTimeout() - start, 4s);
+    EXPECT_LE(consent.NextTimeout() - start, 6s);
+  }
+  EXPECT_LE(instants.size(), 22u);
+  EXPECT_GE(instants.size(), 15u) << "they are still spread";
 }
 
 }  // namespace

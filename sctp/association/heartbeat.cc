@@ -20,7 +20,8 @@ void ArmPeriod(Context& context, Tcb& tcb) {
   // +/- 50% of the RTO value".
   const Duration rto = tcb.sender.rto();
   const auto jitter = Duration(static_cast<Duration::rep>(context.rng.Below(static_cast<uint64_t>(rto.count()) + 1)));
-  context.timers.Arm(Timer::kHeartbeat, context.now + context.options.heartbeat_interval + rto / 2 + jitter);
+  const Timestamp earliest = context.now + context.options.heartbeat_interval + rto / 2;
+  context.timers.Arm(Timer::kHeartbeat, Timestamp::OnGrid(earliest + jitter, earliest, earliest + rto, kTimerGrid));
 }
 
 // Neither end sent anything for a while: what the last transfers took is not needed soon.

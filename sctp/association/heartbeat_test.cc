@@ -31,7 +31,7 @@ TEST(HeartbeatTest, ProbesAnIdlePathEveryIntervalPlusRtoWithJitter) {  // RFC 92
     EXPECT_LE(after, 30s + 750ms);
     times.insert(sent[0].at);
   }
-  EXPECT_GT(times.size(), 10u);
+  EXPECT_GE(times.size(), 4u) << "they fall on common instants, 100 ms apart, and are still spread";
 }
 
 TEST(HeartbeatTest, DoesNotProbeWhileDataIsSent) {  // RFC 9260 §8.3: not idle
