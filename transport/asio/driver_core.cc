@@ -27,25 +27,31 @@ bool IsUsingPath(const Peer& peer) {
 
 void SendBatch::Append(UdpSocket& socket, const Peer::Transmit& transmit) {
   if (socket_ != &socket && !datagrams_.empty()) {
-    socket_->Send(buffer_, datagrams_);  // the octets of the new one stay where they are
+    socket_->Send(written(), datagrams_);  // the octets of the new one stay where they are
     datagrams_.clear();
   }
   socket_ = &socket;
   datagrams_.push_back({transmit.remote, static_cast<uint32_t>(used_), static_cast<uint32_t>(transmit.size),
                         transmit.fragmentation, transmit.ecn});
   used_ += transmit.size;
-  if (buffer_.size() - used_ < kMaxDatagram) Send();
+  if (LoopBuffers::kSendOctets - used_ < kMaxDatagram) Send();
 }
 
 void SendBatch::Send() {
-  if (!datagrams_.empty()) socket_->Send(buffer_, datagrams_);
+  if (!datagrams_.empty()) socket_->Send(written(), datagrams_);
   datagrams_.clear();
   used_ = 0;
+  buffer_ = {};
 }
 
 DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options,
                        std::unique_ptr<UdpMux> udp_mux)
-    : executor(std::move(ex)), options(driver_options), rng(SystemRng()), mux(std::move(udp_mux)), timer(executor) {}
+    : executor(std::move(ex)),
+      options(driver_options),
+      rng(SystemRng()),
+      mux(std::move(udp_mux)),
+      timer(executor),
+      batch(LoopBuffers::Of(executor)) {}
 
 DriverCore::~DriverCore() = default;
 
@@ -91,8 +97,8 @@ void DriverCore::HandleReadable(size_t socket) {
         mux->socket(socket).Receive([&](const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark) {
           Feed(now, socket, remote, datagram, mark);
         });
-    if (batch_size == 0) break;
     received += batch_size;
+    if (mux->socket(socket).is_drained()) break;
   }
   // What is left in it would wake us at once.
   mux->socket(socket).ReceiveErrors([&](const NetworkError& error) { FeedError(now, socket, error); });
@@ -202,12 +208,12 @@ void DriverCore::EndTurn(Timestamp now) {
   for (int round = 0; round < kMaxRounds; ++round) {
     FlushDirty(now);
     CheckCongestion();
-    if (pending.empty()) break;
+    if (events.pending.empty()) break;
     Dispatch();
     now = Now();
   }
   phase.in_turn = false;
-  if (!pending.empty() || (!dirty.empty() && !phase.congested)) ScheduleTurn();
+  if (!events.pending.empty() || (!dirty.empty() && !phase.congested)) ScheduleTurn();
   ArmTimer();
 }
 
@@ -299,18 +305,17 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
     if (const auto* restarted = std::get_if<event::IceRestarted>(&*event)) {
       (void)mux->AddUfrag(&driven, restarted->ufrag);
     }
-    pending.push_back({driven.shared_from_this(), std::move(*event)});
+    events.pending.push_back({driven.shared_from_this(), std::move(*event)});
   }
   if (driven.wanted_room && driven.peer.send_buffer_room() >= *driven.wanted_room) {
     driven.wanted_room.reset();
-    pending.push_back({driven.shared_from_this(), std::nullopt});
+    events.pending.push_back({driven.shared_from_this(), std::nullopt});
   }
 }
 
 void DriverCore::Dispatch() {
-  std::deque<Pending> events;
-  events.swap(pending);
-  for (auto& next : events) {
+  events.dispatching.swap(events.pending);
+  for (Pending& next : events.dispatching) {
     if (next.driven->observer == nullptr) continue;  // released by a handler before
     if (next.event) {
       next.driven->observer->HandlePeerEvent(*next.event);
@@ -318,6 +323,7 @@ void DriverCore::Dispatch() {
       next.driven->observer->HandleRoom();
     }
   }
+  events.dispatching.clear();
 }
 
 void DriverCore::SetDeadline(DrivenPeer& driven, Timestamp deadline) {

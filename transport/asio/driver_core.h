@@ -1,7 +1,6 @@
 #pragma once
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/set.hpp>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 
 #include "transport/asio/driver.h"
 #include "transport/asio/interface_watch.h"
+#include "transport/asio/loop_buffers.h"
 #include "transport/asio/mdns_driver.h"
 #include "transport/asio/port_mapper.h"
 namespace jsp::transport::io {
@@ -50,20 +50,26 @@ struct EarlierDeadline {
   bool operator()(const DrivenPeer& a, const DrivenPeer& z) const { return a.deadline < z.deadline; }
 };
 
-// Datagrams of one turn, written by the peers into one contiguous buffer, so that runs leave as one segmented send.
+// Datagrams of one turn, written by the peers into one contiguous buffer, so that runs leave as one segmented send. The
+// buffer is the loop's, from the first room() until Send().
 class SendBatch {
  public:
   static constexpr size_t kMaxDatagram = Peer::kMaxDatagram;
-  static constexpr size_t kCapacity = 192 * 1024;
 
-  SendBatch() : buffer_(kCapacity) { datagrams_.reserve(kCapacity / 64); }
-  std::span<uint8_t> room() { return std::span(buffer_).subspan(used_, kMaxDatagram); }
-  // The datagram was written to room(). Returns false when `socket` took less than all of what was sent meanwhile.
+  explicit SendBatch(LoopBuffers& buffers) : buffers_(&buffers) {}
+  std::span<uint8_t> room() {
+    if (!buffer_) buffer_ = LoopBuffers::Lease(*buffers_, LoopBuffers::Kind::kSend);
+    return std::span(buffer_.data() + used_, kMaxDatagram);
+  }
+  // The datagram was written to room().
   void Append(UdpSocket& socket, const Peer::Transmit& transmit);
   void Send();
 
  private:
-  std::vector<uint8_t> buffer_;
+  std::span<const uint8_t> written() const { return {buffer_.data(), used_}; }
+
+  LoopBuffers* buffers_;
+  LoopBuffers::Lease buffer_;
   std::vector<OutgoingDatagram> datagrams_;
   UdpSocket* socket_ = nullptr;
   size_t used_ = 0;
@@ -76,6 +82,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   struct Pending {
     std::shared_ptr<DrivenPeer> driven;
     std::optional<PeerEvent> event;  // nullopt: there is room
+  };
+  // Both keep their storage.
+  struct Events {
+    std::vector<Pending> pending;
+    std::vector<Pending> dispatching;
   };
   // What peers need besides sockets; each exists once it is needed.
   struct Helpers {
@@ -156,7 +167,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   Deadlines deadlines;
   std::vector<std::shared_ptr<DrivenPeer>> dirty;
   std::vector<std::shared_ptr<DrivenPeer>> flushing;
-  std::deque<Pending> pending;
+  Events events;
   SendBatch batch;
   Phase phase;
   size_t peer_count = 0;

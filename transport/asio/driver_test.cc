@@ -245,6 +245,34 @@ TEST_F(DriverTest, StrangersAreCountedAndAnsweredWithNothing) {
   EXPECT_EQ(driver->stats().sockets.datagrams_sent, 0u);
 }
 
+TEST_F(DriverTest, P20_AStormOfUnknownUfragsCostsNoMessageAndGetsNoAnswer) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open();
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value(); }));
+  boost::asio::ip::udp::socket stranger(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::udp::v4(), 0));
+  const boost::asio::ip::udp::endpoint to(boost::asio::ip::address_v4::loopback(),
+                                          right->local_addresses()[0].address.port);
+  std::array<uint8_t, 36> binding{0, 1, 0, 16, 0x21, 0x12, 0xa4, 0x42};
+  const std::array<uint8_t, 13> username{0, 6, 0, 9, 'n', 'o', 'b', 'o', ':', 'a', 'b', 'c', 'd'};
+  std::ranges::copy(username, binding.begin() + 20);
+  constexpr uint8_t kRounds = 100, kStrangers = 50;
+  for (uint8_t round = 0; round < kRounds; ++round) {
+    for (uint8_t i = 0; i < kStrangers; ++i) {
+      binding[8] = round;
+      binding[24] = i;
+      stranger.send_to(boost::asio::buffer(binding), to);
+    }
+    ASSERT_TRUE(a.Send(channel, {round}));
+    ASSERT_TRUE(RunUntil(io_, [&] { return z.messages.size() > round; }));
+  }
+  EXPECT_EQ(right->stats().mux.unknown_ufrag, uint64_t{kRounds} * kStrangers);
+  EXPECT_EQ(stranger.available(), 0u);
+}
+
 TEST_F(DriverTest, GathersReflexiveCandidatesThroughASharedPort) {
   // A STUN server that answers with an address that nobody has, so that the candidate is not redundant.
   boost::asio::ip::udp::socket server(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::address_v4::loopback(), 0));

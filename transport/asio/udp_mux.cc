@@ -33,7 +33,7 @@ Expected<std::unique_ptr<UdpMux>, error_code> UdpMux::Open(const boost::asio::an
   return mux;
 }
 
-UdpMux::UdpMux(const Options& options) : options_(options), request_order_(options.max_pending_requests) {}
+UdpMux::UdpMux(const Options& options) : options_(options) {}
 
 // One port for all addresses, where it is free: the first address decides. A fixed port must be free on all of them.
 error_code UdpMux::BindAll(const boost::asio::any_io_executor& executor, std::span<const LocalAddress> addresses,
@@ -211,8 +211,10 @@ void UdpMux::NoteSent(Key peer, size_t socket, const SocketAddress& remote, std:
   stun::TransactionId id;
   std::ranges::copy(datagram.subspan(8, id.octets.size()), id.octets.begin());
   if (!requests_.insert_or_assign(id, peer).second) return;  // a retransmission
-  if (request_order_.full()) requests_.erase(request_order_.front());
-  request_order_.push_back(id);  // overwrites the oldest
+  request_order_.push_back(id);
+  if (request_order_.size() <= options_.max_pending_requests) return;
+  requests_.erase(request_order_.front());
+  request_order_.pop_front();
 }
 
 }  // namespace jsp::transport::io

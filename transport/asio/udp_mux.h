@@ -1,11 +1,11 @@
 #pragma once
 #include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/circular_buffer.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -122,7 +122,7 @@ class UdpMux {
   boost::unordered_flat_map<std::string, Key> ufrags_;
   boost::unordered_flat_map<Key, PeerEntry> peers_;
   boost::unordered_flat_map<stun::TransactionId, Key, std::hash<stun::TransactionId>> requests_;
-  boost::circular_buffer<stun::TransactionId> request_order_;
+  std::deque<stun::TransactionId> request_order_;
   size_t route_count_ = 0;
   MuxStats stats_;
 };

@@ -41,7 +41,8 @@ Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::an
   return opened;
 }
 
-UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options) : socket_(std::move(socket)), options_(options) {
+UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options)
+    : socket_(std::move(socket)), options_(options), buffers_(&LoopBuffers::Of(socket_.get_executor())) {
   Configure();
 }
 
@@ -234,12 +235,11 @@ std::optional<NetworkError> UdpSocket::ReceiveError() {
   }
 }
 
-size_t UdpSocket::ReceiveBatch() {
-  if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);  // not zeroed: pages are touched only when used
+size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
   std::array<MessageSlot, kMessages> slots;
   std::array<mmsghdr, kMessages> headers{};
   for (size_t i = 0; i < kMessages; ++i) {
-    slots[i].vector = {slab_.get() + i * kMessageSize, kMessageSize};
+    slots[i].vector = {slab + i * kMessageSize, kMessageSize};
     msghdr& header = headers[i].msg_hdr;
     header.msg_name = &slots[i].address;
     header.msg_namelen = sizeof(slots[i].address);
@@ -263,7 +263,7 @@ size_t UdpSocket::ReceiveBatch() {
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const size_t size = headers[i].msg_len;
     const size_t segment = GroSegmentSize(headers[i].msg_hdr);
-    received_[i] = {FromNative(slots[i].address), slab_.get() + i * kMessageSize, size,
+    received_[i] = {FromNative(slots[i].address), slab + i * kMessageSize, size,
                     segment > 0 ? segment : std::max<size_t>(size, 1), EcnOf(headers[i].msg_hdr)};
   }
   return static_cast<size_t>(count);
@@ -283,6 +283,7 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   AddEcn(header, run.front().remote, run.front().ecn);
   ++stats_.send_calls;
   ssize_t sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
+  has_error_ = has_error_ || sent < 0;
   if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
   if (sent >= 0) {
     stats_.datagrams_sent += run.size();
@@ -328,6 +329,7 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
       is_retry = false;
       continue;
     }
+    has_error_ = true;
     if (IsBusy(errno)) break;
     if (!is_retry && MayBeOfEarlierDatagram(errno)) {
       is_retry = true;
@@ -354,14 +356,13 @@ size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const Outgoi
   return SendPlain(buffer, std::span(&datagram, 1));
 }
 
-size_t UdpSocket::ReceiveBatch() {
-  if (!slab_) slab_.reset(new uint8_t[kMessages * kMessageSize]);
+size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
   size_t count = 0;
   ++stats_.receive_calls;
   while (count < kMessages) {
     error_code error;
     ip::udp::endpoint from;
-    uint8_t* data = slab_.get() + count * kMessageSize;
+    uint8_t* data = slab + count * kMessageSize;
     const size_t size = socket_.receive_from(boost::asio::buffer(data, kMessageSize), from, 0, error);
     if (error == boost::asio::error::would_block) break;
     if (error) {

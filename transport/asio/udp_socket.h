@@ -12,12 +12,14 @@
 #include <span>
 #include <type_traits>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/ecn_mark.h"
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/socket_address.h"
+#include "transport/asio/loop_buffers.h"
 namespace jsp::transport::io {
 
 struct UdpSocketOptions {
@@ -63,7 +65,7 @@ struct NetworkError {
 
 // A non-blocking UDP socket that reads and writes in batches: recvmmsg with UDP_GRO, UDP_SEGMENT for runs of equal size
 // to one address, sendmmsg for the rest. The only file with Linux's batch calls; elsewhere plain calls do the same job.
-// Owns the descriptor and its receive slab; the driver waits on socket() and calls Receive() and Send().
+// Owns the descriptor; borrows a receive slab of its loop. The driver waits on socket() and calls Receive() and Send().
 class UdpSocket {
  public:
   using Native = boost::asio::ip::udp::socket;
@@ -77,10 +79,13 @@ class UdpSocket {
   const UdpSocketStats& stats() const { return stats_; }
 
   // Reads one batch and calls take(remote, datagram), or take(remote, datagram, mark), for each datagram. Returns how
-  // many there were; 0 means that the socket is drained.
+  // many there were; 0 means that the socket is drained, which is_drained() may have said before.
   template <class Take>
   size_t Receive(Take&& take) {
-    const size_t messages = ReceiveBatch();
+    const LoopBuffers::Lease slab(*buffers_, LoopBuffers::Kind::kReceive);
+    const size_t messages = ReceiveBatch(slab.data());
+    is_drained_ = messages < kMessages;
+    has_error_ = has_error_ || messages == 0;  // woken for nothing, or for an error
     size_t datagrams = 0;
     for (size_t i = 0; i < messages; ++i) {
       const Received& received = received_[i];
@@ -99,15 +104,20 @@ class UdpSocket {
     stats_.datagrams_received += datagrams;
     return datagrams;
   }
-  // Takes what waits in the socket's error queue, up to a bound, and calls take(NetworkError) for each.
+  // The last batch was not full: what is there now has come since.
+  bool is_drained() const { return is_drained_; }
+  // Takes what waits in the socket's error queue, up to a bound, and calls take(NetworkError) for each. Looks there
+  // only when a call has failed since, by which the kernel gives notice, or nothing was received.
   template <class Take>
   void ReceiveErrors(Take&& take) {
+    if (!std::exchange(has_error_, false)) return;
     for (size_t i = 0; i < kMaxErrors; ++i) {
       const auto error = ReceiveError();
       if (!error) return;
       ++stats_.network_errors;
       take(*error);
     }
+    has_error_ = true;
   }
   // Datagrams leave with DF and the kernel's own path MTU is not looked at (RFC 8899 §4.5), unless they say otherwise.
   bool controls_fragmentation() const { return controls_fragmentation_; }
@@ -125,6 +135,7 @@ class UdpSocket {
   static constexpr size_t kMessages = 16;
   static constexpr size_t kMaxErrors = 64;
   static constexpr size_t kMessageSize = 65536;
+  static_assert(kMessages * kMessageSize <= LoopBuffers::kReceiveOctets);
   struct Received {
     SocketAddress remote;
     const uint8_t* data = nullptr;
@@ -143,7 +154,7 @@ class UdpSocket {
   void Configure();
   void ConfigureFragmentation();
   void ConfigureEcn();
-  size_t ReceiveBatch();
+  size_t ReceiveBatch(uint8_t* slab);
   std::optional<NetworkError> ReceiveError();
   // Returns how many of `datagrams` were consumed; fewer than all only when the kernel is full.
   size_t SendSome(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
@@ -157,12 +168,14 @@ class UdpSocket {
   UdpSocketOptions options_;
   SocketAddress local_;
   UdpSocketStats stats_;
-  std::unique_ptr<uint8_t[]> slab_;  // kMessages × kMessageSize, touched only as far as datagrams reach
+  LoopBuffers* buffers_;
   std::array<Received, kMessages> received_;
   std::deque<Waiting> backlog_;
   std::unordered_set<SocketAddress> no_gso_;  // bounded by kMaxNoGso
   bool controls_fragmentation_ = false;
   bool carries_ecn_ = false;
+  bool is_drained_ = false;
+  bool has_error_ = false;
   SocketAddress refused_as_too_large_;  // by the own host, last; IPv4's report of it does not name the port
   std::vector<uint8_t> quoted_;         // what the last NetworkError views
 };
