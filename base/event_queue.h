@@ -11,7 +11,7 @@ template <class Event>
 class EventQueue {
  public:
   void Push(Event event) {
-    if (events_.full()) events_.set_capacity(events_.capacity() == 0 ? 8 : events_.capacity() * 2);
+    if (events_.full()) events_.set_capacity(events_.capacity() == 0 ? 1 : events_.capacity() * 2);
     events_.push_back(std::move(event));
   }
   std::optional<Event> Pop() {

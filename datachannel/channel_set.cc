@@ -249,6 +249,12 @@ std::optional<ChannelSet::Transmit> ChannelSet::PollTransmit(Timestamp now, std:
   return impl_->TakeTransmit(now);
 }
 
+void ChannelSet::Trim() {
+  impl_->turns.waiting.Trim();
+  impl_->unread_turns.Trim();
+  impl_->events.Trim();
+}
+
 std::optional<ChannelSet::Event> ChannelSet::PollEvent() {
   impl_->EraseFinished();
   return impl_->TakeEvent();

@@ -163,6 +163,8 @@ class ChannelSet {
   // Outputs.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
+  // Gives back what a burst of events took.
+  void Trim();
   [[nodiscard]] Timestamp NextTimeout() const;
   // Octets of what PollTransmit would return, 0 when it would return nothing: poll only when the association has room.
   [[nodiscard]] size_t NextTransmitSize(Timestamp now);

@@ -19,7 +19,6 @@ constexpr uint16_t kDtls12 = 0xFEFD;
 constexpr uint16_t kEpoch = 1;
 constexpr size_t kRandomSize = 32;        // RFC 5246 §7.4.1.2
 constexpr size_t kMasterSecretSize = 48;  // RFC 5246 §8.1
-constexpr size_t kMaxKeySize = 32;
 constexpr size_t kAadSize = 13;
 
 struct Suite {
@@ -94,22 +93,32 @@ std::optional<RecordLayer> RecordLayer::Create(const SSL* ssl, Role role) {
   std::array<uint8_t, 2 * (kMaxKeySize + kNonceSize)> storage;
   const auto block = std::span(storage).first(2 * (suite->key_size + suite->fixed_iv_size));
   if (!ExpandKeys(ssl, block)) return std::nullopt;
-  const auto make = [&](bool is_client, int encrypts) {
+  const auto make = [&](bool is_client, bool encrypts) {
     const size_t index = is_client ? 0 : 1;
-    Direction direction{.context = ContextPtr(EVP_CIPHER_CTX_new())};
-    const auto* key = &block[index * suite->key_size];
-    const auto* iv = &block[2 * suite->key_size + index * suite->fixed_iv_size];
-    std::copy_n(iv, suite->fixed_iv_size, direction.iv.begin());
-    const bool is_ready = direction.context && EVP_CipherInit_ex(direction.context.get(), suite->cipher, nullptr, key,
-                                                                 nullptr, encrypts) == 1;
-    if (!is_ready) direction.context.reset();
+    Direction direction{.cipher = suite->cipher, .encrypts = encrypts};
+    std::copy_n(&block[index * suite->key_size], suite->key_size, direction.key.octets.begin());
+    std::copy_n(&block[2 * suite->key_size + index * suite->fixed_iv_size], suite->fixed_iv_size, direction.iv.begin());
     return direction;
   };
   const bool is_client = role == Role::kClient;
-  RecordLayer layer(make(is_client, 1), make(!is_client, 0), suite->explicit_nonce_size);
+  RecordLayer layer(make(is_client, true), make(!is_client, false), suite->explicit_nonce_size);
   OPENSSL_cleanse(storage.data(), storage.size());
-  if (!layer.seal_.context || !layer.open_.context) return std::nullopt;
+  if (ContextOf(layer.seal_) == nullptr || ContextOf(layer.open_) == nullptr) return std::nullopt;
   return layer;
+}
+
+EVP_CIPHER_CTX* RecordLayer::ContextOf(Direction& direction) {
+  if (direction.context) return direction.context.get();
+  ContextPtr context(EVP_CIPHER_CTX_new());
+  const bool is_ready = context && EVP_CipherInit_ex(context.get(), direction.cipher, nullptr,
+                                                     direction.key.octets.data(), nullptr, direction.encrypts) == 1;
+  if (is_ready) direction.context = std::move(context);
+  return direction.context.get();
+}
+
+void RecordLayer::Trim() {
+  seal_.context.reset();
+  open_.context.reset();
 }
 
 RecordLayer::Nonce RecordLayer::NonceOf(const Direction& direction, std::span<const uint8_t, 8> explicit_nonce) const {
@@ -141,11 +150,11 @@ Expected<size_t, RecordLayer::SealError> RecordLayer::Seal(ContentType type, std
   std::memcpy(&out[kRecordHeaderSize], explicit_nonce.data(), explicit_nonce_size_);
   const Nonce nonce = NonceOf(seal_, explicit_nonce);
   const auto data = AdditionalData(out, content.size());
-  EVP_CIPHER_CTX* context = seal_.context.get();
+  EVP_CIPHER_CTX* context = ContextOf(seal_);
   uint8_t* ciphertext = &out[content_offset()];
   int written = 0;
   const bool is_done =
-      EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
+      context != nullptr && EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
       EVP_CipherUpdate(context, nullptr, &written, data.data(), static_cast<int>(data.size())) == 1 &&
       EVP_CipherUpdate(context, ciphertext, &written, content.data(), static_cast<int>(content.size())) == 1 &&
       EVP_CipherFinal_ex(context, ciphertext + written, &written) == 1 &&
@@ -172,14 +181,14 @@ Expected<size_t, RecordLayer::OpenError> RecordLayer::Open(const Record& record,
   const auto data = AdditionalData(record.bytes, size);
   std::array<uint8_t, kTagSize> tag;
   std::memcpy(tag.data(), record.fragment.last(kTagSize).data(), kTagSize);
-  EVP_CIPHER_CTX* context = open_.context.get();
+  EVP_CIPHER_CTX* context = ContextOf(open_);
   const uint8_t* ciphertext = record.fragment.data() + explicit_nonce_size_;
   // A record without content authenticates all the same, and needs somewhere to not write to.
   std::array<uint8_t, 1> nothing;
   uint8_t* plaintext = size > 0 ? out.data() : nothing.data();
   int written = 0;
   const bool is_authentic =
-      EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
+      context != nullptr && EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
       EVP_CipherUpdate(context, nullptr, &written, data.data(), static_cast<int>(data.size())) == 1 &&
       EVP_CipherUpdate(context, plaintext, &written, ciphertext, static_cast<int>(size)) == 1 &&
       EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()) == 1 &&

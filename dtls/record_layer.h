@@ -1,4 +1,5 @@
 #pragma once
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
@@ -52,19 +53,34 @@ class RecordLayer {
   // Writes the content into `out`, which may begin where the record's ciphertext stands, and returns its size. What is
   // not authentic moves no window.
   Expected<size_t, OpenError> Open(const Record& record, std::span<uint8_t> out);
+  // Gives the cipher contexts back, 4 KB, until the next record of their direction.
+  void Trim();
 
  private:
   static constexpr size_t kTagSize = 16;
   static constexpr size_t kNonceSize = 12;
+  static constexpr size_t kMaxKeySize = 32;
   using Nonce = std::array<uint8_t, kNonceSize>;
   using ContextPtr = std::unique_ptr<EVP_CIPHER_CTX, OpenSslDeleter<EVP_CIPHER_CTX_free>>;
+  // Wiped when it goes.
+  struct Key {
+    Key() = default;
+    Key(const Key&) = default;
+    Key& operator=(const Key&) = default;
+    ~Key() { OPENSSL_cleanse(octets.data(), octets.size()); }
+    std::array<uint8_t, kMaxKeySize> octets{};
+  };
   struct Direction {
-    ContextPtr context;
+    const EVP_CIPHER* cipher;
+    bool encrypts;
+    Key key{};
     Nonce iv{};  // of GCM the first four octets
+    ContextPtr context{};
   };
 
   RecordLayer(Direction seal, Direction open, size_t explicit_nonce_size)
       : seal_(std::move(seal)), open_(std::move(open)), explicit_nonce_size_(explicit_nonce_size) {}
+  static EVP_CIPHER_CTX* ContextOf(Direction& direction);
   Nonce NonceOf(const Direction& direction, std::span<const uint8_t, 8> explicit_nonce) const;
 
   Direction seal_;

@@ -249,6 +249,11 @@ std::optional<size_t> Session::Open(Timestamp now, std::span<const uint8_t> data
   return impl_->OpenDatagram(datagram, out);
 }
 
+void Session::Trim() {
+  if (impl_->records.layer) impl_->records.layer->Trim();
+  impl_->events.Trim();
+}
+
 bool Session::holds_handshake() const { return impl_->ssl != nullptr; }
 bool Session::is_connected() const { return impl_->is_connected(); }
 const Metrics& Session::metrics() const { return impl_->metrics; }

@@ -136,6 +136,9 @@ class Session {
   // it has no more. A datagram with one record costs no copy.
   [[nodiscard]] std::optional<size_t> Open(Timestamp now, std::span<const uint8_t> datagram, std::span<uint8_t> out);
 
+  // Gives back what only records need, as long as there are none: for a connection that is idle.
+  void Trim();
+
   bool is_connected() const;
   // OpenSSL's objects are there. With the record layer of ours they go a while after the peer proved that it has
   // finished.

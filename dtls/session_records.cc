@@ -151,8 +151,8 @@ std::optional<size_t> Session::Impl::OpenDatagram(std::span<const uint8_t> datag
   return size;
 }
 
-// OpenSSL is gone. Repetitions of the handshake need no answer any more; one to begin another gets that of OpenSSL (RFC
-// 5246 §7.4.1.1: "the client may, if it wishes, respond with a no_renegotiation alert").
+// OpenSSL is gone. Repetitions of the handshake need no answer any more; one to begin another gets that of OpenSSL.
+// RFC 5246 §7.4.1.1: "the client may, if it wishes, respond with a no_renegotiation alert."
 void Session::Impl::HandleLateHandshake(const Record& late) {
   std::vector<uint8_t> message(late.fragment.size());
   const auto size = OpenRecord(late, message);
@@ -173,6 +173,7 @@ void Session::Impl::ShedHandshake() {
   bio.outbound().Release();
   if (records.received.empty()) records.received.Release();  // OpenDatagram leads past it
   scratch = {};
+  events.Trim();
   ssl.reset();
 }
 

@@ -425,6 +425,22 @@ TEST(SessionOwnRecordsTest, WhatTheHandshakeNeededIsGivenBackOnceThePeerHasFinis
   EXPECT_TRUE(HasClosed(pair.events_z()));
 }
 
+TEST(SessionOwnRecordsTest, RecordsGoOnAfterTheirContextsWereGivenBack) {
+  SessionPair pair;
+  pair.MustConnect();
+  pair.a().Trim();
+  pair.z().Trim();
+  ExpectDataFlows(pair);
+  const Bytes datagram = pair.SealA(Bytes(10, 1));
+  pair.z().HandleDatagram(pair.now(), datagram);
+  EXPECT_EQ(pair.ReadZ(), Bytes(10, 1));
+  pair.z().Trim();
+  pair.z().HandleDatagram(pair.now(), datagram);
+  EXPECT_EQ(pair.ReadZ(), std::nullopt);
+  EXPECT_EQ(Dropped(pair.z(), DropReason::kReplayed), 1u) << "the window stays";
+  ExpectDataFlows(pair);
+}
+
 TEST(SessionOwnRecordsTest, OtherFingerprintsCountAlsoAfterTheHandshakeWasGivenBack) {  // RFC 8842 §5.2
   SessionPair pair;
   pair.MustConnect();

@@ -166,6 +166,12 @@ std::optional<Agent::Transmit> Agent::PollTransmit(Timestamp now, std::span<uint
   return Transmit{check->size, check->path.local, check->path.remote};
 }
 
+void Agent::Trim() {
+  impl_->events.Trim();
+  impl_->responder.Trim();
+  impl_->runner.transactions().Trim();
+}
+
 std::optional<Event> Agent::PollEvent() { return impl_->events.Pop(); }
 
 Timestamp Agent::NextTimeout() const {

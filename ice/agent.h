@@ -74,6 +74,8 @@ class Agent {
   void EndOfRemoteCandidates(Timestamp now);
   // Final: nothing is sent or answered any more.
   void Close(Timestamp now);
+  // Gives back memory that only checking needed. Of no effect on anything else.
+  void Trim();
 
   // Inputs. Only STUN is for the agent; returns false when the datagram is none of its business (a response to
   // somebody else's transaction), so that the owner may offer it elsewhere.

@@ -52,6 +52,8 @@ class BindingResponder {
 
   std::optional<Transmit> PollTransmit(std::span<uint8_t> out);
   void Clear();
+  // Gives back what a burst took.
+  void Trim() { answers_.Trim(); }
   const Credentials& credentials() const { return credentials_; }
 
  private:

@@ -74,6 +74,8 @@ class ConnectivityChecks {
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
   void Clear();
+  // Gives back what a burst took.
+  void Trim() { queue_.Trim(); }
 
   // The transaction that a response names; null when it is none of ours.
   const CheckTransaction* Find(const stun::TransactionId& id) const;

@@ -149,6 +149,12 @@ void Generations::HandleTimeout(Timestamp now) {
   Sync(now);
 }
 
+void Generations::Trim() {
+  current_.Trim();
+  if (previous_) previous_->Trim();
+  events_.Trim();
+}
+
 std::optional<Generations::Transmit> Generations::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   auto transmit = current_.PollTransmit(now, out);
   if (!transmit && previous_) transmit = previous_->PollTransmit(now, out);

@@ -49,6 +49,7 @@ class Generations {
   void Close(Timestamp now);
   void LoseLocalBase(Timestamp now, const SocketAddress& base);
   bool CanMove() const { return current_.CanMove(); }
+  void Trim();
 
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);

@@ -117,6 +117,11 @@ class Client {
   // nullopt also when `out` is too small for a request (36 octets and the SOFTWARE attribute); nothing is lost then.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();
+  // Gives back what a burst took.
+  void Trim() {
+    events_.Trim();
+    to_send_.Trim();
+  }
   [[nodiscard]] Timestamp NextTimeout() const;
   const Metrics& metrics() const { return metrics_; }
   // Requests without an outcome yet.

@@ -268,6 +268,13 @@ std::optional<Gatherer::Transmit> Gatherer::PollTransmit(Timestamp now, std::spa
   return Transmit{transmit->size, transmit->local, transmit->remote};
 }
 
+void Gatherer::Trim() {
+  client_.Trim();
+  events_.Trim();
+  if (waiting_.empty()) waiting_.shrink_to_fit();
+  if (in_progress_.empty()) in_progress_.shrink_to_fit();
+}
+
 std::optional<Gatherer::Event> Gatherer::PollEvent() { return events_.Pop(); }
 
 Timestamp Gatherer::NextTimeout() const {

@@ -84,6 +84,8 @@ class Gatherer {
   [[nodiscard]] std::optional<Event> PollEvent();
   [[nodiscard]] Timestamp NextTimeout() const;
 
+  // Gives back memory that only gathering needed; it can begin again.
+  void Trim();
   bool is_complete() const { return phase_ == Phase::kComplete; }
   const std::vector<LocalAddress>& local_addresses() const { return locals_; }
   const stun::Client::Metrics& metrics() const { return client_.metrics(); }

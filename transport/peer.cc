@@ -279,6 +279,7 @@ void Peer::HandleTimeout(Timestamp now) {
     // Without a path nothing of SCTP's is lost, and none of its counts of losses goes on (RFC 9260 §8.1): how long to
     // wait for another one is ICE's affair.
     if (impl.agent.selected_pair()) impl.secured->sctp.HandleTimeout(now);
+    impl.MaybeRest(now);
   }
   impl.channels.HandleTimeout(now);
   impl.Pump(now);

@@ -37,7 +37,11 @@ struct Peer::Impl {
   // The part above ICE; exists once both descriptions are known.
   struct Secured {
     Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Impl& peer, Timestamp now)
-        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.pool) {}
+        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.pool), last_record(now) {}
+    void NoteRecord(Timestamp now) {
+      last_record = now;
+      is_resting = false;
+    }
 
     dtls::Session dtls;
     sctp::Association sctp;
@@ -46,6 +50,8 @@ struct Peer::Impl {
     Path path;
     std::optional<sctp::event::Connected> negotiated;
     std::vector<sctp::StreamId> low_streams;  // low for SCTP, while their channels still hold octets
+    Timestamp last_record;                    // sent or received
+    bool is_resting = false;                  // since then what an idle connection does not need was given back
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {
@@ -100,6 +106,7 @@ struct Peer::Impl {
   void FollowPath(Timestamp now, size_t record_overhead);
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
+  void MaybeRest(Timestamp now);
   void HandleRemoteDescription(Timestamp now, Negotiation::Applied applied);
   void BeginGeneration(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);

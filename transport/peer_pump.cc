@@ -10,6 +10,8 @@ constexpr size_t kMaxRecordPlaintext = 16384;  // RFC 6347 §4.1
 constexpr size_t kMaxPlaintextPacket = 16384;  // of ours: one record
 constexpr size_t kMaxBasePacket = 2048;        // sctp::Options::max_packet_size is at most this
 constexpr size_t kTurnChannelHeader = 4;       // RFC 8656 §12.4
+// Without a record: a connection is idle. Consent checks wake it often enough to notice.
+constexpr Duration kRestAfter = std::chrono::seconds(3);
 
 GathererOptions ToGathererOptions(const PeerOptions& options) {
   GathererOptions gatherer;
@@ -161,6 +163,18 @@ void Peer::Impl::FollowPath(Timestamp now, size_t record_overhead) {
       now, {.overhead = (is_v4 ? 20u : 40u) + transport + record_overhead + relay, .min_mtu = is_v4 ? 576u : 1280u});
 }
 
+// The layers keep what their largest moment took, as long as such moments may follow.
+void Peer::Impl::MaybeRest(Timestamp now) {
+  if (secured->is_resting || now - secured->last_record < kRestAfter || !secured->dtls.is_connected()) return;
+  secured->is_resting = true;
+  gathering.gatherer.Trim();
+  gathering.relays.Trim();
+  agent.Trim();
+  secured->dtls.Trim();
+  channels.Trim();
+  events.Trim();
+}
+
 void Peer::Impl::Secure(Timestamp now) {
   dtls::Options dtls_options;
   dtls_options.role = negotiation.dtls_role();
@@ -182,6 +196,7 @@ void Peer::Impl::HandleRecords(Timestamp now, std::span<const uint8_t> datagram,
   std::array<uint8_t, kMaxRecordPlaintext> plaintext;  // not initialised: written before it is read
   for (auto size = secured->dtls.Open(now, datagram, plaintext); size;
        size = secured->dtls.PollPlaintext(now, plaintext)) {
+    secured->NoteRecord(now);
     secured->sctp.HandlePacket(now, std::span(plaintext).first(*size), mark);
   }
 }
@@ -432,6 +447,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<u
   const auto sealed = secured->dtls.Seal(now, std::span(plain).first(packet->size), out);
   if (!sealed) return std::nullopt;
   agent.HandleDataSent(now);
+  secured->NoteRecord(now);
   // Relays need not carry the ECN field of what they relay (RFC 8656 §14, RFC 8656 §16), and a mark that is
   // lost is a congestion that nobody answers.
   const bool is_relayed =

@@ -111,6 +111,8 @@ class RelaySet {
   [[nodiscard]] std::optional<Event> PollEvent() { return events_.Pop(); }
   [[nodiscard]] Timestamp NextTimeout() const;
 
+  // Gives back memory that only gathering needed.
+  void Trim() { events_.Trim(); }
   bool empty() const { return relays_.empty(); }
   bool is_settled() const;
   bool IsRelayed(const SocketAddress& local) const { return FindByRelayed(local) != nullptr; }

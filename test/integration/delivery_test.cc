@@ -86,6 +86,28 @@ TEST(DeliveryTest, X4_ExactlyOnceInOrderUnderCorruption) {
   }
 }
 
+// Nothing that was accepted is lost, and once the links are good again nothing is slow.
+TEST(DeliveryTest, X4_RecoversFromThirtyPercentOfCorruptedDatagrams) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    WholePeers peers(Over({}, seed));
+    ASSERT_TRUE(peers.Connect());
+    LinkOptions link;
+    link.corruption = 0.165;  // 30 % over two of them
+    peers.SetLinks(link);
+    const auto channel = *peers.a.peer->OpenChannel(peers.world.now(), {.label = "reliable"});
+    for (uint32_t i = 0; i < 40; ++i) ASSERT_TRUE(peers.Send(peers.a, channel, Numbered(i, 3000)));
+    peers.world.RunFor(seconds(8));
+    peers.SetLinks({});
+    ASSERT_TRUE(peers.RunUntilRead(40, minutes(1))) << peers.z.messages.size();
+    const auto begin = peers.world.now();
+    for (uint32_t i = 40; i < 140; ++i) ASSERT_TRUE(peers.Send(peers.a, channel, Numbered(i, 3000)));
+    ASSERT_TRUE(peers.RunUntilRead(140, minutes(1))) << peers.z.messages.size();
+    EXPECT_LT(peers.world.now() - begin, seconds(5));
+    for (uint32_t i = 0; i < 140; ++i) EXPECT_EQ(peers.z.messages[i].payload, Numbered(i, 3000)) << i;
+  }
+}
+
 TEST(DeliveryTest, D11_CorruptionOfTheHandshakeNeverDeliversAnything) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
