@@ -40,14 +40,14 @@ struct BenchDatachannelResult {
 class ReceiverProcess {
  public:
   // nullopt: no process, or no socket pair, is left.
-  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link, const BenchPorts& ports) {
+  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link) {
     auto ends = BenchLink::Open();
     if (!ends) return std::nullopt;
     const pid_t child = ::fork();
     if (child < 0) return std::nullopt;
     if (child == 0) {
       { const BenchLink not_ours = std::move(ends->first); }
-      RunBenchReceiver(std::move(ends->second), ports);
+      RunBenchReceiver(std::move(ends->second));
       ::_exit(0);
     }
     link.emplace(std::move(ends->first));
@@ -162,19 +162,16 @@ bool Store(Expected<T, std::string> measured, std::optional<T>& result, std::str
   return error.empty();
 }
 
-// Many senders to one port; where the connections are too many for that, a grid of ports.
-BenchPorts PortsFor(const BenchDatachannelArguments& arguments) {
-  const size_t connections = std::max(arguments.bulk.connections + 1, kConcurrentSetups);
-  constexpr size_t kMaxPorts = 128;
-  const size_t sender = std::min(connections, kMaxPorts);
-  return {sender, (connections + sender - 1) / sender};
+// Many senders to one port.
+size_t PortsFor(const BenchDatachannelArguments& arguments) {
+  return std::max(arguments.bulk.connections + 1, kConcurrentSetups);
 }
 
 // Returns what went wrong; empty: nothing.
 std::string Measure(const BenchDatachannelArguments& arguments, BenchDatachannelResult& result) {
   std::optional<BenchLink> link;
-  const BenchPorts ports = PortsFor(arguments);
-  const auto receiver = ReceiverProcess::Start(link, ports);
+  const size_t ports = PortsFor(arguments);
+  const auto receiver = ReceiverProcess::Start(link);
   if (!receiver) return "a second process cannot be started";
   const auto sender = BenchSender::Open(std::move(*link), ports);
   if (!sender) return sender.error();

@@ -12,7 +12,7 @@ enum class LinkKind : uint8_t {
   kOffer,      // body: SDP of the connection `index`
   kAnswer,     // likewise
   kClose,      // the connection `index` is done
-  kAskReport,  // for a report
+  kAskReport,  // for a report; index 1: after free memory went back to the system
   kReport,     // body: what EncodeReport made
   kFailed,     // body: one line for people
 };

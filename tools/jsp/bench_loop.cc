@@ -1,6 +1,7 @@
 #include "tools/jsp/bench_loop.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,14 @@ void PinTo(size_t index) {
   (void)::sched_setaffinity(0, sizeof(one), &one);
 }
 
+// As many sockets as the system lets us have.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<BenchLoop>, std::string> BenchLoop::Open(BenchLink link, size_t processor, size_t ports) {
@@ -38,6 +47,7 @@ Expected<std::unique_ptr<BenchLoop>, std::string> BenchLoop::Open(BenchLink link
 
 std::optional<std::string> BenchLoop::Start(size_t processor, size_t ports) {
   PinTo(processor);
+  RaiseDescriptorLimit();
   const int copy = ::dup(link_.descriptor());
   if (copy < 0) return "no descriptor is left";
   boost::system::error_code error;

@@ -17,14 +17,8 @@
 #include "transport/peer_options.h"
 namespace jsp::tool {
 
-// Two connections between the same two ports could not be told apart, so processes have several, each with a driver: of
-// `n` connections number i uses port i % sender of the one process, and port i / sender of the other.
-struct BenchPorts {
-  size_t sender = 1;
-  size_t receiver = 1;
-};
-
-// One of the two processes: a loop with drivers on loopback, and the link to the other process.
+// One of the two processes: a loop with drivers on loopback, one to a port, and the link to the other process. Two
+// connections between the same two ports could not be told apart: the sender has a port for each.
 class BenchLoop {
  public:
   using Clock = std::chrono::steady_clock;

@@ -1,5 +1,7 @@
 #include "tools/jsp/bench_receiver.h"
 
+#include <malloc.h>
+
 #include <memory>
 #include <optional>
 #include <utility>
@@ -20,8 +22,8 @@ struct Tally {
 
 class Served : public transport::io::PeerObserver {
  public:
-  Served(BenchLoop& loop, size_t port, Tally& tally) : tally_(&tally) {
-    handle_ = loop.driver(port).AddPeer(loop.peer_options(), *this);
+  Served(BenchLoop& loop, Tally& tally) : tally_(&tally) {
+    handle_ = loop.driver(0).AddPeer(loop.peer_options(), *this);
   }
   Expected<std::string, transport::DescriptionError> Answer(const std::string& offer) {
     const auto set =
@@ -56,7 +58,7 @@ class Served : public transport::io::PeerObserver {
 
 class Receiver {
  public:
-  Receiver(BenchLoop& loop, const BenchPorts& ports) : loop_(&loop), ports_(ports) {}
+  explicit Receiver(BenchLoop& loop) : loop_(&loop) {}
   void Run() {
     loop_->Listen([this](LinkMessage& message) { Handle(message); });
     loop_->RunUntil([this] { return is_done_; }, BenchLoop::Clock::time_point::max());
@@ -71,6 +73,7 @@ class Receiver {
         if (message.index < served_.size()) served_[message.index].reset();
         return;
       case LinkKind::kAskReport:
+        if (message.index == 1) ::malloc_trim(0);
         return Report();
       case LinkKind::kFailed:
         is_done_ = true;
@@ -83,7 +86,7 @@ class Receiver {
   void Answer(const LinkMessage& message) {
     if (message.index >= served_.size()) served_.resize(message.index + 1);
     auto& served = served_[message.index];
-    served = std::make_unique<Served>(*loop_, message.index / ports_.sender, tally_);
+    served = std::make_unique<Served>(*loop_, tally_);
     const auto answer = served->Answer(message.body);
     loop_->link().Send(answer ? LinkKind::kAnswer : LinkKind::kFailed, message.index,
                        answer ? *answer : answer.error().message);
@@ -98,7 +101,6 @@ class Receiver {
   }
 
   BenchLoop* loop_;
-  BenchPorts ports_;
   Tally tally_;
   std::vector<std::unique_ptr<Served>> served_;  // by index
   bool is_done_ = false;
@@ -106,10 +108,10 @@ class Receiver {
 
 }  // namespace
 
-void RunBenchReceiver(BenchLink link, const BenchPorts& ports) {
-  auto loop = BenchLoop::Open(std::move(link), 1, ports.receiver);
+void RunBenchReceiver(BenchLink link) {
+  auto loop = BenchLoop::Open(std::move(link), 1, 1);
   if (!loop) return;  // the other process hears that the link is gone
-  Receiver(**loop, ports).Run();
+  Receiver(**loop).Run();
 }
 
 }  // namespace jsp::tool

@@ -7,6 +7,6 @@ inline constexpr const char* kBenchEcho = "echo";
 
 // The forked process of `jsp bench datachannel`: answers offers, receives, and reports when it is asked. Returns when
 // the other process is gone.
-void RunBenchReceiver(BenchLink link, const BenchPorts& ports);
+void RunBenchReceiver(BenchLink link);
 
 }  // namespace jsp::tool

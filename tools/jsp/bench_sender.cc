@@ -128,8 +128,8 @@ class BenchSender::Connection : public transport::io::PeerObserver {
   transport::io::PeerHandle handle_;  // last: what it silences goes after it
 };
 
-Expected<std::unique_ptr<BenchSender>, std::string> BenchSender::Open(BenchLink link, const BenchPorts& ports) {
-  auto loop = BenchLoop::Open(std::move(link), 0, ports.sender);
+Expected<std::unique_ptr<BenchSender>, std::string> BenchSender::Open(BenchLink link, size_t ports) {
+  auto loop = BenchLoop::Open(std::move(link), 0, ports);
   if (!loop) return Unexpected<std::string>(loop.error());
   return std::unique_ptr<BenchSender>(new BenchSender(std::move(*loop)));
 }
@@ -202,9 +202,9 @@ std::optional<std::string> BenchSender::ConnectAll(size_t count, Work work) {
   return std::nullopt;
 }
 
-Expected<BenchSender::Reports, std::string> BenchSender::AskReports() {
+Expected<BenchSender::Reports, std::string> BenchSender::AskReports(Heap heap) {
   reports_.reset();
-  if (!loop_->link().Send(LinkKind::kAskReport, 0, {})) Fail("the receiver is gone");
+  if (!loop_->link().Send(LinkKind::kAskReport, heap == Heap::kTrimmed ? 1 : 0, {})) Fail("the receiver is gone");
   loop_->RunUntil([this] { return failure_ || reports_; }, After(kPatience));
   if (failure_) return Unexpected<std::string>(*failure_);
   if (!reports_) return Unexpected<std::string>("the receiver does not report");
@@ -280,25 +280,22 @@ Expected<double, std::string> BenchSender::MeasureStorm(double seconds) {
 Expected<IdleResult, std::string> BenchSender::MeasureIdle(const IdleOptions& options) {
   // What the first ones need for all is not counted.
   if (const auto failure = ConnectAll(1, Work::kNone)) return Unexpected<std::string>(*failure);
-  const auto none = AskReports();
+  const auto none = AskReports(Heap::kTrimmed);
   if (!none) return Unexpected<std::string>(none.error());
   auto failure = ConnectAll(options.connections, Work::kNone);
   if (!failure) failure = Run(options.settle);
   if (failure) return Unexpected<std::string>(*failure);
-  const auto before = AskReports();
+  const auto before = AskReports(Heap::kTrimmed);
   if (!before) return Unexpected<std::string>(before.error());
   if (failure = Run(options.seconds); failure) return Unexpected<std::string>(*failure);
   const auto after = AskReports();
   if (!after) return Unexpected<std::string>(after.error());
   CloseAll();
-  const auto share = [](const BenchCounters& spent) { return spent.cpu_seconds / spent.seconds; };
+  const BenchCounters spent = Difference(after->receiver, before->receiver);
   const size_t count = options.connections;
-  return IdleResult{
-      std::max(Growth(before->sender.heap_bytes, none->sender.heap_bytes, count),
-               Growth(before->receiver.heap_bytes, none->receiver.heap_bytes, count)),
-      std::max(Growth(before->sender.rss_bytes, none->sender.rss_bytes, count),
-               Growth(before->receiver.rss_bytes, none->receiver.rss_bytes, count)),
-      std::max(share(Difference(after->sender, before->sender)), share(Difference(after->receiver, before->receiver)))};
+  return IdleResult{Growth(before->receiver.heap_bytes, none->receiver.heap_bytes, count),
+                    Growth(before->receiver.rss_bytes, none->receiver.rss_bytes, count),
+                    spent.cpu_seconds / spent.seconds};
 }
 
 }  // namespace jsp::tool

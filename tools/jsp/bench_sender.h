@@ -29,7 +29,7 @@ struct IdleOptions {
   double seconds = 10;  // of processor time measured
   double settle = 40;   // before: what is kept only for a while after connecting is gone
 };
-// Of the process that needs more of it.
+// Of the process that has them all on one port; the other one stands for as many clients.
 struct IdleResult {
   double heap_bytes_per_connection = 0;
   double rss_bytes_per_connection = 0;
@@ -44,7 +44,7 @@ struct Spread {
 // The process of `jsp bench datachannel` that connects, sends, and asks the receiver what came. An error is one line.
 class BenchSender {
  public:
-  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, const BenchPorts& ports);
+  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, size_t ports);
   ~BenchSender();
 
   Expected<BulkResult, std::string> MeasureBulk(const BulkOptions& options);
@@ -76,7 +76,8 @@ class BenchSender {
   void CloseAll();
   // nullopt: it came to that, or time is over; else why not.
   std::optional<std::string> Run(double seconds);
-  Expected<Reports, std::string> AskReports();
+  enum class Heap : uint8_t { kAsItIs, kTrimmed };
+  Expected<Reports, std::string> AskReports(Heap heap = Heap::kAsItIs);
 
   std::unique_ptr<BenchLoop> loop_;
   std::vector<std::unique_ptr<Connection>> connections_;  // by index
