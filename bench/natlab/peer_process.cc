@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +109,14 @@ std::string PeerProcess::Ended() {
   if (pid_ < 0) return "there is no process for it";
   if (out_ >= 0 || !lines_.empty()) return {};
   Read(err_, err_text_);
+  // A process that dies closes its output a moment before it can be waited for.
+  const auto process = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  if (process >= 0) {
+    constexpr int kDyingMs = 1000;
+    pollfd ended{process, POLLIN, 0};
+    (void)::poll(&ended, 1, kDyingMs);
+    ::close(process);
+  }
   int status = 0;
   const pid_t done = ::waitpid(pid_, &status, WNOHANG);
   std::string why = "it closed its standard output";
