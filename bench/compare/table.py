@@ -9,7 +9,7 @@ import pathlib
 import statistics
 import sys
 
-STACKS = ('jsp', 'libdatachannel', 'libwebrtc')
+STACKS = ('jsp', 'libdatachannel', 'libwebrtc', 'usrsctp')
 
 
 def runs(folder, name):

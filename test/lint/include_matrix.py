@@ -32,7 +32,8 @@ DATACHANNEL_SCTP_HEADERS = {'sctp/types.h', 'sctp/message.h'}
 DATACHANNEL_SCTP_TARGETS = {'//sctp:types', '//sctp:message'}
 
 EDGE = re.compile(r'transport/(?:asio/|signaling/|webrtc_[^/]*$|connection(?:_config)?(?:_test)?\.[^/]*$)')
-TLS_FILES = re.compile(r'dtls/|base/crypto(?:_test)?\.cc$')
+# bench/compare has another stack's parts in a program of their own.
+TLS_FILES = re.compile(r'dtls/|base/crypto(?:_test)?\.cc$|bench/compare/')
 CONTAINERS = ('boost/container/', 'boost/circular_buffer', 'boost/intrusive/', 'boost/unordered')
 OS_HEADERS = re.compile(r'(?:sys/(?:socket|epoll|un|ioctl|select|uio)\.h|netinet/|arpa/|net/|netdb\.h|poll\.h|ifaddrs\.h|unistd\.h)')
 TEST_HEADERS = re.compile(r'(?:gtest|gmock)/')
@@ -108,7 +109,7 @@ def _dependency(target, dep):
     source = target.package.split('/')[0]
     repository, _, rest = dep.partition('//')
     package, _, name = rest.partition(':')
-    if repository == '@openssl':
+    if repository == '@openssl' and target.package != 'bench/compare':
         return 'no target but the label_flag //dtls:tls names a TLS library; depend on //dtls:tls'
     if dep == '//dtls:tls':
         return None if source in ('base', 'dtls') else 'only dtls/ and base/ see the TLS library'

@@ -4,6 +4,7 @@ PACKAGES = [
     "",
     "base",
     "bazel",
+    "bench/compare",
     "bench/micro",
     "bench/natlab",
     "bench/sim",
