@@ -341,6 +341,21 @@ TEST(AgentCheckTest, CancelsACheckInProgressWhenThePeerChecksThePair) {  // RFC 
   EXPECT_TRUE(lone.agent().selected_pair());
 }
 
+TEST(AgentCheckTest, SendsTheFirstCheckAtOnceWhenThePeersArrivesBeforeItLeft) {  // RFC 8445 §7.3.1.4
+  LoneAgent lone;
+  // The owner did not poll between its description, which begins a check, and the peer's check.
+  ASSERT_TRUE(lone.agent().SetRemoteDescription(lone.now(), {lone.peer(), false, true}));
+  ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host(kRemote)));
+  lone.Deliver(kRemote, lone.Write(lone.Draft()));
+  const auto checks = lone.TakeChecks();
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_EQ(checks[0].remote, Address(kRemote));
+  lone.Advance(60ms);  // no second one in the next slot of Ta
+  EXPECT_TRUE(lone.TakeChecks().empty());
+  lone.Answer(checks[0]);
+  EXPECT_TRUE(lone.agent().selected_pair());
+}
+
 TEST(AgentCheckTest, ChecksAFailedPairAgainWhenThePeerDoes) {  // RFC 8445 §7.3.1.4
   LoneAgent lone = Checking({.check = {.max_transmissions = 1}});
   lone.Advance(9s);

@@ -16,7 +16,10 @@ void CheckRunner::SetPacing(Duration pacing_interval) {
   scheduler_.SetPacing(pacing_interval);
 }
 
+// RFC 8445 §7.3.1.4: a check in progress is cancelled for another one, because it may have left before the peer opened
+// its NAT. One that has not left yet is that other one; to cancel it would cost a slot of Ta with nothing sent in it.
 void CheckRunner::Trigger(CandidatePair& pair) {
+  if (pair.state == PairState::kInProgress && transactions_.IsQueued(pair.addresses)) return;
   if (pair.state == PairState::kInProgress) transactions_.Cancel(pair.addresses);
   if (pair.state != PairState::kSucceeded) pairing_.checklist().SetState(pair, PairState::kWaiting);
   scheduler_.EnqueueTriggered(pair.addresses, pairing_.checklist());

@@ -90,6 +90,14 @@ void ConnectivityChecks::Cancel(const AddressPair& pair) {
   UpdateTimeout();
 }
 
+bool ConnectivityChecks::IsQueued(const AddressPair& pair) const {
+  return std::ranges::any_of(transactions_, [&](const auto& entry) {
+    const CheckTransaction& transaction = entry.second;
+    return transaction.is_queued && !transaction.is_cancelled && transaction.plan.purpose == CheckPurpose::kCheck &&
+           transaction.plan.pair == pair;
+  });
+}
+
 void ConnectivityChecks::CancelAll() {
   for (auto& [id, transaction] : transactions_) {
     if (transaction.plan.purpose != CheckPurpose::kConsent) transaction.is_cancelled = true;

@@ -71,6 +71,8 @@ class ConnectivityChecks {
   // RFC 8445 §7.3.1.4: no more retransmissions, no failure, but a response still counts.
   void Cancel(const AddressPair& pair);
   void CancelAll();
+  // A check of the pair waits for the owner to poll.
+  bool IsQueued(const AddressPair& pair) const;
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
   void Clear();
