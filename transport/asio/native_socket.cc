@@ -58,6 +58,7 @@ size_t GroSegmentSize(msghdr& header) {
 void SetGsoSegmentSize(msghdr& header, uint16_t size) {
   header.msg_controllen = CMSG_SPACE(sizeof(size));
   cmsghdr* control = CMSG_FIRSTHDR(&header);
+  std::memset(control, 0, CMSG_SPACE(sizeof(size)));  // the padding, too: the kernel is given all of it
   control->cmsg_level = SOL_UDP;
   control->cmsg_type = UDP_SEGMENT;
   control->cmsg_len = CMSG_LEN(sizeof(size));
