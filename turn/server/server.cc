@@ -17,6 +17,11 @@ std::span<const uint8_t> FirstOf(std::span<const uint8_t> octets, size_t segment
   return segment_size == 0 ? octets : octets.first(std::min(segment_size, octets.size()));
 }
 
+// Over which a client of a listener can come, if it is a relay.
+RelayProtocol RelayProtocolOf(ControlTransport transport) {
+  return IsStream(transport) ? RelayProtocol::kTcp : RelayProtocol::kUdp;
+}
+
 size_t CountOf(const Train& train) {
   return train.segment_size == 0 ? 1 : (train.octets.size() + train.segment_size - 1) / train.segment_size;
 }
@@ -71,10 +76,11 @@ ControlTransport Server::TransportOf(ListenerId id) const {
   return found == options_.listeners.end() ? ControlTransport::kUdp : found->transport;
 }
 
-// T1: nobody reaches our own listeners by way of a relay. A wildcard listener is on every address of ours.
-bool Server::IsOwnListener(const SocketAddress& peer) const {
+// T1: nobody reaches our own listeners by way of a relay. A wildcard listener is on every address of ours. The ports of
+// UDP and TCP are different ones: a UDP relay may well have the number of a TCP listener.
+bool Server::IsOwnListener(const SocketAddress& peer, RelayProtocol protocol) const {
   return std::ranges::any_of(options_.listeners, [&](const Listener& listener) {
-    if (listener.address.port != peer.port) return false;
+    if (listener.address.port != peer.port || RelayProtocolOf(listener.transport) != protocol) return false;
     if (listener.address.ip == peer.ip) return true;
     const bool ours = peer.ip.IsLoopback() || peer.ip.IsUnspecified() ||
                       std::ranges::find(options_.relay_addresses, peer.ip) != options_.relay_addresses.end();
@@ -84,8 +90,14 @@ bool Server::IsOwnListener(const SocketAddress& peer) const {
 
 // A peer with its port: by the policy, or a relay of ours, whose owner may well be the peer of another client.
 bool Server::MayReach(const SocketAddress& peer, RelayProtocol protocol) const {
-  if (IsOwnListener(peer)) return false;
+  if (IsOwnListener(peer, protocol)) return false;
   return options_.policy.IsAllowed(peer.ip) || relays_.FindByAddress(peer, protocol) != nullptr;
+}
+
+// T10: a client that is a relay of ours could have its allocation send to itself. It comes from a relay of its own
+// transport: the port that the system gave to a TCP client may be the number of a UDP relay.
+bool Server::IsRelay(const ClientPath& path) const {
+  return relays_.FindByAddress(path.client, RelayProtocolOf(TransportOf(path.listener))) != nullptr;
 }
 
 // A permission has no port (RFC 8656 §10.2): that of a relay address lets our own relays in and out, and nothing else,

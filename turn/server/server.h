@@ -192,7 +192,8 @@ class Server {
   void HandleStun(const ClientPath& path, std::span<const uint8_t> datagram, std::span<Segment> out, FromClient& run);
   void HandleSend(const ClientPath& path, const stun::MessageView& message, std::span<Segment> out, FromClient& run);
   ServerAllocation* FindForData(const ClientPath& path);
-  bool IsOwnListener(const SocketAddress& peer) const;
+  bool IsOwnListener(const SocketAddress& peer, RelayProtocol protocol) const;
+  bool IsRelay(const ClientPath& path) const;
   bool MayReach(const SocketAddress& peer, RelayProtocol protocol) const;
   bool MayPermit(const IpAddress& peer) const;
   ControlTransport TransportOf(ListenerId id) const;

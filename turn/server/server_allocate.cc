@@ -75,8 +75,7 @@ std::optional<uint16_t> Server::CheckAllocate(const Request& request) const {
     if (!ticket->empty()) return error_code::kBadRequest;
     if (options_.mobility == Mobility::kForbidden) return error_code::kMobilityForbidden;
   }
-  // T10: an allocation whose client is a relay of ours could be made to send to itself.
-  if (relays_.FindByAddress(request.path.client, RelayProtocol::kUdp) != nullptr) return error_code::kForbidden;
+  if (IsRelay(request.path)) return error_code::kForbidden;  // T10
   if (reserves && reservations_.size() >= options_.limits.reservations) return error_code::kInsufficientCapacity;
   const uint64_t source = QuotaSourceOf(request.path.client.ip);
   if (const auto refusal = quota_.Judge(options_.credentials.QuotaName(request.username), source)) {

@@ -247,8 +247,7 @@ void Server::HandleMove(Request& request, std::span<const uint8_t> ticket) {
     // The new 5-tuple has an allocation of its own, or it is a relay of ours: an allocation inside itself (T10).
     const bool taken = request.allocation && *request.allocation != index;
     if (taken) return Refuse(request, error_code::kAllocationMismatch);
-    if (relays_.FindByAddress(request.path.client, RelayProtocol::kUdp) != nullptr)
-      return Refuse(request, error_code::kForbidden);
+    if (IsRelay(request.path)) return Refuse(request, error_code::kForbidden);
     if (record.move.next_path != request.path) allocations_.SetNextPath(index, request.path);
     ++record.move.ticket;
     record.move.old_ticket_until = now_ + kOldTicketLifetime;

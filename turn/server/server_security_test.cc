@@ -82,6 +82,40 @@ TEST_F(ServerSecurityTest, T10_ARelayIsNobodysClient) {
   EXPECT_EQ(s_.server.allocations(), 1u);
 }
 
+// The port numbers of TCP and UDP are different ones. A TCP client's port, which its system picks, may be the number of
+// a UDP relay on the same host: it is no relay, and gets what it asks for.
+TEST_F(ServerSecurityTest, T10_ATcpClientWithTheNumberOfAUdpRelayIsNone) {
+  client_.Allocate();
+  const std::string relayed = client_.relayed.ToString();
+  TestClient other(s_, relayed, TestServer::kTcp);
+  EXPECT_EQ(other.Allocate().code(), 0);
+  TestClient tcp_owner(s_, "203.0.113.10:4000", TestServer::kTcp);
+  tcp_owner.Ask(Method::kAllocate, [](MessageBuilder& b) { Add(b, RequestedTransport{RelayProtocol::kTcp}); });
+  ASSERT_EQ(s_.open.size(), 3u);
+  TestClient loop(s_, s_.open.back().first.ToString(), TestServer::kTcp);
+  EXPECT_EQ(loop.Allocate().code(), 403);  // a TCP relay may well connect to us
+}
+
+TEST_F(ServerSecurityTest, T1_ARelayMayHaveTheNumberOfAListenerOfTheOtherTransport) {
+  auto options = TestServer::DefaultOptions();
+  options.listeners[1].address.port = 50000;
+  options.relay_ports = {50000, 50000};
+  TestServer s(options);
+  TestClient other(s, "203.0.113.10:4000");
+  ASSERT_EQ(other.Allocate().code(), 0);
+  ASSERT_EQ(other.relayed.port, 50000);
+  TestClient tcp(s, "203.0.113.9:4000", TestServer::kTcp);
+  tcp.Ask(Method::kAllocate, [](MessageBuilder& b) { Add(b, RequestedTransport{RelayProtocol::kTcp}); });
+  // To the other one's relay by UDP, and by TCP to the listener.
+  EXPECT_EQ(other.Bind(kChannel, "192.0.2.1:50000"), 0);
+  EXPECT_EQ(tcp.Ask(Method::kConnect,
+                    [](MessageBuilder& b) {
+                      b.AddAddress(AttributeType::kXorPeerAddress, *SocketAddress::Parse("192.0.2.1:50000"));
+                    })
+                .code(),
+            403);
+}
+
 TEST_F(ServerSecurityTest, T6_StrangersLeaveNothingBehind) {
   for (uint32_t i = 0; i < 2000; ++i) {
     TestClient stranger(s_, IpAddress::V4(0x0b000000 + i * 1021).ToString() + ":1", TestServer::kUdp, "who", "knows");
