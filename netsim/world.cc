@@ -105,7 +105,13 @@ void World::Launch(EndpointId endpoint, Packet packet, std::span<const uint8_t> 
   if (!free_slots_.empty()) packet.bytes.swap(packets_[free_slots_.back()].bytes);
   packet.bytes.assign(bytes.begin(), bytes.end());
   const NodeId host = endpoints_[endpoint.value].host;
+  Show(host, packet);
   Forward(std::move(packet), host, nodes_[host.value].parent);
+}
+
+void World::Show(NodeId host, const Packet& packet) {
+  const Watcher& watcher = nodes_[host.value].watcher;
+  if (watcher.see != nullptr && !packet.tcp) watcher.see(watcher.self, packet.from, packet.to, packet.bytes);
 }
 
 void World::SetTimer(EndpointId endpoint, Timestamp at) {
@@ -268,6 +274,7 @@ void World::RouteFromAbove(NodeId at, Packet packet) {
 }
 
 void World::Deliver(NodeId host, Packet packet) {
+  Show(host, packet);
   const Node& node = nodes_[host.value];
   const auto socket = node.sockets.find(packet.to);
   if (packet.tcp ? !node.tcp : socket == node.sockets.end()) {

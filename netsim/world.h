@@ -46,6 +46,13 @@ struct TranscriptEntry {
   bool operator==(const TranscriptEntry&) const = default;
 };
 
+// Sees the datagrams that a host sends and gets, as they are on its own link; no TCP.
+struct Watcher {
+  void* self = nullptr;
+  void (*see)(void* self, const SocketAddress& from, const SocketAddress& to,
+              std::span<const uint8_t> datagram) = nullptr;
+};
+
 struct WorldStats {
   uint64_t sent = 0;
   uint64_t delivered = 0;
@@ -72,6 +79,7 @@ class World {
   void AddAddress(NodeId host, IpAddress address);
   void SetLink(NodeId node, const LinkOptions& both_directions);
 
+  void Watch(NodeId host, const Watcher& watcher) { nodes_[host.value].watcher = watcher; }
   EndpointId Attach(NodeId host, const Endpoint& endpoint);
   void Detach(EndpointId endpoint);
   // `address.ip` must be one of the host's. Port 0 picks a free one. Returns the bound address.
@@ -136,6 +144,7 @@ class World {
     std::map<IpAddress, NodeId> routes;  // downwards
     std::unordered_map<SocketAddress, EndpointId> sockets;
     std::optional<EndpointId> tcp;
+    Watcher watcher{};
     uint16_t next_port = 49152;
   };
   struct Attached {
@@ -166,6 +175,7 @@ class World {
   void Hairpin(NodeId at, Packet packet);
   void RouteDown(NodeId at, Packet packet);
   void Deliver(NodeId host, Packet packet);
+  void Show(NodeId host, const Packet& packet);
   static PacketKind KindOf(const Packet& packet);
   void Launch(EndpointId endpoint, Packet packet, std::span<const uint8_t> bytes);
   void ReportTooBig(EndpointId endpoint, const Packet& packet);

@@ -1,5 +1,6 @@
 #include "bench/natlab/cell_runner.h"
 
+#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -36,12 +37,29 @@ std::string Explain(const CellOptions& options, const RunResult& result, const L
   return why + "; and no relay carried it (" + reason + ")";
 }
 
+void Measure(const Lab& lab, RunResult& result) {
+  const auto a = lab.a->peer.stats();
+  const auto z = lab.z->peer.stats();
+  result.checks_sent = a.ice.checks_sent + z.ice.checks_sent;
+  result.bytes_sent = a.demux.bytes_sent + z.demux.bytes_sent;
+  result.to_first_valid = a.timings.ice_connected;
+  result.to_dtls = a.timings.dtls_connected;
+  if (lab.a->nominated_at) result.to_nominated = *lab.a->nominated_at - lab.start;
+}
+
 std::optional<Duration> ToUpgrade(const Lab& lab) {
   const auto& selections = lab.a->selections;
   for (size_t i = 1; i < selections.size(); ++i) {
     if (selections[i - 1].is_relayed() && !selections[i].is_relayed()) return selections[i].at - lab.start;
   }
   return std::nullopt;
+}
+
+void WriteCaptures(const std::string& prefix, Lab& lab) {
+  for (const auto& written : {lab.a_capture->Write(prefix + "-a.pcapng", lab.a->peer),
+                              lab.z_capture->Write(prefix + "-b.pcapng", lab.z->peer)}) {
+    if (!written) std::fprintf(stderr, "error: %s\n", written.error().c_str());
+  }
 }
 
 LabOptions LabOptionsFor(const CellOptions& options) {
@@ -57,6 +75,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   lab_options.layout.server_access = options.network.server_access.value_or(netsim::LinkOptions{});
   if (options.network.joint.ice_tcp) lab_options.a.ice_tcp = lab_options.z.ice_tcp = transport::IceTcp::kBoth;
   lab_options.seed = options.seed;
+  lab_options.capture = !options.capture.empty();
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =
         lab_options.z.relays = {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls};
@@ -93,7 +112,8 @@ RunResult RunCell(const CellOptions& options) {
     return result;
   }
   const bool ended = lab.world.RunUntil(done, kDeadline);
-  result.checks_sent = lab.a->peer.stats().ice.checks_sent + lab.z->peer.stats().ice.checks_sent;
+  Measure(lab, result);
+  if (!options.capture.empty()) WriteCaptures(options.capture, lab);
   if (echoed && ended) {
     result.outcome = lab.a->IsRelayed() ? Outcome::kRelay : Outcome::kDirect;
     result.pair_type = PairType(lab.a->peer);

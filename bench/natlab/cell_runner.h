@@ -24,6 +24,8 @@ struct CellOptions {
   IpAddress::Family family = IpAddress::Family::kV4;
   uint64_t seed = 1;
   Network network{};
+  // Where captures go: "-a.pcapng" and "-b.pcapng" are added, of both hosts' datagrams and keys. Empty: none.
+  std::string capture{};
 };
 
 struct RunResult {
@@ -33,7 +35,12 @@ struct RunResult {
   std::optional<Duration> to_first_message;  // from the moment that a began to gather, until z had a's message
   // From the same moment until a left a relayed pair for a direct one, when it did.
   std::optional<Duration> to_upgrade;
+  // Of side a, from the same moment, as far as it got.
+  std::optional<Duration> to_first_valid{};
+  std::optional<Duration> to_nominated{};
+  std::optional<Duration> to_dtls{};
   uint64_t checks_sent = 0;  // by both sides
+  uint64_t bytes_sent = 0;   // UDP payload, by both sides
   std::string why;           // in words, when there was no direct connection
 };
 

@@ -53,10 +53,9 @@ TEST(ReportCsvTest, QuotesWhatHasCommas) {
   Report report = Before();
   report.cells[0].why = "b maps, \"so\" they say";
   const std::string csv = ToCsv(report);
-  EXPECT_NE(
-      csv.find(
-          "\r\nport,sym,ipv4,false,relay,0,2,0,780.000,800.000,800.000,0,0.000,,,\"b maps, \"\"so\"\" they say\"\r\n"),
-      std::string::npos)
+  EXPECT_NE(csv.find("\r\nport,sym,ipv4,false,relay,0,2,0,780.000,800.000,800.000,,,,,0,0.000,,,\"b maps, \"\"so\"\" "
+                     "they say\"\r\n"),
+            std::string::npos)
       << csv;
 }
 

@@ -52,6 +52,10 @@ LabSide::LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, c
 
 void LabSide::HandleEvent(void* self, transport::PeerEvent event) {
   auto& side = *static_cast<LabSide*>(self);
+  const auto* changed = std::get_if<transport::event::StateChanged>(&event);
+  if (changed != nullptr && changed->state == ConnectionState::kCompleted && !side.nominated_at) {
+    side.nominated_at = side.world_.now();
+  }
   const auto* pair = std::get_if<transport::event::SelectedPairChanged>(&event);
   if (pair != nullptr) side.selections.push_back({side.world_.now(), pair->local.type, pair->remote.type});
 }
@@ -76,6 +80,11 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
   auto server_options = netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword);
   server_options.tls = tls.server;
   server_ = std::make_unique<netsim::RelayHost>(world, sides.server_host, *server_tcp_, std::move(server_options));
+  if (options.capture) {
+    a_capture = std::make_unique<Capture>(world, sides.a_host);
+    z_capture = std::make_unique<Capture>(world, sides.z_host);
+  }
+  collects_keys_ = options.capture;
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
     error_ = "no certificate: " + certificate.error();
@@ -91,6 +100,7 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
   options.certificate = certificate;
   options.stun_servers = {server_->address()};
   options.only_relays = setup.only_relays;
+  options.collect_keylog = collects_keys_;
   options.ice_tcp.mode = setup.ice_tcp;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(

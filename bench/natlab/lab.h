@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "bench/natlab/capture.h"
 #include "dtls/certificate.h"
 #include "netsim/peer_driver.h"
 #include "netsim/relay_host.h"
@@ -28,6 +29,7 @@ struct LabOptions {
   SideSetup a{};
   SideSetup z{};
   uint64_t seed = 1;
+  bool capture = false;  // what both hosts see, and the peers' keys
 };
 
 // One side: a whole peer with its driver, and what it went through.
@@ -51,7 +53,8 @@ struct LabSide {
   Rng rng;
   transport::Peer peer;
   netsim::PeerDriver driver;
-  std::vector<Selection> selections;  // in their order
+  std::vector<Selection> selections;      // in their order
+  std::optional<Timestamp> nominated_at;  // first
 
  private:
   static void HandleEvent(void* self, transport::PeerEvent event);
@@ -78,6 +81,8 @@ class Lab {
   Timestamp start;
   std::unique_ptr<LabSide> a;
   std::unique_ptr<LabSide> z;
+  std::unique_ptr<Capture> a_capture;  // as LabOptions::capture says
+  std::unique_ptr<Capture> z_capture;
 
  private:
   transport::PeerOptions PeerOptionsFor(const SideSetup& setup,
@@ -86,6 +91,7 @@ class Lab {
   std::unique_ptr<netsim::TcpHost> server_tcp_;
   std::unique_ptr<netsim::RelayHost> server_;
   std::shared_ptr<const dtls::StreamContext> trust_;
+  bool collects_keys_ = false;
   std::string error_;
 };
 

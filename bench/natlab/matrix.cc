@@ -18,15 +18,29 @@ uint64_t SeedFor(uint64_t seed, const CellPlan& plan, size_t run) {
 
 double Milliseconds(Duration duration) { return static_cast<double>(duration.count()) / 1000.0; }
 
+// "DIR/port-sym-ipv4-1": the first run has 1.
+std::string CaptureOf(const MatrixOptions& options, const CellPlan& plan, size_t run) {
+  if (options.captures.empty()) return {};
+  return options.captures + "/" + std::string(netsim::ToString(plan.a)) + "-" + std::string(netsim::ToString(plan.b)) +
+         "-" + FamilyName(plan.family) + "-" + std::to_string(run + 1);
+}
+
 void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
   cell.direct += run.outcome == Outcome::kDirect ? 1 : 0;
   cell.relayed += run.outcome == Outcome::kRelay ? 1 : 0;
   cell.none += run.outcome == Outcome::kNone ? 1 : 0;
   if (!run.pair_type.empty()) ++cell.pair_types[run.pair_type];
   if (!run.relay_protocol.empty()) ++cell.relay_protocols[run.relay_protocol];
-  if (run.to_upgrade) cell.upgrades_ms.push_back(Milliseconds(*run.to_upgrade));
+  const auto add = [](std::vector<double>& sample, const std::optional<Duration>& time) {
+    if (time) sample.push_back(Milliseconds(*time));
+  };
+  add(cell.samples.first_valid_ms, run.to_first_valid);
+  add(cell.samples.nominated_ms, run.to_nominated);
+  add(cell.samples.dtls_ms, run.to_dtls);
+  add(cell.samples.upgrades_ms, run.to_upgrade);
   if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
-  cell.checks_sent.push_back(static_cast<double>(run.checks_sent));
+  cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));
+  cell.samples.bytes_sent.push_back(static_cast<double>(run.bytes_sent));
   const bool mismatch = run.outcome != cell.expected;
   if (mismatch && cell.mismatches == 0) {
     cell.why = std::string("expected ") + ToString(cell.expected) + ", observed " + ToString(run.outcome) + " (seed " +
@@ -61,7 +75,8 @@ CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint);
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, plan, run);
-    const CellOptions cell_options{plan.a, plan.b, options.relay, plan.family, seed, options.network};
+    const CellOptions cell_options{
+        plan.a, plan.b, options.relay, plan.family, seed, options.network, CaptureOf(options, plan, run)};
     const Engine& engine = options.engine;
     Count(cell, engine.run != nullptr ? engine.run(engine.context, cell_options) : RunCell(cell_options), seed);
   }

@@ -31,6 +31,7 @@ struct MatrixOptions {
   Network network{};
   Engine engine{};
   Shard shard{};
+  std::string captures{};  // a directory for what both hosts of every run see (CellOptions::capture); empty: none
   std::string scenario{};  // preset or file, for the report
 };
 

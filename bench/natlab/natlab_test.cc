@@ -144,6 +144,38 @@ TEST(DistributionTest, TakesNearestRanks) {
   EXPECT_EQ(Distribution::Of({}).count, 0u);
 }
 
+TEST(DistributionTest, AQuantilesIntervalIsBetweenOrderStatistics) {
+  std::vector<double> twenty;
+  for (int i = 1; i <= 20; ++i) twenty.push_back(i);
+  const auto d = Distribution::Of(twenty);
+  // The classical ranks of n = 20: P(6 <= Binomial(20, 1/2) < 15) = 0.9586.
+  ASSERT_TRUE(d.p50_interval);
+  EXPECT_EQ(d.p50_interval->low, 6);
+  EXPECT_EQ(d.p50_interval->high, 15);
+  EXPECT_FALSE(d.p95_interval) << "no rank of twenty is surely above the 95th percentile";
+  EXPECT_FALSE(Distribution::Of({1, 2, 3, 4, 5}).p50_interval) << "2 * (1/2)^5 > 0.05";
+  EXPECT_TRUE(Distribution::Of({1, 2, 3, 4, 5, 6}).p50_interval);
+}
+
+TEST(DistributionTest, AShareHasWilsonsInterval) {
+  const auto all = ShareInterval(20, 20);  // 20 / (20 + 1.96²)
+  EXPECT_NEAR(all.low, 0.8389, 0.0001);
+  EXPECT_EQ(all.high, 1);
+  const auto half = ShareInterval(10, 20);
+  EXPECT_NEAR(half.low, 0.2993, 0.0001);
+  EXPECT_NEAR(half.high, 0.7007, 0.0001);
+  EXPECT_EQ(ShareInterval(0, 0).high, 1);
+}
+
+TEST(CellRunnerTest, SaysWhenEachStepWasReached) {
+  const RunResult result = RunCell({NatType::kPort, NatType::kPort, kRelayed});
+  ASSERT_TRUE(result.to_first_valid && result.to_dtls && result.to_nominated && result.to_first_message);
+  EXPECT_LT(*result.to_first_valid, *result.to_dtls);
+  EXPECT_LT(*result.to_dtls, *result.to_first_message);
+  EXPECT_GE(*result.to_nominated, *result.to_first_valid);
+  EXPECT_GT(result.bytes_sent, 2000u) << "two handshakes' flights at least";
+}
+
 Report Sample() {
   Report report;
   report.types = {NatType::kPort, NatType::kSymmetric};
@@ -153,7 +185,7 @@ Report Sample() {
   good.direct = 2;
   good.pair_types["srflx-srflx"] = 2;
   good.times_ms = {101.5, 120};
-  good.checks_sent = {8, 10};
+  good.samples.checks_sent = {8, 10};
   CellReport bad;
   bad.a = NatType::kPort;
   bad.b = NatType::kSymmetric;

@@ -40,7 +40,7 @@ struct Side {
   PeerProcess process;
   std::string name;
   std::optional<std::string> description{};  // offer or answer
-  bool is_nominated = false;
+  std::optional<Clock::time_point> nominated_at{};
   bool has_stats = false;
   std::string failure{};
   std::string local{};  // types of the selected pair's ends
@@ -65,7 +65,7 @@ class Run {
     if (!Signal()) return Failed();
     const bool echoed = Until(end_, [&] { return echoed_ || BothFailed(); }) && echoed_;
     if (!echoed) return Failed();
-    (void)Until(Clock::now() + kNominationGrace, [&] { return a_.is_nominated && b_.is_nominated; });
+    (void)Until(Clock::now() + kNominationGrace, [&] { return a_.nominated_at && b_.nominated_at; });
     AskForStats();
     return Connected();
   }
@@ -128,7 +128,7 @@ class Run {
       if (key == "offer" || key == "answer") side.description = ToText(value);
       if (key == "candidate") HandleCandidate(other, ToText(value));
       if (key == "connected" || key == "nominated") NotePair(side, value);
-      if (key == "nominated") side.is_nominated = true;
+      if (key == "nominated" && !side.nominated_at) side.nominated_at = line.at;
       if (key == "message" && !first_message_) first_message_ = line.at;
       if (key == "echo") echoed_ = ToText(value) == kText;
       if (key == "failed") side.failure = ToText(value);
@@ -184,7 +184,17 @@ class Run {
     if (first_message_) result.to_first_message = std::chrono::duration_cast<Duration>(*first_message_ - start_);
     for (const Side* side : {&a_, &b_}) {
       result.checks_sent += static_cast<uint64_t>(ToNumber(side->stats, "checks_sent", 0));
+      result.bytes_sent += static_cast<uint64_t>(ToNumber(side->stats, "bytes_sent", 0));
     }
+    // As it says itself, counted from when it was told to gather.
+    const auto at = [&](const char* name) -> std::optional<Duration> {
+      const double ms = ToNumber(a_.stats, name, -1);
+      if (ms < 0) return std::nullopt;
+      return Duration(static_cast<int64_t>(ms * 1000));
+    };
+    result.to_first_valid = at("first_valid_ms");
+    result.to_dtls = at("dtls_ms");
+    if (a_.nominated_at) result.to_nominated = std::chrono::duration_cast<Duration>(*a_.nominated_at - start_);
     return result;
   }
 
@@ -233,13 +243,20 @@ std::vector<std::string> TurnServerCommand(const NetnsOptions& netns, const IpAd
   return command;
 }
 
+// The times of a run by their names on the way out of its namespaces.
+constexpr std::pair<const char*, std::optional<Duration> RunResult::*> kTimes[] = {
+    {"first_message", &RunResult::to_first_message},
+    {"first_valid", &RunResult::to_first_valid},
+    {"nominated", &RunResult::to_nominated},
+    {"dtls", &RunResult::to_dtls}};
+
 json::object ToObject(const RunResult& result) {
-  json::object object{{"outcome", ToString(result.outcome)},
-                      {"pair_type", result.pair_type},
-                      {"relay_protocol", result.relay_protocol},
-                      {"checks_sent", result.checks_sent},
-                      {"why", result.why}};
-  if (result.to_first_message) object["to_first_message"] = result.to_first_message->count();
+  json::object object{{"outcome", ToString(result.outcome)},     {"pair_type", result.pair_type},
+                      {"relay_protocol", result.relay_protocol}, {"checks_sent", result.checks_sent},
+                      {"bytes_sent", result.bytes_sent},         {"why", result.why}};
+  for (const auto& [name, time] : kTimes) {
+    if (result.*time) object[name] = (result.*time)->count();
+  }
   return object;
 }
 
@@ -250,9 +267,10 @@ RunResult ToResult(const json::object& object) {
   result.pair_type = ToText(object.at("pair_type"));
   result.relay_protocol = ToText(object.at("relay_protocol"));
   result.checks_sent = object.at("checks_sent").to_number<uint64_t>();
+  result.bytes_sent = object.at("bytes_sent").to_number<uint64_t>();
   result.why = ToText(object.at("why"));
-  if (const auto* time = object.if_contains("to_first_message")) {
-    result.to_first_message = Duration(time->to_number<int64_t>());
+  for (const auto& [name, time] : kTimes) {
+    if (const auto* value = object.if_contains(name)) result.*time = Duration(value->to_number<int64_t>());
   }
   return result;
 }

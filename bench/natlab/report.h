@@ -13,13 +13,36 @@
 #include "netsim/nat_type.h"
 namespace jsp::natlab {
 
+// Where the true value is with a confidence of 95 %.
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// Of a share of `count` runs: Wilson's interval.
+Interval ShareInterval(size_t hits, size_t count);
+
 // Percentiles of a sample, in the sample's unit; all zero when it is empty.
 struct Distribution {
   double p50 = 0;
   double p95 = 0;
   double max = 0;
   size_t count = 0;
+  // By order statistics, whatever the distribution; nullopt when the sample is too small to have one.
+  std::optional<Interval> p50_interval{};
+  std::optional<Interval> p95_interval{};
   static Distribution Of(std::vector<double> sample);
+};
+
+// What the runs of a cell took, besides the time to the first message: of the runs that got so far, in their order.
+// Milliseconds from the moment that side a began to gather.
+struct CellSamples {
+  std::vector<double> first_valid_ms{};  // a's first valid pair
+  std::vector<double> nominated_ms{};    // a's pair is final
+  std::vector<double> dtls_ms{};         // a's handshake is done
+  std::vector<double> upgrades_ms{};     // a relayed pair gave way to a direct one
+  std::vector<double> checks_sent{};     // by both sides, of all runs
+  std::vector<double> bytes_sent{};      // UDP payload, by both sides, of all runs
 };
 
 // One cell of the matrix over all its runs.
@@ -35,8 +58,7 @@ struct CellReport {
   std::map<std::string, size_t> pair_types{};       // "srflx-prflx": how often, as side a saw its selected pair
   std::map<std::string, size_t> relay_protocols{};  // "udp": how often, of relayed runs
   std::vector<double> times_ms{};                   // to the first message, of the runs that connected
-  std::vector<double> upgrades_ms{};  // until a relayed pair gave way to a direct one, of the runs where one did
-  std::vector<double> checks_sent{};  // by both sides, of all runs
+  CellSamples samples{};
   std::string why{};      // of the first run that was not direct, or of the mismatch; empty when all is well
   size_t mismatches = 0;  // runs whose outcome was not the expected one
 };

@@ -26,7 +26,8 @@ std::string Number(double value) {
 std::string ToCsv(const Report& report) {
   std::string csv =
       "a,b,family,relay,expected,direct,relayed,none,first_message_ms_p50,first_message_ms_p95,first_message_ms_max,"
-      "upgrades,checks_sent_p50,pair_types,relay_protocols,why\r\n";
+      "first_valid_ms_p50,nominated_ms_p50,dtls_ms_p50,bytes_sent_p50,upgrades,checks_sent_p50,pair_types,relay_"
+      "protocols,why\r\n";
   for (const CellReport& cell : report.cells) {
     const auto times = Distribution::Of(cell.times_ms);
     std::string pairs, protocols;
@@ -36,8 +37,13 @@ std::string ToCsv(const Report& report) {
            FamilyName(cell.family) + "," + (cell.relay ? "true" : "false") + "," + ToString(cell.expected) + "," +
            std::to_string(cell.direct) + "," + std::to_string(cell.relayed) + "," + std::to_string(cell.none) + ",";
     csv += times.count == 0 ? ",,," : Number(times.p50) + "," + Number(times.p95) + "," + Number(times.max) + ",";
-    csv += std::to_string(cell.upgrades_ms.size()) + "," + Number(Distribution::Of(cell.checks_sent).p50) + "," +
-           pairs + "," + protocols + "," + Field(cell.why) + "\r\n";
+    for (const auto* sample :
+         {&cell.samples.first_valid_ms, &cell.samples.nominated_ms, &cell.samples.dtls_ms, &cell.samples.bytes_sent}) {
+      csv += (sample->empty() ? std::string() : Number(Distribution::Of(*sample).p50)) + ",";
+    }
+    csv += std::to_string(cell.samples.upgrades_ms.size()) + "," +
+           Number(Distribution::Of(cell.samples.checks_sent).p50) + "," + pairs + "," + protocols + "," +
+           Field(cell.why) + "\r\n";
   }
   return csv;
 }

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "bench/natlab/report.h"
 
@@ -14,6 +15,36 @@ double Rounded(double value) { return std::round(value * 1000) / 1000; }
 json::object ToObject(const Distribution& d) {
   return {{"p50", Rounded(d.p50)}, {"p95", Rounded(d.p95)}, {"max", Rounded(d.max)}};
 }
+
+json::value ToValue(const std::optional<Interval>& interval) {
+  if (!interval) return nullptr;
+  return json::array{Rounded(interval->low), Rounded(interval->high)};
+}
+
+// The same with the intervals of confidence, and how many runs there are to it.
+json::object ToFullObject(const std::vector<double>& sample) {
+  const auto d = Distribution::Of(sample);
+  json::object object = ToObject(d);
+  object["count"] = d.count;
+  object["p50_ci95"] = ToValue(d.p50_interval);
+  object["p95_ci95"] = ToValue(d.p95_interval);
+  return object;
+}
+
+json::object Share(size_t hits, size_t count) {
+  const auto interval = ShareInterval(hits, count);
+  const double share = count == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(count);
+  return {{"share", Rounded(share)}, {"ci95", json::array{Rounded(interval.low), Rounded(interval.high)}}};
+}
+
+// The samples by their names in the document.
+constexpr std::pair<const char*, std::vector<double> CellSamples::*> kSamples[] = {
+    {"first_valid_ms", &CellSamples::first_valid_ms},
+    {"nominated_ms", &CellSamples::nominated_ms},
+    {"dtls_ms", &CellSamples::dtls_ms},
+    {"upgrade_to_direct_ms", &CellSamples::upgrades_ms},
+    {"checks_sent", &CellSamples::checks_sent},
+    {"bytes_sent", &CellSamples::bytes_sent}};
 
 json::object ToObject(const std::map<std::string, size_t>& counts) {
   json::object object;
@@ -37,15 +68,17 @@ json::object ToObject(const CellReport& cell) {
   object["observed"] = {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}};
   object["pair_types"] = ToObject(cell.pair_types);
   object["relay_protocols"] = ToObject(cell.relay_protocols);
-  object["time_to_first_message_ms"] = ToObject(Distribution::Of(cell.times_ms));
-  json::object upgrades = ToObject(Distribution::Of(cell.upgrades_ms));
-  upgrades["count"] = cell.upgrades_ms.size();
-  object["upgrade_to_direct_ms"] = std::move(upgrades);
-  object["checks_sent"] = {{"p50", Distribution::Of(cell.checks_sent).p50}};
+  const size_t runs = cell.direct + cell.relayed + cell.none;
+  object["rates"] = {
+      {"direct", Share(cell.direct, runs)}, {"relay", Share(cell.relayed, runs)}, {"none", Share(cell.none, runs)}};
+  object["time_to_first_message_ms"] = ToFullObject(cell.times_ms);
+  json::object samples{{"time_to_first_message_ms", ToArray(cell.times_ms)}};
+  for (const auto& [name, sample] : kSamples) {
+    object[name] = ToFullObject(cell.samples.*sample);
+    samples[name] = ToArray(cell.samples.*sample);
+  }
   object["mismatches"] = cell.mismatches;
-  object["samples"] = {{"time_to_first_message_ms", ToArray(cell.times_ms)},
-                       {"upgrade_to_direct_ms", ToArray(cell.upgrades_ms)},
-                       {"checks_sent", ToArray(cell.checks_sent)}};
+  object["samples"] = std::move(samples);
   object["why"] = cell.why.empty() ? json::value(nullptr) : json::value(cell.why);
   return object;
 }
@@ -101,8 +134,10 @@ CellReport ToCell(const json::object& object) {
   cell.relay_protocols = ToCounts(object.at("relay_protocols"));
   const auto& samples = object.at("samples").as_object();
   cell.times_ms = ToSample(samples.at("time_to_first_message_ms"));
-  cell.upgrades_ms = ToSample(samples.at("upgrade_to_direct_ms"));
-  cell.checks_sent = ToSample(samples.at("checks_sent"));
+  // Reports of before lack some.
+  for (const auto& [name, sample] : kSamples) {
+    if (const auto* array = samples.if_contains(name)) cell.samples.*sample = ToSample(*array);
+  }
   cell.mismatches = object.at("mismatches").to_number<size_t>();
   if (!object.at("why").is_null()) cell.why = ToText(object.at("why"));
   return cell;
@@ -111,7 +146,7 @@ CellReport ToCell(const json::object& object) {
 Distribution ToDistribution(const json::value& value) {
   const auto& object = value.as_object();
   return {object.at("p50").to_number<double>(), object.at("p95").to_number<double>(),
-          object.at("max").to_number<double>(), 0};
+          object.at("max").to_number<double>()};
 }
 
 PathReport ToPath(const json::object& object) {

@@ -32,6 +32,7 @@ struct ReportFiles {
   std::string json;
   std::string html;
   std::string csv;
+  std::string captures;  // a directory
 };
 
 // Commands that speak the contract of bench/natlab/README.md; empty: our own.
@@ -243,6 +244,13 @@ int RunNatlab(const NatlabArguments& arguments) {
     if (!parsed) return Fail("--compare: " + arguments.compare + ": " + parsed.error(), kExitUsage);
     before = *std::move(parsed);
   }
+  if (!arguments.files.captures.empty()) {
+    if (arguments.execution.engine != "sim") return Fail("--pcap captures the simulation only", kExitUsage);
+    std::error_code error;
+    std::filesystem::create_directories(arguments.files.captures, error);
+    if (error) return Fail("--pcap: cannot make " + arguments.files.captures + ": " + error.message());
+    options.captures = arguments.files.captures;
+  }
   for (const auto& path : {arguments.files.json, arguments.files.html, arguments.files.csv}) {
     if (const auto writable = CheckWritable(path); !writable) return Fail(writable.error());
   }
@@ -304,6 +312,8 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--json", arguments->files.json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
   command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");
+  command->add_option("--pcap", arguments->files.captures,
+                      "write what both hosts of every run see to DIR, as pcapng with the keys of DTLS");
   command->add_option("--mix", arguments->mix,
                       "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
   command->add_option("--compare", arguments->compare,
