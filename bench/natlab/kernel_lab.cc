@@ -131,6 +131,7 @@ KernelLab::Result KernelLab::Load(size_t node, KernelNat nat) {
 }
 
 Expected<void, std::string> KernelLab::Supports(const Joint& joint, IpAddress::Family family) {
+  if (joint.ice_tcp) return Unexpected<std::string>("its peers do without ICE over TCP");
   if (!joint.hairpin || !joint.carrier) return {};
   if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");
   if (netsim::OptionsFor(*joint.carrier).filtering != netsim::FilteringBehavior::kEndpointIndependent) {

@@ -145,6 +145,7 @@ TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
   EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, true}, IpAddress::Family::kV4));
   EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kFullCone, true}, IpAddress::Family::kV6));
   EXPECT_TRUE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, false}, IpAddress::Family::kV6));
+  EXPECT_FALSE(KernelLab::Supports({.ice_tcp = true}, IpAddress::Family::kV4));
 }
 
 TEST(KernelNatTest, EveryTypeHasRules) {

@@ -84,7 +84,8 @@ struct MixReport {
 
 struct Report {
   std::string engine = "sim";
-  std::string scenario{};  // preset or file; empty: none
+  std::string scenario{};     // preset or file; empty: none
+  std::string environment{};  // kernel and machine, where they matter; empty in virtual time
   uint64_t seed = 1;
   size_t runs = 1;
   std::vector<netsim::NatType> types;

@@ -155,6 +155,26 @@ std::string ListHtml(const std::string& title, const std::vector<std::string>& i
   return html + "</ul></section>";
 }
 
+std::string HowHtml(const Report& report) {
+  std::string how =
+      "Whole peers (ICE, DTLS, SCTP, data channels) in a simulated internet and in virtual time, from one seed: access "
+      "links of 10 ms without loss unless the scenario says otherwise, signalling of 25 ms each way, candidates "
+      "gathered before they are signalled, a STUN and TURN server in the open over UDP, TCP and TLS. The same seed "
+      "gives the same report, octet for octet.";
+  if (report.engine != "sim") {
+    how =
+        "Peer processes with real sockets in network namespaces, behind a kernel's NATs, in real time: links without "
+        "delay unless the scenario says otherwise, signalling of 25 ms each way, a STUN and TURN server in the open "
+        "over UDP and TCP.";
+  }
+  if (!report.scenario.empty()) how += " Scenario: " + Escape(report.scenario) + ".";
+  if (!report.environment.empty()) how += " Environment: " + Escape(report.environment) + ".";
+  return "<section><h2>How it was measured</h2><p>" + how +
+         "</p><p class=\"note\">In brackets: intervals with a confidence of 95 %, Wilson's for shares, order "
+         "statistics "
+         "for medians and percentiles.</p></section>";
+}
+
 std::vector<std::string> Reasons(const Report& report) {
   std::vector<std::string> reasons;
   for (const CellReport& cell : report.cells) {
@@ -185,14 +205,7 @@ std::string ToHtml(const Report& report) {
       "cells as a "
       "line, relayed ones dashed.</p><div id=\"cdf\"></div></section>";
   html += PathsHtml(report) + ListHtml("What changed", report.changes) + ListHtml("Why not direct", Reasons(report));
-  html +=
-      "<section><h2>How it was measured</h2><p>Whole peers (ICE, DTLS, SCTP, data channels) in a simulated internet "
-      "and in "
-      "virtual time, from one seed: access links of 10 ms without loss, signalling of 25 ms each way, candidates "
-      "gathered "
-      "before they are signalled, a STUN and TURN server in the open over UDP, TCP and TLS. The same seed gives the "
-      "same "
-      "report, octet for octet.</p></section><script type=\"application/json\" id=\"data\">";
+  html += HowHtml(report) + "<script type=\"application/json\" id=\"data\">";
   html += Embedded(ToJson(report)) + "</script><script>";
   html += kReportScript;
   return html + "</script></main></body></html>\n";

@@ -175,6 +175,8 @@ Report ToReport(const json::object& object) {
   report.engine = ToText(object.at("engine"));
   const auto* scenario = object.if_contains("scenario");
   if (scenario != nullptr && scenario->is_string()) report.scenario = ToText(*scenario);
+  const auto* environment = object.if_contains("environment");
+  if (environment != nullptr && environment->is_string()) report.environment = ToText(*environment);
   report.seed = object.at("seed").to_number<uint64_t>();
   report.runs = object.at("runs").to_number<size_t>();
   if (const auto* interrupted = object.if_contains("interrupted")) report.interrupted = interrupted->as_bool();
@@ -227,6 +229,7 @@ std::string ToJson(const Report& report) {
   json::object document;
   document["engine"] = report.engine;
   document["scenario"] = report.scenario.empty() ? json::value(nullptr) : json::value(report.scenario);
+  document["environment"] = report.environment.empty() ? json::value(nullptr) : json::value(report.environment);
   document["seed"] = report.seed;
   document["runs"] = report.runs;
   document["types"] = std::move(types);

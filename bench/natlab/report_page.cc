@@ -9,7 +9,7 @@ const std::string_view kReportStyle = R"css(
 --direct:#24774a;--relay:#8a6114;--none:#8f342c;--wrong:#ff8a80;--bar:#7aa7ff;--tail:#34507f;--second:#ffb066}}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:76rem;margin:0 auto;padding:1rem}h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.15rem;margin:0 0 .6rem}
-h3{font-size:1rem;margin:.8rem 0 .3rem}section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
+h3{font-size:1rem;margin:.8rem 0 .3rem}h4{font-size:.95rem;margin:.8rem 0 .2rem}section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
 padding:1rem;margin:1rem 0;overflow-x:auto}p,dd,li{margin:.3rem 0}.faint,p.note{color:var(--faint)}
 table{border-collapse:separate;border-spacing:2px}th{font-weight:600;padding:.25rem .5rem;text-align:left;white-space:nowrap}
 thead th{text-align:center}td.number{text-align:right;font-variant-numeric:tabular-nums;padding:.25rem .6rem}
@@ -37,10 +37,12 @@ const std::string_view kReportScript = R"js(
 const data=JSON.parse(document.getElementById('data').textContent);
 const detail=document.getElementById('detail');
 const text=t=>String(t).replace(/[&<>"]/g,c=>({'&':'&amp;','<':'&lt;','>':'&gt;','"':'&quot;'}[c]));
+// No wider than there is room, so that text keeps its size on a phone.
+const room=()=>Math.max(280,Math.min(640,detail.clientWidth||640));
 const ms=n=>n.toFixed(n<10?1:0)+' ms';
 function cdf(series,label){
   const all=series.flatMap(s=>s.values);if(!all.length)return '';
-  const top=Math.max(...all)*1.02,w=640,h=200,left=48,base=h-28;
+  const top=Math.max(...all)*1.02,w=room(),h=200,left=48,base=h-28;
   const x=v=>left+(w-left-10)*v/top,y=p=>base-(base-10)*p;
   let svg='<svg viewBox="0 0 '+w+' '+h+'" width="'+w+'" role="img" aria-label="'+text(label)+'">';
   for(let i=0;i<=4;i++){svg+='<line class="axis" x1="'+left+'" x2="'+(w-10)+'" y1="'+y(i/4)+'" y2="'+y(i/4)+'"/>'+
@@ -51,6 +53,24 @@ function cdf(series,label){
     svg+='<path class="'+s.style+'" d="'+d+'"/>';});
   return svg+'</svg>';
 }
+const ci=c=>c?' <span class="faint">('+c.map(n=>n.toFixed(n<10?1:0)).join('–')+')</span>':'';
+const percent=r=>Math.round(r.share*100)+' % <span class="faint">('+r.ci95.map(n=>Math.round(n*100)).join('–')+' %)</span>';
+// Medians of the steps on one axis: a bar until each is reached.
+function timeline(c){
+  const steps=[['first valid pair',c.first_valid_ms],['DTLS done',c.dtls_ms],['first message',c.time_to_first_message_ms],
+    ['pair final',c.nominated_ms],['relay left',c.upgrade_to_direct_ms]].filter(s=>s[1]&&s[1].p50>0);
+  if(!steps.length)return '';
+  const top=Math.max(...steps.map(s=>s[1].p95||s[1].p50)),left=120,w=room(),row=24;
+  const x=v=>left+(w-left-90)*v/top;
+  let svg='<svg viewBox="0 0 '+w+' '+steps.length*row+'" width="'+w+'" role="img" aria-label="'+
+    text('medians: '+steps.map(s=>s[0]+' '+ms(s[1].p50)).join(', '))+'">';
+  steps.forEach(([name,d],i)=>{const y=i*row;
+    svg+='<text x="'+(left-8)+'" y="'+(y+16)+'" text-anchor="end">'+name+'</text>'+
+      '<rect class="tail" x="'+left+'" y="'+(y+7)+'" height="10" width="'+(x(d.p95)-left)+'"/>'+
+      '<rect class="bar" x="'+left+'" y="'+(y+4)+'" height="16" width="'+(x(d.p50)-left)+'"/>'+
+      '<text x="'+(x(d.p95)+6)+'" y="'+(y+16)+'">'+ms(d.p50)+'</text>';});
+  return '<h4>Timeline</h4><p class="note">Medians from the start of gathering, as side a has them; the pale end is the 95th percentile.</p>'+svg+'</svg>';
+}
 const counts=o=>Object.entries(o).map(([k,n])=>text(k)+' × '+n).join(', ')||'–';
 function show(button){
   document.querySelectorAll('.cell[aria-pressed=true]').forEach(b=>b.setAttribute('aria-pressed','false'));
@@ -60,14 +80,16 @@ function show(button){
   detail.innerHTML='<h3>'+text(c.a)+' → '+text(c.b)+', '+(c.family==='ipv6'?'IPv6':'IPv4')+'</h3><dl>'+
     '<dt>expected</dt><dd>'+c.expected+(c.mismatches?' <b>('+c.mismatches+' runs differ)</b>':'')+'</dd>'+
     '<dt>observed</dt><dd>'+o.direct+' direct, '+o.relay+' relayed, '+o.none+' none</dd>'+
+    (c.rates?'<dt>direct</dt><dd>'+percent(c.rates.direct)+'</dd>':'')+
     '<dt>why</dt><dd>'+(c.why?text(c.why):'a direct way is open')+'</dd>'+
     '<dt>pairs</dt><dd>'+counts(c.pair_types)+'</dd>'+
     (o.relay?'<dt>relay over</dt><dd>'+counts(c.relay_protocols)+'</dd>':'')+
-    '<dt>first message</dt><dd>'+(any?'median '+ms(t.p50)+', 95 % within '+ms(t.p95)+', at most '+ms(t.max):'none came')+'</dd>'+
+    '<dt>first message</dt><dd>'+(any?'median '+ms(t.p50)+ci(t.p50_ci95)+', 95 % within '+ms(t.p95)+ci(t.p95_ci95)+', at most '+ms(t.max):'none came')+'</dd>'+
     (u.count?'<dt>relay left</dt><dd>'+u.count+' runs, median after '+ms(u.p50)+'</dd>':'')+
-    '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+'</dd>'+
-    '<dt>again</dt><dd><code>jsp natlab '+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
+    '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+(c.bytes_sent?', and '+Math.round(c.bytes_sent.p50)+' octets in all':'')+'</dd>'+
+    '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+
+    timeline(c)+(any?'<h4>Distribution of the time to the first message</h4>':'')+
     cdf([{values:c.samples.time_to_first_message_ms,style:'first'}],'share of runs by time to the first message, in ms');
 }
 document.addEventListener('click',e=>{const b=e.target.closest('.cell');if(b)show(b);});

@@ -1,3 +1,5 @@
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -200,6 +202,13 @@ std::string OwnPath() {
   return error ? "jsp" : path.string();
 }
 
+std::string Environment() {
+  utsname system{};
+  ::uname(&system);
+  return Format("%s %s, %s, %u processors", system.sysname, system.release, system.machine,
+                std::max(1u, std::thread::hardware_concurrency()));
+}
+
 // Whom a command line means: a shell runs it.
 std::vector<std::string> PeerCommand(const std::string& typed) {
   if (typed.empty()) return {OwnPath(), "peer"};
@@ -256,6 +265,7 @@ int RunNatlab(const NatlabArguments& arguments) {
   }
   const HumanText human(arguments.files.json == "-" || arguments.files.html == "-" || arguments.files.csv == "-");
   natlab::Report report = RunWithProgress(options, arguments.execution.jobs);
+  if (options.engine.run != nullptr) report.environment = Environment();
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (!report.interrupted && (arguments.paths || arguments.quick || arguments.full)) {
     ProgressLine line("natlab:");
