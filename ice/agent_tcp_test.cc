@@ -240,6 +240,19 @@ TEST_F(TcpAgentTest, TheConnectionStaysForAsLongAsTheSession) {  // RFC 6544 §1
   EXPECT_TRUE(SendData(a_));
 }
 
+TEST_F(TcpAgentTest, ConsentIsAskedForOverTcpAndLostByItsSilence) {  // RFC 7675 §5.1
+  Connect();
+  const uint64_t before = a_.agent.metrics().consent_requests_sent;
+  Run([] { return false; }, 60s);
+  EXPECT_GE(a_.agent.metrics().consent_requests_sent - before, 10u) << "every four to six seconds";
+  EXPECT_LE(a_.agent.metrics().consent_requests_sent - before, 15u);
+  EXPECT_EQ(a_.agent.state(), State::kCompleted);
+  is_silent_ = true;
+  Run([&] { return a_.log.Saw(State::kFailed); }, 31s);
+  EXPECT_EQ(a_.log.ReasonOf(State::kFailed), StateReason::kConsentExpired);
+  EXPECT_FALSE(a_.agent.selected_pair());
+}
+
 TEST_F(TcpAgentTest, AnActiveCandidateFindsAPassiveOneAndBecomesPeerReflexive) {  // RFC 6544 §7.1
   AddCandidates(a_, {TransportProtocol::kTcpActive});
   AddCandidates(z_, {TransportProtocol::kTcpPassive});
