@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace jsp::sctp {
 namespace {
 
 constexpr size_t kQueuePackets = 256;
 constexpr size_t kQueuedOctets = 1191;  // of each of them, at least: small packets find as much room as large ones
+// Packets and timers of one moment; more are a timer that is due for ever.
+constexpr size_t kMaxStepsAtOnce = 100'000;
 
 }  // namespace
 
@@ -51,6 +55,8 @@ bool AssociationPair::Step(Timestamp end) {
   Timestamp next = std::min(a().NextTimeout(), z().NextTimeout());
   if (!in_flight_.empty()) next = std::min(next, in_flight_.front().at);
   if (next > end) return false;
+  steps_at_now_ = next > now_ ? 0 : steps_at_now_ + 1;
+  JSP_CHECK(steps_at_now_ < kMaxStepsAtOnce);
   now_ = std::max(now_, next);
   if (!in_flight_.empty() && in_flight_.front().at <= now_) {
     std::ranges::pop_heap(in_flight_, later);

@@ -114,6 +114,7 @@ class AssociationPair {
   std::vector<InFlight> in_flight_;  // a heap, earliest first
   Filter filter_;
   uint64_t order_ = 0;
+  size_t steps_at_now_ = 0;
   uint64_t packets_sent_ = 0;
   uint64_t too_large_ = 0;
   uint64_t marked_ = 0;

@@ -191,7 +191,8 @@ void RetransmissionQueue::ArmTailProbe(Timestamp now) {
 
 Timestamp RetransmissionQueue::NextTimeout() const {
   const Timestamp next = std::min(t3_.at, losses_.NextTimeout());
-  return permission_.paced ? std::min(next, pace_.pacer.NextTimeout()) : next;
+  // With nothing left to send the pacer waits for nobody: an association that is ending does not ask again.
+  return permission_.paced && !is_idle() ? std::min(next, pace_.pacer.NextTimeout()) : next;
 }
 
 void RetransmissionQueue::UpdateRoundTrip(Timestamp now) {
