@@ -199,7 +199,13 @@ TEST(AssociationAllocationTest, AbandonedMessagesAllocateNothing) {
   for (const Framing framing : {Framing::kData, Framing::kIData}) {
     SteadyPair pair({.framing = framing, .loss = 0.02, .max_retransmits = 0});
     pair.Transfer(3000, size_t{60} << 20);
-    const uint64_t before = CountAllocations().count;
+    // What is kept may yet grow with a rarer run of losses, but not for long.
+    uint64_t before = 0;
+    for (int i = 0; i < 10 && before != CountAllocations().count; ++i) {
+      before = CountAllocations().count;
+      pair.Transfer(3000, size_t{12} << 20);
+    }
+    before = CountAllocations().count;
     const uint64_t abandoned = pair.a().metrics().messages_abandoned;
     pair.Transfer(3000, size_t{6} << 20);
     EXPECT_EQ(CountAllocations().count - before, 0u);

@@ -56,7 +56,7 @@ TEST(AssociationTest, P4_PushesBackWhenTheSendBufferIsFull) {
   // Room comes back with acknowledgements, not with transmission.
   peer.Drain();
   EXPECT_EQ(peer.core.send_buffer_room(), 0u);
-  peer.Deliver(peer.SackUpTo(Tsn(peer.core_initial_tsn.value + 8)));
+  peer.Deliver(peer.SackUpTo(Tsn(peer.core_initial_tsn.value + 9)));
   EXPECT_EQ(peer.core.send_buffer_room(), 10000u);
 }
 

@@ -20,10 +20,14 @@ struct Fragment {
 //
 // RFC 9260 §6.9 lets the sender choose. What fits goes whole; what does not fit fills the packet, except that a piece
 // below a quarter of the largest one is not worth its headers (the sender's side of the silly window, RFC 9260 §6.1 A).
-constexpr size_t NextFragmentLength(size_t remaining, size_t room, size_t max_length) {
+// Behind a full packet of the same moment it is: packets of one size pass the kernel as one.
+enum class Follows : uint8_t { kNothing, kFullPacket };
+constexpr size_t kMinTrainPiece = 16;  // less than the headers of the chunk
+constexpr size_t NextFragmentLength(size_t remaining, size_t room, size_t max_length,
+                                    Follows follows = Follows::kNothing) {
   if (remaining <= room && remaining <= max_length) return remaining;
   if (room >= max_length) return max_length;
-  if (room < max_length / 4) return 0;
+  if (room < (follows == Follows::kFullPacket ? kMinTrainPiece : max_length / 4)) return 0;
   return room & ~size_t{3};
 }
 

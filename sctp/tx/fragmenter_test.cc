@@ -36,6 +36,12 @@ TEST(FragmenterTest, WaitsForTheNextPacketRatherThanSendASliver) {
   EXPECT_EQ(NextFragmentLength(11, 10, kMax), 0u);
 }
 
+TEST(FragmenterTest, FillsThePacketBehindAFullOneWithAlmostAnything) {
+  EXPECT_EQ(NextFragmentLength(5000, 249, kMax, Follows::kFullPacket), 248u);
+  EXPECT_EQ(NextFragmentLength(5000, kMinTrainPiece, kMax, Follows::kFullPacket), kMinTrainPiece);
+  EXPECT_EQ(NextFragmentLength(5000, kMinTrainPiece - 1, kMax, Follows::kFullPacket), 0u);
+}
+
 TEST(FragmenterTest, WantsNothingOfAFullPacket) { EXPECT_EQ(NextFragmentLength(1, 0, kMax), 0u); }
 
 // A piece in the middle ends on a boundary of four octets: its padding would be wasted.

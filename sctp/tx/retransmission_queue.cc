@@ -115,6 +115,7 @@ std::optional<UnwrappedTsn> RetransmissionQueue::NextLost(Timestamp now) {
 
 bool RetransmissionQueue::BeginPacket(Timestamp now) {
   packet_ = {};
+  if (pace_.last_was_full && pace_.last_sent == now) packet_.follows = Follows::kFullPacket;
   if (permission_.fast_retransmit && NextLost(now)) {
     packet_.only_lost = outstanding_.flight_octets() >= congestion_.cwnd();
     return true;
@@ -162,7 +163,8 @@ void RetransmissionQueue::DecayWhenIdle(Timestamp now) {
 }
 
 std::optional<DataChunk> RetransmissionQueue::NextChunk(Timestamp now, size_t room) {
-  if (room <= limits_.chunk_header) return std::nullopt;
+  packet_.is_full = room <= limits_.chunk_header;
+  if (packet_.is_full) return std::nullopt;
   // RFC 9260 §6.1 C: what is lost goes before what is new.
   if (const auto lost = NextLost(now)) {
     if (outstanding_.at(*lost).size() > room) return std::nullopt;
@@ -191,7 +193,7 @@ std::optional<DataChunk> RetransmissionQueue::NextNewChunk(Timestamp now, size_t
       continue;
     }
     const size_t length = NextFragmentLength(message.size() - message.fragmented, room - limits_.chunk_header,
-                                             limits_.max_chunk - limits_.chunk_header);
+                                             limits_.max_chunk - limits_.chunk_header, packet_.follows);
     if (length == 0 || !WindowAllows(now, length)) return std::nullopt;
     const size_t flight = outstanding_.flight_octets();
     const Fragment fragment = messages_.Take(length);
@@ -238,6 +240,7 @@ void RetransmissionQueue::EndPacket(Timestamp now) {
   permission_.fast_retransmit = permission_.tail_probe = false;
   if (packet_.has_new && permission_.burst > 0) --permission_.burst;
   pace_.last_sent = now;
+  pace_.last_was_full = packet_.is_full;
   NoteWindow();
   // RFC 6928 §2: ten packets may leave together; the rest of the first window is spread over the handshake's round
   // trip.

@@ -168,6 +168,7 @@ class RetransmissionQueue {
     Pacer pacer;
     Timestamp last_sent;
     std::optional<QueueLimiter> limiter;
+    bool last_was_full = false;  // of DATA, the last packet
   };
   struct Losses {
     size_t chunks = 0;
@@ -181,6 +182,8 @@ class RetransmissionQueue {
     bool has_repeated = false;  // or probes the peer's window
     bool has_lowest = false;    // the earliest outstanding TSN is in it: T3-rtx restarts (RFC 9260 §6.1)
     bool only_lost = false;
+    bool is_full = false;
+    Follows follows = Follows::kNothing;
     size_t octets = 0;  // of DATA chunks
   };
 

@@ -65,6 +65,30 @@ TEST(RetransmissionQueueTest, FillsThePacketWithTheHeadOfTheNextMessage) {
   EXPECT_EQ(packets[0][1].size, 644u);  // 1176 - (16 + 500) - 16
 }
 
+// Octets that the chunks of a packet take.
+size_t OctetsOf(const std::vector<SentChunk>& packet) {
+  size_t octets = 0;
+  for (const SentChunk& chunk : packet) octets += kChunk - kFull + ((chunk.size + 3) & ~size_t{3});
+  return octets;
+}
+
+TEST(RetransmissionQueueTest, SendsEqualPacketsBehindAFullOne) {
+  Sender sender;
+  for (int i = 0; i < 8; ++i) sender.Send(700);  // one and 444 octets of the next fill the first packet
+  const auto packets = sender.Drain();
+  ASSERT_EQ(packets.size(), 5u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(OctetsOf(packets[i]), kChunk) << i;
+}
+
+TEST(RetransmissionQueueTest, CutsNoMessageWhereEachPacketIsTheSame) {
+  Sender sender;
+  for (int i = 0; i < 12; ++i) sender.Send(500);  // two, and 144 octets of the next would fit
+  for (const auto& packet : sender.Drain()) {
+    EXPECT_EQ(packet.size(), 2u);
+    for (const SentChunk& chunk : packet) EXPECT_TRUE(chunk.begins && chunk.ends);
+  }
+}
+
 TEST(RetransmissionQueueTest, SendsNoMoreThanTheWindowAndOneChunk) {  // RFC 9260 §6.1 B, RFC 9260 §7.2.1
   Sender::Config config;
   config.options.max_burst_packets = 1000;
