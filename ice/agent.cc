@@ -172,6 +172,12 @@ void Agent::Trim() {
   impl_->runner.transactions().Trim();
 }
 
+size_t Agent::WriteProbe(const SocketAddress& local, std::span<uint8_t> out) {
+  const auto from = impl_->pairing.local().FindByBase(local);
+  if (!from || impl_->session.IsOver()) return 0;
+  return impl_->runner.WriteProbe(impl_->pairing.local().Get(*from), impl_->role.attribute(), out);
+}
+
 std::optional<Event> Agent::PollEvent() { return impl_->events.Pop(); }
 
 Timestamp Agent::NextTimeout() const {

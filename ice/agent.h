@@ -91,6 +91,11 @@ class Agent {
   // Data went out over the selected pair, so no keepalive is due for a while (RFC 8445 §11).
   void HandleDataSent(Timestamp now);
 
+  // Beside the checks of pairs (ice/prediction_probes.h): writes a check whose answer nobody waits for: what tells is
+  // the check that it causes. Its size, or 0 when `out` is too small, `local` is the base of no candidate, or no peer
+  // is known.
+  size_t WriteProbe(const SocketAddress& local, std::span<uint8_t> out);
+
   // Outputs. `out` must hold 640 octets, or nothing is written.
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent();

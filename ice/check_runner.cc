@@ -95,6 +95,11 @@ CheckPlan CheckRunner::PlanFor(const CandidatePair& pair, CheckPurpose purpose, 
           .protocol = local.protocol};
 }
 
+size_t CheckRunner::WriteProbe(const Candidate& local, const RoleAttribute& role, std::span<uint8_t> out) const {
+  const CheckPlan plan{.pair = {}, .role = role, .priority = PeerReflexivePriority(local.priority, local.protocol)};
+  return transactions_.WriteOnce(plan, rng_, out);
+}
+
 void CheckRunner::Settle(const AddressPair& path) {
   scheduler_.Remove(path);
   transactions_.Cancel(path);

@@ -33,6 +33,9 @@ class CheckRunner {
   void StartConsent(Timestamp now, const AddressPair& path, const RoleAttribute& role);
   void StartKeepalive(const AddressPair& path) { transactions_.StartKeepalive(path, rng_); }
 
+  // A check outside of the checklist, from `local` to wherever.
+  size_t WriteProbe(const Candidate& local, const RoleAttribute& role, std::span<uint8_t> out) const;
+
   // The pair is valid: no further check of it is wanted.
   void Settle(const AddressPair& path);
   // A check of the pair failed. The selected pair does not fail by a check, only by consent.

@@ -181,7 +181,7 @@ std::optional<ConnectivityChecks::Transmit> ConnectivityChecks::PollTransmit(Tim
     transaction.is_queued = false;
     if (transaction.is_cancelled) continue;
     transaction.sent_at = now;
-    return Transmit{Write(*id, transaction, out), transaction.plan.pair};
+    return Transmit{Write(*id, transaction.plan, out), transaction.plan.pair};
   }
   if (!keepalive_) return std::nullopt;
   const Transmit transmit{WriteKeepalive(out, keepalive_->id), keepalive_->path};
@@ -189,9 +189,11 @@ std::optional<ConnectivityChecks::Transmit> ConnectivityChecks::PollTransmit(Tim
   return transmit;
 }
 
-size_t ConnectivityChecks::Write(const stun::TransactionId& id, const CheckTransaction& transaction,
-                                 std::span<uint8_t> out) const {
-  const CheckPlan& plan = transaction.plan;
+size_t ConnectivityChecks::WriteOnce(const CheckPlan& plan, Rng& rng, std::span<uint8_t> out) const {
+  return HasCredentials() ? Write(stun::TransactionId::Random(rng), plan, out) : 0;
+}
+
+size_t ConnectivityChecks::Write(const stun::TransactionId& id, const CheckPlan& plan, std::span<uint8_t> out) const {
   // RFC 8445 §7.1.2: only a controlling agent nominates.
   const bool nominates = plan.purpose == CheckPurpose::kNomination && plan.role.role == Role::kControlling;
   return WriteCheck(out, {id, username_, plan.priority, plan.role, nominates, plan.nomination}, *key_);

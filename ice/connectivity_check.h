@@ -68,6 +68,8 @@ class ConnectivityChecks {
 
   void Start(Timestamp now, const CheckPlan& plan, Rng& rng);
   void StartKeepalive(const AddressPair& pair, Rng& rng);
+  // A check whose answer nobody waits for; 0 without credentials.
+  size_t WriteOnce(const CheckPlan& plan, Rng& rng, std::span<uint8_t> out) const;
   // RFC 8445 §7.3.1.4: no more retransmissions, no failure, but a response still counts.
   void Cancel(const AddressPair& pair);
   void CancelAll();
@@ -103,7 +105,7 @@ class ConnectivityChecks {
   void ForgetOldest(const AddressPair& pair);
   Table::iterator FirstDue(Timestamp now);
   void UpdateTimeout();
-  size_t Write(const stun::TransactionId& id, const CheckTransaction& transaction, std::span<uint8_t> out) const;
+  size_t Write(const stun::TransactionId& id, const CheckPlan& plan, std::span<uint8_t> out) const;
 
   Metrics& metrics_;
   uint32_t max_transmissions_;

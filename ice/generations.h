@@ -53,6 +53,7 @@ class Generations {
 
   bool HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram);
+  size_t WriteProbe(const SocketAddress& local, std::span<uint8_t> out) { return current_.WriteProbe(local, out); }
   void HandleTimeout(Timestamp now);
   // Of TCP, as of Agent, for any generation that has the path.
   void HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote);

@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/overloaded.h"
 #include "base/sans_io.h"
@@ -45,12 +46,30 @@ PeerDriver::PeerDriver(World& world, NodeId host, TcpHost& tcp, Peer& peer, IpAd
 
 PeerDriver::~PeerDriver() { world_.Detach(endpoint_); }
 
+SocketAddress PeerDriver::Open(const SocketAddress& address) {
+  ++sockets_;
+  return world_.Bind(endpoint_, address);
+}
+
+void PeerDriver::Close(const SocketAddress& socket) {
+  --sockets_;
+  world_.Unbind(endpoint_, socket);
+}
+
 SocketAddress PeerDriver::Gather() {
-  const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
+  const SocketAddress bound = Open({address_, 0});
+  locals_.push_back(bound);
   peer_.AddLocalAddress(world_.now(), {bound});
   peer_.EndOfLocalAddresses(world_.now());
   Kick();
   return bound;
+}
+
+void PeerDriver::Renumber() {
+  const std::vector<SocketAddress> gone = std::exchange(locals_, {Open({address_, 0})});
+  peer_.HandleLocalAddresses(world_.now(), std::vector<transport::LocalAddress>{{.address = locals_.front()}});
+  for (const SocketAddress& socket : gone) Close(socket);
+  Kick();
 }
 
 void PeerDriver::Kick() {
@@ -75,10 +94,25 @@ bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
     Open(*wanted);
     return true;
   }
+  if (const auto* wanted = std::get_if<transport::event::ProbeSocketsWanted>(&event)) {
+    std::vector<SocketAddress> sockets;
+    for (size_t i = 0; i < wanted->count; ++i) sockets.push_back(Open({wanted->address, 0}));
+    peer_.HandleProbeSockets(world_.now(), sockets);
+    return true;
+  }
+  if (std::holds_alternative<transport::event::FreshSocketsWanted>(event)) {
+    locals_.push_back(Open({address_, 0}));
+    peer_.AddLocalAddress(world_.now(), {locals_.back()});
+    return true;
+  }
+  if (const auto* done = std::get_if<transport::event::ProbeSocketsDone>(&event)) {
+    for (const SocketAddress& socket : done->sockets) Close(socket);
+    return true;
+  }
   if (const auto* done = std::get_if<transport::event::RelayConnectionDone>(&event)) {
     streams_.erase(done->id.value);
     const auto udp = udp_.find(done->id.value);
-    if (udp != udp_.end()) world_.Unbind(endpoint_, udp->second);
+    if (udp != udp_.end()) Close(udp->second);
     udp_.erase(done->id.value);
     return true;
   }
@@ -88,7 +122,7 @@ bool PeerDriver::TakeEvent(const transport::PeerEvent& event) {
 void PeerDriver::Open(const transport::event::RelayConnectionWanted& wanted) {
   const transport::RelayServer& server = wanted.server;
   if (server.transport == turn::ControlTransport::kUdp) {
-    const SocketAddress bound = world_.Bind(endpoint_, {address_, 0});
+    const SocketAddress bound = Open({address_, 0});
     udp_.emplace(wanted.id.value, bound);
     return peer_.HandleRelayConnected(world_.now(), wanted.id, bound);
   }
@@ -118,6 +152,7 @@ void PeerDriver::Send(const Peer::Transmit& transmit, std::span<const uint8_t> o
     if (stream != streams_.end()) return stream->second->stream->Write(octets);
     if (!udp_.contains(transmit.relay->value)) return;  // closed since
   }
+  if (!world_.IsBound(endpoint_, transmit.local)) return;  // likewise
   world_.Send(endpoint_, transmit.local, transmit.remote, octets, {transmit.fragmentation, transmit.ecn});
 }
 

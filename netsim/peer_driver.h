@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "netsim/ice_tcp.h"
 #include "netsim/stream.h"
@@ -37,7 +38,10 @@ class PeerDriver {
   void ListenForIceTcp(uint16_t port) { ice_tcp_.Listen({address_, port}); }
   // Binds a UDP socket and makes it the peer's only local address.
   SocketAddress Gather();
+  // The UDP sockets of Gather go, and another one is there.
+  void Renumber();
   void Kick();
+  size_t sockets() const { return sockets_; }  // of UDP, that are open
 
  private:
   // To a TURN server, over TCP or TLS.
@@ -62,6 +66,8 @@ class PeerDriver {
   static void HandleWritable(void* self);
   static void HandleIceTcp(void* self) { static_cast<PeerDriver*>(self)->Kick(); }
 
+  SocketAddress Open(const SocketAddress& address);
+  void Close(const SocketAddress& socket);
   void Open(const transport::event::RelayConnectionWanted& wanted);
   bool IsBlocked() const;
   void Send(const transport::Peer::Transmit& transmit, std::span<const uint8_t> octets);
@@ -74,6 +80,8 @@ class PeerDriver {
   transport::Peer& peer_;
   IpAddress address_;
   PeerObserver observer_;
+  std::vector<SocketAddress> locals_;
+  size_t sockets_ = 0;
   EndpointId endpoint_;
   std::map<uint32_t, std::unique_ptr<Connection>> streams_;  // by RelayId
   std::map<uint32_t, SocketAddress> udp_;                    // by RelayId

@@ -44,7 +44,22 @@ void HoleOpener::HandleDescription(Timestamp now, SdpType type, const std::vecto
   again_at_ = now + kAgainAfter;
 }
 
+void HoleOpener::HandleRemoteDescription(Timestamp now, SdpType type) {
+  if (limits_.is_enabled && type == SdpType::kAnswer && !has_recovered_) recover_at_ = now + limits_.patience;
+}
+
+bool HoleOpener::PollRecovery(Timestamp now) {
+  if (now < recover_at_) return false;
+  recover_at_ = Timestamp::Never();
+  const auto varies = [&](const SocketAddress& a) {
+    return std::ranges::any_of(remotes_, [&](const SocketAddress& b) { return a.ip == b.ip && a.port != b.port; });
+  };
+  has_recovered_ = !remotes_.empty() && std::ranges::none_of(remotes_, varies);
+  return has_recovered_;
+}
+
 void HoleOpener::Clear() {
+  recover_at_ = Timestamp::Never();
   paths_.clear();
   to_send_.clear();
   again_at_ = Timestamp::Never();

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,8 @@ class HoleOpener {
     bool is_enabled = true;
     size_t max_remotes = 8;  // addresses of the peer, the latest ones
     size_t max_bases = 4;    // fresh sockets of one restart
+    // So long after the answer to our offer a session without a direct pair asks for that restart, once.
+    Duration patience = std::chrono::seconds(2);
   };
 
   HoleOpener(const Limits& limits, Rng& rng) : limits_(limits), rng_(&rng) {}
@@ -41,12 +44,18 @@ class HoleOpener {
   // A description of ours is made, with these sockets in it. In an offer those that were in none before open their way:
   // as the answerer we know the peer's addresses first, and our checks are the opening.
   void HandleDescription(Timestamp now, SdpType type, const std::vector<LocalAddress>& locals);
+  // The peer's description is there. In an answer to our offer: the time for a direct pair begins.
+  void HandleRemoteDescription(Timestamp now, SdpType type);
+  void HandleDirectPair() { recover_at_ = Timestamp::Never(); }
+  // True once, when that time is over and both sides' NATs showed an address that does not depend on the destination,
+  // as far as the peer's candidates tell: two that map independently of it, and yet nothing came through.
+  bool PollRecovery(Timestamp now);
   void Clear();
 
   void HandleTimeout(Timestamp now);
   // nullopt also when `out` holds fewer than 28 octets; nothing is lost then.
   [[nodiscard]] std::optional<Transmit> PollTransmit(std::span<uint8_t> out);
-  [[nodiscard]] Timestamp NextTimeout() const { return again_at_; }
+  [[nodiscard]] Timestamp NextTimeout() const { return std::min(again_at_, recover_at_); }
 
  private:
   using Path = std::pair<SocketAddress, SocketAddress>;
@@ -57,7 +66,9 @@ class HoleOpener {
   std::vector<SocketAddress> described_;  // sockets
   std::vector<Path> paths_;               // of the last restart
   std::vector<Path> to_send_;
-  Timestamp again_at_;  // once more, for a loss
+  Timestamp again_at_;    // once more, for a loss
+  Timestamp recover_at_;  // then a restart would help
+  bool has_recovered_ = false;
 };
 
 }  // namespace jsp::transport

@@ -148,6 +148,7 @@ std::string Negotiation::Render(const LocalParameters& local, Setup setup) {
   description.ice = local.ice;
   description.ice_lite = implementation_ == ice::Implementation::kLite;
   description.ice_options.renomination = local.renomination;
+  description.ice_options.port_probes = local.port_probes;
   if (local.pacing_interval != ice::kDefaultPacingInterval) description.ice_pacing = local.pacing_interval;
   description.fingerprints = {local.fingerprint};
   description.setup = setup;

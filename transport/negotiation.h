@@ -22,6 +22,7 @@ struct LocalParameters {
   const std::vector<ice::Candidate>* candidates = nullptr;
   bool end_of_candidates = false;
   bool renomination = false;
+  bool port_probes = false;
   Duration pacing_interval = ice::kDefaultPacingInterval;
 };
 

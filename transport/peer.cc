@@ -61,6 +61,7 @@ void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> pre
     gatherer.RemoveLocalAddress(address.address);
     impl.agent.LoseLocalBase(now, address.address);
   }
+  impl.LoseProbedSockets(now, present);
   if (has_changed && impl.negotiation.remote() && !impl.agent.CanMove()) {
     impl.events.Push(event::IceRestartNeeded{"the local network changed"});
   }
@@ -87,7 +88,7 @@ Expected<void, DescriptionError> Peer::SetRemoteDescription(Timestamp now, SdpTy
   if (impl_->progress.is_final()) return Unexpected<DescriptionError>(impl_->ClosedError());
   const auto applied = impl_->negotiation.ApplyRemote(type, sdp);
   if (!applied) return Unexpected<DescriptionError>(applied.error());
-  impl_->HandleRemoteDescription(now, *applied);
+  impl_->HandleRemoteDescription(now, type, *applied);
   return {};
 }
 
@@ -324,7 +325,7 @@ Timestamp Peer::NextTimeout() const {
   Timestamp next =
       std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
   next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout(),
-                   impl.gathering.tcp.NextTimeout()});
+                   impl.gathering.probes.NextTimeout(), impl.gathering.tcp.NextTimeout()});
   if (!impl.secured) return next;
   // Without a path SCTP's pacing would be due for as long as there is none; its other timers wait as well.
   const auto& pair = impl.agent.selected_pair();

@@ -124,6 +124,8 @@ class Peer {
   void HandlePacketTooBig(Timestamp now, const SocketAddress& local, const SocketAddress& remote, size_t mtu);
   void HandleUnreachable(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
 
+  // What event::ProbeSocketsWanted asked for: their bound addresses.
+  void HandleProbeSockets(Timestamp now, std::span<const SocketAddress> sockets);
   // What event::RelayConnectionWanted asked for is there; `local` comes back in Transmit.
   void HandleRelayConnected(Timestamp now, RelayId id, const SocketAddress& local);
   // It could not be opened, or is gone; the reason is for people.

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "datachannel/channel_set.h"
 #include "ice/candidate.h"
@@ -52,14 +53,26 @@ struct TcpConnectWanted {
 struct TcpCloseWanted {
   ice::TcpId id;
 };
+// Open so many UDP sockets more at that address of ours, then Peer::HandleProbeSockets; fewer do, too. They send and
+// receive as others do, and are closed when they are named here as not needed.
+struct ProbeSocketsWanted {
+  IpAddress address;
+  size_t count;
+};
+struct ProbeSocketsDone {
+  std::vector<SocketAddress> sockets;
+};
+// Another socket at each local address, told by Peer::AddLocalAddress, before the IceRestartNeeded that follows is
+// acted upon: the mappings of those that are there are of no use (transport/hole_opener.h).
+struct FreshSocketsWanted {};
 // A generation of ICE began (RFC 8445 §9), by Peer::RestartIce or by an offer of the peer's: a multiplexer finds the
 // peer by this ufrag too.
 struct IceRestarted {
   std::string ufrag;
 };
-// The local network changed and the session does not follow by itself: the peer did not agree on renomination.
-// RestartIce and the signalling that it needs would let it go on; without, the connection lasts as long as its old
-// path.
+// RestartIce and the signalling that it needs would help. The local network changed and the session does not follow by
+// itself, as the peer did not agree on renomination: without, the connection lasts as long as its old path. Or nothing
+// but a relay, if that, has answered, and fresh sockets may change it.
 struct IceRestartNeeded {
   std::string reason;
 };
@@ -78,7 +91,8 @@ using PeerEvent =
     std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::ResolveName,
                  event::SelectedPairChanged, event::IceRestarted, event::IceRestartNeeded, event::IceRestartFailed,
                  event::RelayConnectionWanted, event::RelayConnectionDone, event::TcpConnectWanted,
-                 event::TcpCloseWanted, datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
+                 event::TcpCloseWanted, event::ProbeSocketsWanted, event::ProbeSocketsDone, event::FreshSocketsWanted,
+                 datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
                  datachannel::event::ChannelClosed, datachannel::event::MessagesWaiting,
                  datachannel::event::BufferedAmountLow>;
 

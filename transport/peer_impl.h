@@ -62,6 +62,7 @@ struct Peer::Impl {
     Gatherer gatherer;
     RelaySet relays;
     HoleOpener holes;
+    ice::PortProbes probes;
     ice::TcpConnections tcp;
     bool tcp_has_concluded = false;  // for this generation
     PathsTraffic traffic{};
@@ -98,6 +99,16 @@ struct Peer::Impl {
   bool IsTcpBlocked(const ice::SelectedPair& pair) const;
   PathTraffic& TrafficOf(const SocketAddress& local);
 
+  // peer_probes.cc: sockets and checks beyond those of pairs.
+  void BeginProbes(Timestamp now);
+  void PumpProbes(Timestamp now);
+  bool TakeProbed(Timestamp now, const SocketAddress& local, std::span<const uint8_t> datagram);
+  std::optional<Transmit> PollProbe(Timestamp now, std::span<uint8_t> out);
+  void LoseProbedSockets(Timestamp now, std::span<const LocalAddress> present);
+  bool SaysPortProbes() const;
+  bool HasDirectPair() const;
+  void MaybeRecover(Timestamp now);
+
   void HandleIceEvent(Timestamp now, const ice::Event& event);
   void HandleSctpEvent(Timestamp now, sctp::Event event);
   void HandleRecords(Timestamp now, std::span<const uint8_t> datagram, EcnMark mark);
@@ -107,7 +118,7 @@ struct Peer::Impl {
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
   void MaybeRest(Timestamp now);
-  void HandleRemoteDescription(Timestamp now, Negotiation::Applied applied);
+  void HandleRemoteDescription(Timestamp now, SdpType type, Negotiation::Applied applied);
   void BeginGeneration(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);
   void ApplyDelivery(Timestamp now, datachannel::ChannelId channel);

@@ -11,6 +11,7 @@
 #include "dtls/certificate.h"
 #include "ice/options.h"
 #include "ice/prediction.h"
+#include "ice/prediction_probes.h"
 #include "ice/tcp_connections.h"
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
@@ -36,6 +37,7 @@ struct IceServers {
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
   ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports
+  ice::ProbingOptions probing;        // of NATs with random ports, between peers that both say so
   HoleOpener::Limits hole_opening;    // by fresh sockets of a restart
   IceTcpOptions ice_tcp;
   // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The

@@ -56,7 +56,8 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       remote_candidates(
           {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
       gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random),
-                HoleOpener(peer_options.hole_opening, random), ice::TcpConnections(peer_options.ice_tcp.limits)},
+                HoleOpener(peer_options.hole_opening, random), ice::PortProbes(peer_options.probing, random),
+                ice::TcpConnections(peer_options.ice_tcp.limits)},
       agent(peer_options.ice, random, now),
       channels(ToChannelOptions(peer_options)),
       progress(now),
@@ -70,6 +71,7 @@ void Peer::Impl::Pump(Timestamp now) {
   PumpRemoteCandidates(now);
   PumpTcp(now);
   PumpAgent(now);
+  PumpProbes(now);
   PumpDtls(now);
   PumpSctp(now);
   PumpChannels(now);
@@ -94,6 +96,7 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
 void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
   while (auto candidate = remote_candidates.PollReady()) {
     gathering.holes.HandleRemoteCandidate(*candidate);
+    gathering.probes.HandleRemoteCandidate(*candidate);
     if (auto other = ThroughNat64(options.nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));
     (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // refusals are counted by the agent
   }
@@ -342,6 +345,8 @@ void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
   }
   gathering.relays.Close(now);
   gathering.holes.Clear();
+  gathering.probes.Stop();
+  PumpProbes(now);
   agent.Close(now);
   while (agent.PollEvent()) {
   }
@@ -351,7 +356,7 @@ void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
   events.Push(std::move(*change));
 }
 
-void Peer::Impl::HandleRemoteDescription(Timestamp now, Negotiation::Applied applied) {
+void Peer::Impl::HandleRemoteDescription(Timestamp now, SdpType type, Negotiation::Applied applied) {
   const SessionDescription& remote = *negotiation.remote();
   const bool is_first = applied == Negotiation::Applied::kFirst;
   if (is_first) agent.SetRole(negotiation.ice_role());
@@ -361,6 +366,8 @@ void Peer::Impl::HandleRemoteDescription(Timestamp now, Negotiation::Applied app
     (void)agent.SetRemoteDescription(
         now, {remote.ice, remote.ice_lite, remote.ice_options.ice2,
               remote.ice_pacing.value_or(ice::kDefaultPacingInterval), remote.ice_options.renomination});
+    BeginProbes(now);
+    gathering.holes.HandleRemoteDescription(now, type);
   }
   if (is_first) Secure(now);
   remote_candidates.HandleDescription(remote.ice.ufrag);
@@ -375,6 +382,7 @@ void Peer::Impl::BeginGeneration(Timestamp now) {
   gathering.tcp.BeginGeneration();
   gathering.tcp_has_concluded = false;
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
+  gathering.probes.HandleRestart();
   gathering.gatherer.Restart(now);
 }
 
@@ -414,6 +422,7 @@ LocalParameters Peer::Impl::LocalForDescription() const {
   local.end_of_candidates = gathering.gatherer.is_complete();
   local.pacing_interval = options.ice.pacing_interval;
   local.renomination = options.ice.mobility.renomination && options.ice.implementation == ice::Implementation::kFull;
+  local.port_probes = SaysPortProbes();
   return local;
 }
 

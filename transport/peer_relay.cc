@@ -59,6 +59,10 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
                                     std::span<const uint8_t> datagram, EcnMark mark) {
   switch (ClassifyPacket(datagram)) {
     case PacketKind::kStun:
+      if (gathering.probes.Owns(local) && !TakeProbed(now, local, datagram)) {
+        ++demux.dropped_stun;
+        return;
+      }
       if (agent.HandleDatagram(now, local, remote, datagram)) break;
       if (!gathering.gatherer.HandleDatagram(now, local, remote, datagram)) {
         ++demux.dropped_stun;
@@ -145,6 +149,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<
   if (progress.is_final()) return std::nullopt;
   if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
   if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
+  if (auto probe = PollProbe(now, out)) return probe;
   auto datagram = PollPeerDatagram(now, out);
   if (datagram) {
     PathTraffic& traffic = TrafficOf(datagram->local);

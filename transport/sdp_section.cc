@@ -80,6 +80,7 @@ const char* ParseIceOptions(std::string_view value, SdpSection& section) {
     tags.trickle |= tag == "trickle";
     tags.ice2 |= tag == "ice2";
     tags.renomination |= tag == "renomination";
+    tags.port_probes |= tag == "port-probes";
   }
   section.ice_options = tags;
   return kFine;

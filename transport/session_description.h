@@ -36,6 +36,7 @@ struct IceOptionTags {
   bool trickle = false;
   bool ice2 = false;
   bool renomination = false;  // draft-thatcher-ice-renomination
+  bool port_probes = false;   // ours: ice/prediction_probes.h
   bool operator==(const IceOptionTags&) const = default;
 };
 

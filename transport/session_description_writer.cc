@@ -88,6 +88,7 @@ void AddIceOptions(const SessionDescription& description, Lines& lines) {
   if (description.ice_options.trickle) tags += " trickle";
   if (description.ice_options.ice2) tags += " ice2";
   if (description.ice_options.renomination) tags += " renomination";
+  if (description.ice_options.port_probes) tags += " port-probes";
   if (!tags.empty()) lines.Add("a=ice-options:", tags.substr(1));
 }
 

@@ -227,6 +227,9 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                  [](transport::event::RelayConnectionDone&) {},
                  [](transport::event::TcpConnectWanted&) {},
                  [](transport::event::TcpCloseWanted&) {},
+                 [](transport::event::ProbeSocketsWanted&) {},
+                 [](transport::event::ProbeSocketsDone&) {},
+                 [](transport::event::FreshSocketsWanted&) {},
                  [](transport::event::SelectedPairChanged&) {},
                  [](transport::event::IceRestarted&) {},
                  [&](transport::event::IceRestartNeeded& e) {

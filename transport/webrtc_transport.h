@@ -56,7 +56,8 @@ class WebRtcTransport {
   // Channels that the peer opened, except the one that became the own channel of the answering side.
   void on_channel(std::function<void(DataChannel)> handler);
 
-  // The network changed, and only a restart (restart_ice, then another round) lets the connection follow.
+  // A restart (restart_ice, then another round) would help: the network changed and the connection does not follow by
+  // itself, or nothing but a relay has answered, and fresh sockets, which are there by now, may find a direct path.
   void on_restart_needed(std::function<void(const std::string& reason)> handler);
 
   // void(error_code): completes when the own channel is open. Both descriptions may come before or after the call.

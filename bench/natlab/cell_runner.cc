@@ -11,6 +11,8 @@ namespace {
 
 using turn::ControlTransport;
 
+// For probes to meet a mapping and fresh sockets to be told: ice::ProbingOptions, HoleOpener::Limits.
+constexpr Duration kCrossing = std::chrono::seconds(14);
 constexpr Duration kDeadline = std::chrono::seconds(90);  // beyond ICE's own (RFC 8863 §3: 39.5 s)
 
 std::string PairType(const transport::Peer& peer) {
@@ -76,6 +78,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   if (options.network.joint.ice_tcp) lab_options.a.ice_tcp = lab_options.z.ice_tcp = transport::IceTcp::kBoth;
   lab_options.seed = options.seed;
   lab_options.capture = !options.capture.empty();
+  lab_options.crosses_hard_nats = options.network.hard == HardNats::kCrossed;
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =
         lab_options.z.relays = {ControlTransport::kUdp, ControlTransport::kTcp, ControlTransport::kTls};
@@ -89,6 +92,7 @@ RunResult RunCell(const CellOptions& options) {
   Lab lab(LabOptionsFor(options));
   RunResult result;
   bool echoed = false;
+  Timestamp signalled = lab.start;
   const auto done = [&] {
     const Timestamp now = lab.world.now();
     while (auto message = lab.z->peer.PollAnyMessage(now)) {
@@ -98,7 +102,10 @@ RunResult RunCell(const CellOptions& options) {
     }
     while (lab.a->peer.PollAnyMessage(now)) echoed = true;
     if (lab.a->IsOver() && lab.z->IsOver()) return true;
-    return echoed && lab.a->IsNominated() && lab.z->IsNominated();
+    if (!echoed || !lab.a->IsNominated() || !lab.z->IsNominated()) return false;
+    const bool may_improve =
+        options.network.hard == HardNats::kCrossed && lab.a->IsRelayed() && now < signalled + kCrossing;
+    return !may_improve;
   };
   if (!lab.error().empty()) {
     result.why = lab.error();
@@ -111,7 +118,10 @@ RunResult RunCell(const CellOptions& options) {
     result.why = "signalling failed: " + lab.error();
     return result;
   }
-  const bool ended = lab.world.RunUntil(done, kDeadline);
+  signalled = lab.world.now();
+  const auto is_over_or_restarts = [&] { return done() || lab.a->wants_restart || lab.z->wants_restart; };
+  bool ended = lab.world.RunUntil(is_over_or_restarts, kDeadline);
+  if (ended && !done() && lab.RestartIfWanted()) ended = lab.world.RunUntil(done, kDeadline);
   Measure(lab, result);
   if (!options.capture.empty()) WriteCaptures(options.capture, lab);
   if (echoed && ended) {

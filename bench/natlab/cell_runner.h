@@ -12,6 +12,7 @@ namespace jsp::natlab {
 // What all cells of a run share: how the sides are joined, and their links where those are not the usual ones.
 struct Network {
   Joint joint{};
+  HardNats hard = HardNats::kLeft;
   std::optional<netsim::LinkOptions> a_access{};
   std::optional<netsim::LinkOptions> b_access{};
   std::optional<netsim::LinkOptions> server_access{};
@@ -46,7 +47,7 @@ struct RunResult {
 
 // One connection attempt between a host behind `a` and a host behind `b`, each a whole peer, with a STUN server in the
 // open, which also relays over UDP, TCP and TLS unless there is no relay. Ends when a message went both ways and a pair
-// is nominated, or both sides failed.
+// is nominated, or both sides failed. Where hard NATs are crossed, a relayed pair has time to be left for a direct one.
 RunResult RunCell(const CellOptions& options);
 
 }  // namespace jsp::natlab

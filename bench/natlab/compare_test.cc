@@ -7,7 +7,10 @@ namespace {
 
 Report Before() {
   Report report;
-  CellReport cell{.a = netsim::NatType::kPort, .b = netsim::NatType::kSymmetric, .expected = Outcome::kRelay};
+  CellReport cell;
+  cell.a = netsim::NatType::kPort;
+  cell.b = netsim::NatType::kSymmetric;
+  cell.expected = Outcome::kRelay;
   cell.relayed = 2;
   cell.times_ms = {780, 800};
   report.cells = {cell};

@@ -57,6 +57,7 @@ void LabSide::HandleEvent(void* self, transport::PeerEvent event) {
     side.nominated_at = side.world_.now();
   }
   const auto* pair = std::get_if<transport::event::SelectedPairChanged>(&event);
+  side.wants_restart |= std::holds_alternative<transport::event::IceRestartNeeded>(event);
   if (pair != nullptr) side.selections.push_back({side.world_.now(), pair->local.type, pair->remote.type});
 }
 
@@ -85,6 +86,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
     z_capture = std::make_unique<Capture>(world, sides.z_host);
   }
   collects_keys_ = options.capture;
+  if (options.crosses_hard_nats) AddSecondServer();
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
     error_ = "no certificate: " + certificate.error();
@@ -94,11 +96,22 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
   z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, PeerOptionsFor(options.z, *certificate));
 }
 
+void Lab::AddSecondServer() {
+  const IpAddress ip =
+      sides.server_address.is_v4() ? IpAddress::V4(198, 51, 100, 2) : *IpAddress::Parse("2001:db8:b::2");
+  world.AddAddress(sides.server_host, ip);
+  second_driver_ = std::make_unique<StunDriver>(world, sides.server_host, second_, Ignore{});
+  second_address_ = second_driver_->Bind({ip, netsim::RelayHost::kPort});
+}
+
 transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
                                            const std::shared_ptr<const dtls::Certificate>& certificate) const {
   transport::PeerOptions options;
   options.certificate = certificate;
   options.stun_servers = {server_->address()};
+  if (second_address_) options.stun_servers.push_back(*second_address_);
+  options.prediction.is_enabled = options.probing.is_enabled = options.hole_opening.is_enabled =
+      second_address_.has_value();
   options.only_relays = setup.only_relays;
   options.collect_keylog = collects_keys_;
   options.ice_tcp.mode = setup.ice_tcp;
@@ -134,6 +147,15 @@ bool Lab::Signal() {
   const auto accepted = a->peer.SetRemoteDescription(world.now(), transport::SdpType::kAnswer, *answer);
   a->driver.Kick();
   if (!accepted) return fail("a takes no answer: " + accepted.error().message);
+  return true;
+}
+
+bool Lab::RestartIfWanted() {
+  for (LabSide* side : {a.get(), z.get()}) {
+    if (!std::exchange(side->wants_restart, false) || !side->peer.RestartIce(world.now())) continue;
+    side->driver.Kick();
+    return Signal();
+  }
   return true;
 }
 

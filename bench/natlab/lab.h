@@ -8,9 +8,11 @@
 #include "base/time.h"
 #include "bench/natlab/capture.h"
 #include "dtls/certificate.h"
+#include "netsim/host.h"
 #include "netsim/peer_driver.h"
 #include "netsim/relay_host.h"
 #include "netsim/two_sides.h"
+#include "stun/server.h"
 #include "transport/peer.h"
 namespace jsp::natlab {
 
@@ -30,6 +32,9 @@ struct LabOptions {
   SideSetup z{};
   uint64_t seed = 1;
   bool capture = false;  // what both hosts see, and the peers' keys
+  // What crosses hard NATs beyond RFC 8445 (docs/ice.md): a second STUN server, by which they are known, prediction,
+  // probes, and fresh sockets where a check came too early.
+  bool crosses_hard_nats = false;
 };
 
 // One side: a whole peer with its driver, and what it went through.
@@ -55,6 +60,7 @@ struct LabSide {
   netsim::PeerDriver driver;
   std::vector<Selection> selections;      // in their order
   std::optional<Timestamp> nominated_at;  // first
+  bool wants_restart = false;             // the peer asked for one
 
  private:
   static void HandleEvent(void* self, transport::PeerEvent event);
@@ -74,6 +80,8 @@ class Lab {
 
   // Gathers, and exchanges offer (by a) and answer. False when a side gave up; error() then says why.
   bool Signal();
+  // Another round, if a peer asked for a restart since; false as Signal.
+  bool RestartIfWanted();
   const std::string& error() const { return error_; }
 
   netsim::World world;
@@ -85,11 +93,21 @@ class Lab {
   std::unique_ptr<Capture> z_capture;
 
  private:
+  struct Ignore {
+    template <class Event>
+    void operator()(Event&&) const {}
+  };
+  using StunDriver = netsim::HostDriver<stun::Server, Ignore>;
+
   transport::PeerOptions PeerOptionsFor(const SideSetup& setup,
                                         const std::shared_ptr<const dtls::Certificate>& certificate) const;
+  void AddSecondServer();
 
   std::unique_ptr<netsim::TcpHost> server_tcp_;
   std::unique_ptr<netsim::RelayHost> server_;
+  stun::Server second_{stun::ServerOptions{}};
+  std::unique_ptr<StunDriver> second_driver_;
+  std::optional<SocketAddress> second_address_;  // with crosses_hard_nats
   std::shared_ptr<const dtls::StreamContext> trust_;
   bool collects_keys_ = false;
   std::string error_;

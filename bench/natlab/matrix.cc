@@ -25,7 +25,7 @@ std::string CaptureOf(const MatrixOptions& options, const CellPlan& plan, size_t
          "-" + FamilyName(plan.family) + "-" + std::to_string(run + 1);
 }
 
-void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
+void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard) {
   cell.direct += run.outcome == Outcome::kDirect ? 1 : 0;
   cell.relayed += run.outcome == Outcome::kRelay ? 1 : 0;
   cell.none += run.outcome == Outcome::kNone ? 1 : 0;
@@ -41,7 +41,9 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed) {
   if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
   cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));
   cell.samples.bytes_sent.push_back(static_cast<double>(run.bytes_sent));
-  const bool mismatch = run.outcome != cell.expected;
+  // A probe may come through before what opened the mapping is rejected; about one run in twenty.
+  const bool is_lucky = hard == HardNats::kCrossed && run.outcome == Outcome::kDirect;
+  const bool mismatch = run.outcome != cell.expected && !is_lucky;
   if (mismatch && cell.mismatches == 0) {
     cell.why = std::string("expected ") + ToString(cell.expected) + ", observed " + ToString(run.outcome) + " (seed " +
                std::to_string(seed) + ")" + (run.why.empty() ? "" : ": " + run.why);
@@ -72,13 +74,16 @@ CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   cell.b = plan.b;
   cell.family = plan.family;
   cell.relay = options.relay == RelayService::kPresent;
-  cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint);
+  cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint, options.network.hard);
+  cell.won = cell.expected == Outcome::kDirect &&
+             ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint) != Outcome::kDirect;
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, plan, run);
     const CellOptions cell_options{
         plan.a, plan.b, options.relay, plan.family, seed, options.network, CaptureOf(options, plan, run)};
     const Engine& engine = options.engine;
-    Count(cell, engine.run != nullptr ? engine.run(engine.context, cell_options) : RunCell(cell_options), seed);
+    const RunResult result = engine.run != nullptr ? engine.run(engine.context, cell_options) : RunCell(cell_options);
+    Count(cell, result, seed, options.network.hard);
   }
   return cell;
 }

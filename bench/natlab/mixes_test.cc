@@ -13,7 +13,10 @@ Report Ideal(RelayService relay) {
   Report report;
   for (const auto a : netsim::AllNatTypes()) {
     for (const auto b : netsim::AllNatTypes()) {
-      CellReport cell{.a = a, .b = b, .expected = ExpectedOutcome(a, b, relay)};
+      CellReport cell;
+      cell.a = a;
+      cell.b = b;
+      cell.expected = ExpectedOutcome(a, b, relay);
       cell.direct = cell.expected == Outcome::kDirect;
       cell.relayed = cell.expected == Outcome::kRelay;
       cell.none = cell.expected == Outcome::kNone;

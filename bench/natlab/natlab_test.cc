@@ -101,6 +101,23 @@ TEST(MatrixTest, WithIceTcpEveryCellIsAsTheOracleSaysToo) {  // RFC 6544 §1
   EXPECT_EQ(ExpectedOutcome(NatType::kUdpBlocked, NatType::kPublic, kAlone, joint), Outcome::kDirect);
 }
 
+TEST(MatrixTest, HardNatsAreCrossedWhereTheOracleSaysSo) {
+  MatrixOptions options;
+  options.types = {NatType::kFirewall,       NatType::kPort,      NatType::kPortReject,
+                   NatType::kAddressMapping, NatType::kSymmetric, NatType::kSymmetricSequential};
+  options.relay = kAlone;
+  options.network.hard = HardNats::kCrossed;
+  const Report report = RunMatrix(options);
+  size_t won = 0;
+  for (const auto& cell : report.cells) {
+    EXPECT_EQ(cell.mismatches, 0u) << ToString(cell.a) << " - " << ToString(cell.b) << ": " << cell.why;
+    won += cell.won ? 1 : 0;
+  }
+  EXPECT_EQ(won, 2 * 2 * 3 + 2 + 1u)
+      << "two easy filters with three mappings, either way; a rejecting one with ports that "
+         "are predicted, either way; and a rejecting one that offers";
+}
+
 TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
   MatrixOptions options;
   options.types = {NatType::kPort, NatType::kSymmetric};

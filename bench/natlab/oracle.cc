@@ -72,6 +72,21 @@ std::optional<bool> IsDirectByJoint(NatType a, NatType b, const Joint& joint) {
   return std::nullopt;
 }
 
+bool Rejects(const NatOptions& nat) { return nat.unsolicited == netsim::Unsolicited::kReject; }
+
+// A fresh socket's first packet is before any check that a's NAT could reject, and b's NAT, if it rejects that one, is
+// where a's was before. Only where both NATs are stable, as what asks for fresh sockets goes by that.
+bool IsRecoverable(const NatOptions& a, const NatOptions& b) {
+  return IsStable(a) && IsStable(b) && !Rejects(b) && IsDirectPossible(a, b);
+}
+
+// What opens a mapping is rejected, and remembered, unless a check went to that port before: one that was predicted.
+bool CanProbe(const NatOptions& a, const NatOptions& b) {
+  if (!LetsUdpOut(a) || !LetsUdpOut(b) || IsStable(a) == IsStable(b)) return false;
+  const bool is_predicted = (IsStable(a) ? b : a).ports == netsim::PortAllocation::kSequential;
+  return is_predicted || !Rejects(IsStable(a) ? a : b);
+}
+
 }  // namespace
 
 const char* ToString(Outcome outcome) {
@@ -86,8 +101,12 @@ const char* ToString(Outcome outcome) {
   return "unknown";
 }
 
-Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& joint) {
+Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& joint, HardNats hard) {
   if (WhyNotDirect(a, b, joint).empty()) return Outcome::kDirect;
+  const NatOptions offerer = Together(a, joint);
+  const NatOptions answerer = Together(b, joint);
+  const bool may_cross = hard == HardNats::kCrossed && IsDirectByJoint(a, b, joint) != false;
+  if (may_cross && (IsRecoverable(offerer, answerer) || CanProbe(offerer, answerer))) return Outcome::kDirect;
   return relay == RelayService::kPresent ? Outcome::kRelay : Outcome::kNone;
 }
 

@@ -12,6 +12,8 @@ const char* ToString(Outcome outcome);  // "direct", "relay", "none"
 
 // Whether both sides know a TURN server that they reach, over TCP where UDP is blocked.
 enum class RelayService : uint8_t { kNone, kPresent };
+// Whether both sides do what RFC 8445 does not know (docs/ice.md, hard networks).
+enum class HardNats : uint8_t { kLeft, kCrossed };
 
 // How both sides are joined, as in netsim::TwoSidesOptions.
 struct Joint {
@@ -37,7 +39,13 @@ struct Joint {
 //
 // Over TCP a side reaches the other if that has no NAT and no firewall, or an address inside of the network that both
 // share: every type lets TCP out, and nothing waits behind a NAT's mapping for a connection from outside.
-Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {});
+//
+// Where hard NATs are crossed, what rejected b's early checks is no loss, as a's fresh sockets speak first. And where
+// one side alone maps per destination, and lets out from many sockets what opens mappings to the other's address, that
+// one's probes meet one of them, unless its NAT rejects, and so remembers, what opened it, as it does where it was not
+// sent to before: to ports that are predicted, it was. Better than the outcome that is expected is luck.
+Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {},
+                        HardNats hard = HardNats::kLeft);
 // In words, why there is no direct way; empty when there is one.
 std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {});
 

@@ -45,13 +45,18 @@ struct CellSamples {
   std::vector<double> bytes_sent{};      // UDP payload, by both sides, of all runs
 };
 
-// One cell of the matrix over all its runs.
-struct CellReport {
+// Which cell of the matrix.
+struct CellName {
   netsim::NatType a = netsim::NatType::kPublic;
   netsim::NatType b = netsim::NatType::kPublic;
   IpAddress::Family family = IpAddress::Family::kV4;
   bool relay = false;  // a relay was available
+};
+
+// One cell over all its runs.
+struct CellReport : CellName {
   Outcome expected = Outcome::kNone;
+  bool won = false;  // direct by what crosses hard NATs (oracle.h), and not without
   size_t direct = 0;
   size_t relayed = 0;
   size_t none = 0;

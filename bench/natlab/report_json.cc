@@ -65,6 +65,7 @@ json::object ToObject(const CellReport& cell) {
   object["family"] = FamilyName(cell.family);
   object["relay"] = cell.relay;
   object["expected"] = ToString(cell.expected);
+  object["won"] = cell.won;
   object["observed"] = {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}};
   object["pair_types"] = ToObject(cell.pair_types);
   object["relay_protocols"] = ToObject(cell.relay_protocols);
@@ -126,6 +127,8 @@ CellReport ToCell(const json::object& object) {
   cell.relay = object.at("relay").as_bool();
   const std::string expected = ToText(object.at("expected"));
   cell.expected = expected == "direct" ? Outcome::kDirect : expected == "relay" ? Outcome::kRelay : Outcome::kNone;
+  const auto* won = object.if_contains("won");
+  cell.won = won != nullptr && won->as_bool();
   const auto& observed = object.at("observed").as_object();
   cell.direct = observed.at("direct").to_number<size_t>();
   cell.relayed = observed.at("relay").to_number<size_t>();

@@ -50,12 +50,18 @@ struct Execution {
   std::string shard;  // "I/N", from 1
 };
 
+// What the peers may do.
+struct WaysAcross {
+  bool no_relay = false;
+  bool ice_tcp = false;
+  bool prediction = false;
+};
+
 struct NatlabArguments {
   bool quick = false;
   bool full = false;
   bool paths = false;
-  bool no_relay = false;
-  bool ice_tcp = false;
+  WaysAcross ways;
   Execution execution;
   std::string scenario;
   std::vector<std::string> types;
@@ -110,8 +116,9 @@ Expected<natlab::Scenario, std::string> ToScenario(const NatlabArguments& argume
     if (arguments.full) options.families.push_back(IpAddress::Family::kV6);
   }
   options.seed = arguments.seed;
-  if (arguments.no_relay) options.relay = natlab::RelayService::kNone;
-  if (arguments.ice_tcp) options.network.joint.ice_tcp = true;
+  if (arguments.ways.no_relay) options.relay = natlab::RelayService::kNone;
+  if (arguments.ways.ice_tcp) options.network.joint.ice_tcp = true;
+  if (arguments.ways.prediction) options.network.hard = natlab::HardNats::kCrossed;
   if (arguments.runs > 0) options.runs = arguments.runs;
   if (!arguments.families.empty()) options.families.clear();
   for (const auto& name : arguments.families) {
@@ -315,8 +322,10 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--shard", arguments->execution.shard, "I/N: only the I-th of N slices of the cells; see merge");
   command->add_option("--jobs", arguments->execution.jobs, "processes that run cells; the report does not depend on it")
       ->check(CLI::Range(1, 256));
-  command->add_flag("--no-relay", arguments->no_relay, "only STUN, no TURN server");
-  command->add_flag("--ice-tcp", arguments->ice_tcp, "both sides listen and connect over TCP as well (RFC 6544)");
+  command->add_flag("--no-relay", arguments->ways.no_relay, "only STUN, no TURN server");
+  command->add_flag("--ice-tcp", arguments->ways.ice_tcp, "both sides listen and connect over TCP as well (RFC 6544)");
+  command->add_flag("--prediction", arguments->ways.prediction,
+                    "cross hard NATs: predicted ports, probes of random ones, fresh sockets; a second STUN server");
   command->add_flag("--paths", arguments->paths,
                     "measure each path: directly, over TCP, and by relays over UDP, TCP and TLS");
   command->add_option("--json", arguments->files.json, "write the report as JSON to FILE, - is standard output");

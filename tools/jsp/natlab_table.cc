@@ -26,7 +26,7 @@ Outcome MostFrequent(const CellReport& cell) {
 
 std::string CellText(const CellReport& cell) {
   const Outcome outcome = MostFrequent(cell);
-  const char* mark = cell.mismatches > 0 ? "!" : "";
+  const char* mark = cell.mismatches > 0 ? "!" : cell.won ? "+" : "";
   if (outcome == Outcome::kNone) return std::string(mark) + "none";
   return Format("%s%c %.0f", mark, outcome == Outcome::kDirect ? 'D' : 'R', Distribution::Of(cell.times_ms).p50);
 }
@@ -83,6 +83,8 @@ std::string FormatMatrix(const natlab::Report& report, Color color) {
     if (has_cells) text += FormatFamily(report, family, color);
   }
   text += "\nD direct, R relayed, none no connection; the number is the median time to the first message in ms.\n";
+  const auto won = std::ranges::count_if(report.cells, [](const auto& c) { return c.won && c.mismatches == 0; });
+  if (won > 0) text += Format("+ direct by prediction, probes or fresh sockets only: %td cells\n", won);
   for (const auto& cell : report.cells) {
     if (cell.mismatches == 0) continue;
     text += Format("! %s - %s: expected %s in every run, but %zu of %zu differ: %s\n", Name(cell.a).c_str(),

@@ -302,6 +302,15 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
       CloseTcp(driven, closed->id);
       continue;
     }
+    if (const auto* wanted = std::get_if<event::ProbeSocketsWanted>(&*event)) {
+      OpenProbeSockets(driven, *wanted);
+      continue;
+    }
+    if (std::holds_alternative<event::ProbeSocketsDone>(*event)) continue;  // the next peer needs them, too
+    if (std::holds_alternative<event::FreshSocketsWanted>(*event)) {
+      (void)AddFreshSockets(driven);
+      continue;
+    }
     if (const auto* restarted = std::get_if<event::IceRestarted>(&*event)) {
       (void)mux->AddUfrag(&driven, restarted->ufrag);
     }

@@ -97,6 +97,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::unique_ptr<IceTcpListeners> tcp_listeners;
     std::vector<uint8_t> tcp_input;
     std::vector<std::vector<LocalAddress>> fresh;  // sets of sockets that a peer gets when it asks for the next one
+    std::vector<SocketAddress> probes;             // opened when a peer needs them, and kept for the next one
   };
   struct Phase {
     bool in_turn = false;
@@ -143,6 +144,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   // driver_fresh.cc
   bool AddFreshSockets(DrivenPeer& driven);
   std::vector<LocalAddress> OpenFreshSockets();
+  void OpenProbeSockets(DrivenPeer& driven, const event::ProbeSocketsWanted& wanted);
   // driver_relays.cc
   void OpenRelay(DrivenPeer& driven, const event::RelayConnectionWanted& wanted);
   void CloseRelay(DrivenPeer& driven, RelayId id);

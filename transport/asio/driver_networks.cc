@@ -28,7 +28,8 @@ std::vector<LocalAddress> DriverCore::AddressesOf(size_t fresh_sets) const {
   std::vector<LocalAddress> present;
   const auto is_of_others = [&](const LocalAddress& local) {
     const auto foreign = std::span(helpers.fresh).subspan(std::min(fresh_sets, helpers.fresh.size()));
-    return std::ranges::any_of(foreign, [&](const auto& set) { return Has(set, local.address); });
+    return std::ranges::any_of(foreign, [&](const auto& set) { return Has(set, local.address); }) ||
+           std::ranges::find(helpers.probes, local.address) != helpers.probes.end();
   };
   for (const LocalAddress& local : mux->local_addresses()) {
     if (local.address.port != 0 && !is_of_others(local)) present.push_back(local);
@@ -57,6 +58,7 @@ size_t DriverCore::CloseOthers(const std::vector<LocalAddress>& wanted) {
     if (!mux->IsOpen(i) || HasIp(wanted, mux->local_addresses()[i].address.ip)) continue;
     const SocketAddress gone = mux->local_addresses()[i].address;
     for (auto& set : helpers.fresh) std::erase_if(set, [&](const LocalAddress& l) { return l.address == gone; });
+    std::erase(helpers.probes, gone);
     mux->RemoveSocket(i);
     ++closed;
   }
