@@ -43,6 +43,7 @@ MdnsDropReason ReasonOf(MdnsParseErrc errc) {
     case MdnsParseErrc::kNotAResponse:
       return MdnsDropReason::kNotAResponse;
     case MdnsParseErrc::kMalformed:
+    case MdnsParseErrc::kNotAQuery:
       break;
   }
   return MdnsDropReason::kMalformed;

@@ -154,7 +154,7 @@ std::string Negotiation::Render(const LocalParameters& local, Setup setup) {
   description.setup = setup;
   description.sctp_port = local.sctp_port;
   description.max_message_size = local.max_message_size;
-  for (const auto& candidate : *local.candidates) description.candidates.push_back({candidate, {}, {}});
+  description.candidates = local.candidates;
   description.end_of_candidates = local.end_of_candidates;
   return WriteSessionDescription(description);
 }

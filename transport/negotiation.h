@@ -18,8 +18,8 @@ struct LocalParameters {
   ice::Credentials ice;
   dtls::Fingerprint fingerprint;
   uint16_t sctp_port = 5000;
-  uint64_t max_message_size = 0;  // 0 = no limit
-  const std::vector<ice::Candidate>* candidates = nullptr;
+  uint64_t max_message_size = 0;                 // 0 = no limit
+  std::vector<ice::ParsedCandidate> candidates;  // as the peer is told
   bool end_of_candidates = false;
   bool renomination = false;
   bool port_probes = false;

@@ -14,7 +14,6 @@ class NegotiationTest : public ::testing::Test {
     local.ice = {"abcdefgh", "0123456789abcdefghijklmn"};
     local.fingerprint = {dtls::HashFunction::kSha256, std::vector<uint8_t>(32, 0xab)};
     local.max_message_size = 1000;
-    local.candidates = &candidates_;
     return local;
   }
   static std::string With(std::string sdp, const std::string& from, const std::string& to) {
@@ -24,7 +23,6 @@ class NegotiationTest : public ::testing::Test {
   }
 
   Rng rng_ = Rng::FromNumber(1);
-  std::vector<ice::Candidate> candidates_;
   Negotiation a_{rng_};
   Negotiation z_{rng_};
 };
@@ -113,12 +111,9 @@ TEST_F(NegotiationTest, OnlyALiteAgentSaysSo) {  // RFC 8839 §4.2.1.4
 
 TEST_F(NegotiationTest, DescriptionsMayBeRenderedAgainWithMoreCandidates) {
   const auto before = a_.CreateOffer(Local());
-  ice::Candidate candidate;
-  candidate.address = *SocketAddress::Parse("192.0.2.1:5000");
-  candidate.foundation = "1";
-  candidate.priority = 1;
-  candidates_.push_back(candidate);
-  const auto after = a_.CreateOffer(Local());
+  LocalParameters more = Local();
+  more.candidates.push_back(*ice::ParseCandidate("candidate:1 1 udp 1 192.0.2.1 5000 typ host"));
+  const auto after = a_.CreateOffer(more);
   ASSERT_TRUE(before && after);
   EXPECT_EQ(before->find("a=candidate"), std::string::npos);
   EXPECT_NE(after->find("192.0.2.1 5000 typ host"), std::string::npos);

@@ -28,6 +28,11 @@ struct LocalCandidateGathered {
   std::string line;  // "candidate:…", RFC 8839 §5.1, for trickling
 };
 struct GatheringComplete {};
+// A name that the peer is told instead of a host's address: to be answered by multicast DNS while this peer lives.
+struct NamePublished {
+  std::string name;
+  IpAddress address;
+};
 // The peer signalled "….local": resolve by multicast DNS and answer with Peer::HandleNameResolved.
 struct ResolveName {
   std::string name;
@@ -88,11 +93,11 @@ struct SelectedPairChanged {
 
 // Channel events come through as they are (datachannel/channel_set.h).
 using PeerEvent =
-    std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::ResolveName,
-                 event::SelectedPairChanged, event::IceRestarted, event::IceRestartNeeded, event::IceRestartFailed,
-                 event::RelayConnectionWanted, event::RelayConnectionDone, event::TcpConnectWanted,
-                 event::TcpCloseWanted, event::ProbeSocketsWanted, event::ProbeSocketsDone, event::FreshSocketsWanted,
-                 datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
+    std::variant<event::StateChanged, event::LocalCandidateGathered, event::GatheringComplete, event::NamePublished,
+                 event::ResolveName, event::SelectedPairChanged, event::IceRestarted, event::IceRestartNeeded,
+                 event::IceRestartFailed, event::RelayConnectionWanted, event::RelayConnectionDone,
+                 event::TcpConnectWanted, event::TcpCloseWanted, event::ProbeSocketsWanted, event::ProbeSocketsDone,
+                 event::FreshSocketsWanted, datachannel::event::ChannelOpenedByPeer, datachannel::event::ChannelOpen,
                  datachannel::event::ChannelClosed, datachannel::event::MessagesWaiting,
                  datachannel::event::BufferedAmountLow>;
 

@@ -262,5 +262,52 @@ TEST(PeerIceRulesTest, I16_WithRelaysOnlyNoNameIsAskedFor) {  // RFC 8828 §5
   EXPECT_EQ(PeerPair::Count<event::ResolveName>(pair.z), 0u);
 }
 
+TEST(PeerIceRulesTest, NamesStandForTheAddressesOfHostsEverywhere) {  // draft-ietf-mmusic-mdns-ice-candidates
+  PeerOptions hidden;
+  hidden.hosts = HostExposure::kNames;
+  PeerPair pair(1, hidden);
+  std::string name;
+  pair.Settle();
+  for (const auto& event : pair.a.events) {
+    const auto* named = std::get_if<event::NamePublished>(&event);
+    if (named == nullptr) continue;
+    EXPECT_TRUE(name.empty()) << "one for each address";
+    name = named->name;
+    EXPECT_EQ(named->address, pair.a.address.ip);
+  }
+  ASSERT_EQ(name.size(), 42u);
+  EXPECT_TRUE(name.ends_with(".local"));
+  pair.Signal([&](bool is_offer, std::string sdp) {
+    if (!is_offer) return sdp;
+    EXPECT_EQ(sdp.find(pair.a.address.ip.ToString()), std::string::npos) << sdp;
+    EXPECT_NE(sdp.find(" " + name + " 5000 typ host"), std::string::npos) << sdp;
+    EXPECT_NE(sdp.find("c=IN IP4 0.0.0.0"), std::string::npos) << "nor in the default destination";
+    return sdp;
+  });
+  for (const auto& event : pair.a.events) {
+    const auto* gathered = std::get_if<event::LocalCandidateGathered>(&event);
+    if (gathered == nullptr) continue;
+    EXPECT_EQ(gathered->line.find("192.0.2.1"), std::string::npos) << gathered->line;
+  }
+  ASSERT_EQ(PeerPair::Count<event::ResolveName>(pair.z), 1u);
+  pair.z.peer->HandleNameResolved(pair.now, name, pair.a.address.ip);
+  EXPECT_TRUE(pair.RunUntil([&] { return pair.a.peer->state() == ConnectionState::kCompleted; }));
+}
+
+TEST(PeerIceRulesTest, WhatIsNotToldIsUsedAllTheSame) {  // RFC 8828 §5.2, mode 3
+  PeerOptions hidden;
+  hidden.hosts = HostExposure::kNothing;
+  PeerPair pair(1, hidden);
+  pair.Signal([&](bool is_offer, std::string sdp) {
+    if (is_offer) {
+      EXPECT_EQ(sdp.find("a=candidate"), std::string::npos) << sdp;
+    }
+    return sdp;
+  });
+  EXPECT_TRUE(pair.RunUntil([&] { return pair.z.peer->state() == ConnectionState::kCompleted; }));
+  EXPECT_EQ(PeerPair::Count<event::LocalCandidateGathered>(pair.a), 0u);
+  EXPECT_EQ(PeerPair::Count<event::NamePublished>(pair.a), 0u);
+}
+
 }  // namespace
 }  // namespace jsp::transport

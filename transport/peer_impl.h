@@ -63,6 +63,7 @@ struct Peer::Impl {
     RelaySet relays;
     HoleOpener holes;
     ice::PortProbes probes;
+    ToldCandidates told;
     ice::TcpConnections tcp;
     bool tcp_has_concluded = false;  // for this generation
     PathsTraffic traffic{};
@@ -129,7 +130,7 @@ struct Peer::Impl {
   std::optional<Transmit> PollFarewell(std::span<uint8_t> out);
   std::optional<Transmit> PollSecured(Timestamp now, std::span<uint8_t> out);
   std::optional<Transmit> Count(std::optional<Transmit> transmit);
-  LocalParameters LocalForDescription() const;
+  LocalParameters LocalForDescription();
   void NoteDescribed(Timestamp now, SdpType type);
   size_t SendRoom() const;
 

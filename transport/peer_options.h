@@ -18,6 +18,7 @@
 #include "transport/hole_opener.h"
 #include "transport/nat64.h"
 #include "transport/relay_options.h"
+#include "transport/told_candidates.h"
 namespace jsp::transport {
 
 // Candidates over TCP (RFC 6544), beside those over UDP, for networks that block UDP: active ones connect to passive
@@ -34,6 +35,7 @@ struct IceTcpOptions {
 struct IceServers {
   std::vector<SocketAddress> stun_servers;  // resolved already; the driver knows names
   std::vector<RelayServer> relay_servers;   // TURN (RFC 8656), resolved likewise
+  HostExposure hosts = HostExposure::kAddresses;
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
   ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports

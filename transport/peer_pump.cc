@@ -56,8 +56,8 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       remote_candidates(
           {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
       gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random),
-                HoleOpener(peer_options.hole_opening, random), ice::PortProbes(peer_options.probing, random),
-                ice::TcpConnections(peer_options.ice_tcp.limits)},
+                HoleOpener(peer_options.hole_opening, random),     ice::PortProbes(peer_options.probing, random),
+                ToldCandidates(peer_options.hosts, random),        ice::TcpConnections(peer_options.ice_tcp.limits)},
       agent(peer_options.ice, random, now),
       channels(ToChannelOptions(peer_options)),
       progress(now),
@@ -412,13 +412,15 @@ DescriptionError Peer::Impl::ClosedError() const {
           "the connection is " + std::string(ToString(progress.state())) + ": " + progress.reason()};
 }
 
-LocalParameters Peer::Impl::LocalForDescription() const {
+LocalParameters Peer::Impl::LocalForDescription() {
   LocalParameters local;
   local.ice = agent.local_credentials();
   local.fingerprint = options.certificate->fingerprint();
   local.sctp_port = options.sctp.local_port;
   local.max_message_size = options.sctp.max_message_size;
-  local.candidates = &agent.local_candidates();
+  for (const ice::Candidate& candidate : agent.local_candidates()) {
+    if (auto as_told = gathering.told.Tell(candidate)) local.candidates.push_back(std::move(*as_told));
+  }
   local.end_of_candidates = gathering.gatherer.is_complete();
   local.pacing_interval = options.ice.pacing_interval;
   local.renomination = options.ice.mobility.renomination && options.ice.implementation == ice::Implementation::kFull;

@@ -105,7 +105,10 @@ void Peer::Impl::PumpRelays(Timestamp now) {
 void Peer::Impl::AddCandidate(Timestamp now, const ice::Candidate& candidate) {
   if (!agent.AddLocalCandidate(now, candidate)) return;
   const ice::Candidate& added = agent.local_candidates().back();
-  events.Push(event::LocalCandidateGathered{added, ice::WriteCandidate(added)});
+  const auto as_told = gathering.told.Tell(added);
+  while (auto named = gathering.told.PollNewName())
+    events.Push(event::NamePublished{std::move(named->name), named->address});
+  if (as_told) events.Push(event::LocalCandidateGathered{added, WriteCandidateLine(*as_told)});
 }
 
 // Nothing can come of it, and the servers have said why: no need to wait for a timer of ICE.

@@ -78,6 +78,9 @@ Expected<SessionDescription, SdpError> ParseSessionDescription(std::string_view 
 // An offer, or an answer to the offer whose `rejected` and `media_index` were copied into `description`.
 std::string WriteSessionDescription(const SessionDescription& description);
 
+// "candidate:…", of a candidate with a name too. Without "a=" in front.
+std::string WriteCandidateLine(const ice::ParsedCandidate& candidate);
+
 // An application/trickle-ice-sdpfrag body (RFC 8840 §9): of one m= section, the first that is named.
 struct TrickleFragment {
   std::optional<ice::Credentials> ice;  // `pwd` is empty when only the ufrag was given

@@ -69,10 +69,7 @@ std::string WithName(const std::string& line, const std::string& name) {
 }
 
 void AddCandidates(const std::vector<ice::ParsedCandidate>& candidates, Lines& lines) {
-  for (const auto& parsed : candidates) {
-    const std::string line = ice::WriteCandidate(parsed.candidate);
-    lines.Add("a=", parsed.mdns_name.empty() ? line : WithName(line, parsed.mdns_name));
-  }
+  for (const auto& parsed : candidates) lines.Add("a=", WriteCandidateLine(parsed));
 }
 
 // RFC 9429 §5.3.1: port zero, and the media and format of the offer.
@@ -115,6 +112,11 @@ void AddOurs(const SessionDescription& description, Lines& lines) {
 }
 
 }  // namespace
+
+std::string WriteCandidateLine(const ice::ParsedCandidate& candidate) {
+  const std::string line = ice::WriteCandidate(candidate.candidate);
+  return candidate.mdns_name.empty() ? line : WithName(line, candidate.mdns_name);
+}
 
 // RFC 9429 §5.2.1: the order of its session part; the order inside the section is free.
 std::string WriteSessionDescription(const SessionDescription& description) {

@@ -33,6 +33,11 @@ Result CheckUri(const std::string& field, const std::string& text, bool turn) {
   return {};
 }
 
+bool IsStream(const std::string& url) {
+  const auto uri = stun::ParseUri(url);
+  return uri && (uri->IsSecure() || uri->transport == stun::UriTransport::kTcp);
+}
+
 Result CheckServers(const WebRtcConfig& config) {
   for (size_t i = 0; i < config.stun_servers.size(); ++i) {
     auto checked = CheckUri("stun_servers[" + std::to_string(i) + "]", config.stun_servers[i], false);
@@ -89,6 +94,26 @@ WebRtcConfig WebRtcConfig::RelayOnly(TurnServer server) {
   config.turn_servers.push_back(std::move(server));
   config.ice_transport_policy = IceTransportPolicy::kRelay;
   return config;
+}
+
+Result WebRtcConfig::UseIpHandling(IpHandling mode) {
+  if (mode == IpHandling::kAllAddresses) return {};
+  driver_options.interfaces.default_route_only = true;
+  if (mode == IpHandling::kDefaultRoute) return {};
+  peer_options.hosts = transport::HostExposure::kNothing;
+  if (mode == IpHandling::kDefaultRouteOnly) return {};
+  const auto has_stream = [](const TurnServer& server) { return std::ranges::any_of(server.urls, IsStream); };
+  if (std::ranges::none_of(turn_servers, has_stream)) {
+    return Refuse("turn_servers", "kProxy needs a TURN server over TCP or TLS");
+  }
+  stun_servers.clear();
+  ice_transport_policy = IceTransportPolicy::kRelay;
+  ice_tcp = transport::IceTcp::kOff;
+  for (TurnServer& server : turn_servers) {
+    std::erase_if(server.urls, [](const std::string& url) { return !IsStream(url); });
+  }
+  std::erase_if(turn_servers, [](const TurnServer& server) { return server.urls.empty(); });
+  return {};
 }
 
 Result WebRtcConfig::Validate() const {

@@ -23,6 +23,14 @@ struct TurnServer {
 
 enum class IceTransportPolicy : uint8_t { kAll, kRelay };
 
+// RFC 8828 §5.2: what of this host's networks is used, and told to the peer.
+enum class IpHandling : uint8_t {
+  kAllAddresses = 1,  // the default: who builds an application knows whose consent it has
+  kDefaultRoute,      // only the interfaces of the default routes, with all their addresses
+  kDefaultRouteOnly,  // likewise, and no host's address is told
+  kProxy,             // only relays that are reached by TCP or TLS; no datagram leaves
+};
+
 // Which field of a configuration is wrong, and what to write instead.
 struct ConfigError {
   std::string field;    // "stun_servers[1]"
@@ -61,6 +69,10 @@ struct WebRtcConfig : IceConfig {
 
   static WebRtcConfig RelayOnly(TurnServer server);
   Expected<void, ConfigError> Validate() const;
+  // Writes what a mode means into the other fields, whose servers are set already; once, and the default needs no call.
+  // An error where kProxy has no TURN server over TCP or TLS. A shared `driver` has its interfaces already.
+  // Names instead of hosts' addresses are peer_options.hosts = HostExposure::kNames, before or without a mode.
+  Expected<void, ConfigError> UseIpHandling(IpHandling mode);
 };
 
 }  // namespace jsp

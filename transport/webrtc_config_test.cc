@@ -34,6 +34,37 @@ TEST(WebRtcConfigTest, TurnServersNeedUrlsAndCredentials) {  // RFC 8656 §5
   EXPECT_EQ(FieldOf(config), "turn_servers[0].credential");
 }
 
+TEST(WebRtcConfigTest, ModesOfIpHandlingBecomeOptions) {  // RFC 8828 §5.2
+  using transport::HostExposure;
+  WebRtcConfig config;
+  config.stun_servers = {"stun:192.0.2.1"};
+  config.turn_servers = {{{"turn:192.0.2.1", "turns:example.org"}, "u", "p"}, {{"turn:192.0.2.2"}, "u", "p"}};
+  const auto applied = [&](IpHandling mode, bool names = false) {
+    WebRtcConfig copy = config;
+    if (names) copy.peer_options.hosts = HostExposure::kNames;
+    EXPECT_TRUE(copy.UseIpHandling(mode));
+    EXPECT_EQ(FieldOf(copy), "");
+    return copy;
+  };
+  EXPECT_FALSE(applied(IpHandling::kAllAddresses).driver_options.interfaces.default_route_only);
+  EXPECT_EQ(applied(IpHandling::kAllAddresses).peer_options.hosts, HostExposure::kAddresses);
+  EXPECT_EQ(applied(IpHandling::kAllAddresses, true).peer_options.hosts, HostExposure::kNames);
+  EXPECT_TRUE(applied(IpHandling::kDefaultRoute).driver_options.interfaces.default_route_only);
+  EXPECT_EQ(applied(IpHandling::kDefaultRoute).peer_options.hosts, HostExposure::kAddresses);
+  EXPECT_EQ(applied(IpHandling::kDefaultRoute, true).peer_options.hosts, HostExposure::kNames);
+  EXPECT_TRUE(applied(IpHandling::kDefaultRouteOnly).driver_options.interfaces.default_route_only);
+  EXPECT_EQ(applied(IpHandling::kDefaultRouteOnly, true).peer_options.hosts, HostExposure::kNothing);
+  const WebRtcConfig proxy = applied(IpHandling::kProxy);
+  EXPECT_EQ(proxy.ice_transport_policy, IceTransportPolicy::kRelay);
+  EXPECT_TRUE(proxy.stun_servers.empty());
+  ASSERT_EQ(proxy.turn_servers.size(), 1u);
+  EXPECT_EQ(proxy.turn_servers[0].urls, std::vector<std::string>{"turns:example.org"});
+  config.turn_servers.erase(config.turn_servers.begin());
+  const auto refused = config.UseIpHandling(IpHandling::kProxy);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().field, "turn_servers") << "no relay by a stream";
+}
+
 TEST(WebRtcConfigTest, RelayOnlyNeedsATurnServer) {
   WebRtcConfig config;
   config.ice_transport_policy = IceTransportPolicy::kRelay;

@@ -222,7 +222,8 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                    const auto handler = handlers.local_candidate;
                    handler({});
                  },
-                 [](transport::event::ResolveName&) {},  // the driver's affair, as the next four
+                 [](transport::event::NamePublished&) {},  // the driver's affair, as the next five
+                 [](transport::event::ResolveName&) {},
                  [](transport::event::RelayConnectionWanted&) {},
                  [](transport::event::RelayConnectionDone&) {},
                  [](transport::event::TcpConnectWanted&) {},

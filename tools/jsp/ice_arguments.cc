@@ -83,6 +83,13 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
       ->capture_default_str();
   command.add_option("--interface", arguments.interfaces, "gather on these network interfaces only");
   command.add_flag("--map-port", arguments.map_port, "ask the gateway to map the port, by PCP or NAT-PMP");
+  command
+      .add_option("--ip-handling", arguments.ip_handling,
+                  "RFC 8828 mode: 1 all addresses, 2 those of the default route, 3 and no host's is told, 4 relays by "
+                  "TCP or TLS")
+      ->check(CLI::Range(1, 4))
+      ->capture_default_str();
+  command.add_flag("--mdns", arguments.mdns, "tell .local names, answered by multicast DNS, and no host's address");
   command.add_option("--port-range", arguments.port_range, "LO-HI: UDP ports to use");
   command.add_option("--ice-tcp", arguments.ice_tcp, "connect over TCP (active), listen (passive), or both (RFC 6544)")
       ->check(CLI::IsMember({"off", "active", "passive", "both"}))
@@ -114,7 +121,11 @@ Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
   const auto tcp_range = ApplyPortRange("--tcp-port-range", arguments.tcp_port_range, driver.ice_tcp.ports);
   if (!tcp_range) return tcp_range;
   config.ice_tcp = IceTcpMode(arguments.ice_tcp);
+  if (arguments.mdns) config.peer_options.hosts = transport::HostExposure::kNames;
   if (const auto valid = config.Validate(); !valid) return Unexpected<std::string>(valid.error().ToString());
+  if (const auto used = config.UseIpHandling(static_cast<IpHandling>(arguments.ip_handling)); !used) {
+    return Unexpected<std::string>("--ip-handling: " + used.error().ToString());
+  }
   return {};
 }
 

@@ -19,6 +19,8 @@ struct IceArguments {
   bool map_port = false;
   std::string ice_tcp = "off";
   std::string tcp_port_range;
+  int ip_handling = 1;
+  bool mdns = false;
 };
 
 void AddIceOptions(CLI::App& command, IceArguments& arguments);

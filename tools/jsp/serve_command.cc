@@ -122,6 +122,7 @@ int RunServe(const ServeArguments& arguments) {
   }
   options.peer.relay_servers = ResolveRelays(loop, config);
   options.peer.ice_tcp.mode = config.ice_tcp;
+  options.peer.hosts = config.peer_options.hosts;
   options.peer.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.peer.relay_servers.empty() && !config.turn_servers.empty()) {
     return Fail("--ice-server " + config.turn_servers.front().urls.front() +

@@ -17,7 +17,7 @@ Expected<std::shared_ptr<Driver>, error_code> Driver::Open(boost::asio::any_io_e
                                                            const DriverOptions& options) {
   std::vector<LocalAddress> addresses;
   for (const auto& address : options.bind) addresses.push_back({.address = address});
-  if (options.bind.empty()) addresses = SelectAddresses(ListInterfaces(), options.interfaces);
+  if (options.bind.empty()) addresses = SelectAddresses(options.interfaces);
   auto mux = UdpMux::Open(executor, addresses, options.mux);
   if (!mux) return Unexpected<error_code>(mux.error());
   auto core = std::make_shared<DriverCore>(std::move(executor), options, std::move(*mux));

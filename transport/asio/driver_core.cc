@@ -270,20 +270,12 @@ bool DriverCore::TakeOutput(Timestamp now, DrivenPeer& driven) {
 
 void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
   while (auto event = driven.peer.PollEvent()) {
-    if (auto* name = std::get_if<event::ResolveName>(&*event)) {
-      if (!helpers.mdns && options.resolve_mdns) helpers.mdns = MdnsDriver::Open(executor, mux->local_addresses(), rng);
-      if (!helpers.mdns) {
-        driven.peer.HandleNameResolved(now, name->name, std::nullopt);
-        continue;
-      }
-      helpers.mdns->Resolve(name->name, [weak_core = weak_from_this(), weak = driven.weak_from_this(),
-                                         text = name->name](std::optional<IpAddress> address) {
-        const auto core = weak_core.lock();
-        const auto found = weak.lock();
-        if (!core || !found || found->observer == nullptr) return;
-        found->peer.HandleNameResolved(Now(), text, address);
-        core->Touch(*found);
-      });
+    if (const auto* name = std::get_if<event::ResolveName>(&*event)) {
+      ResolveName(now, driven, name->name);
+      continue;
+    }
+    if (const auto* named = std::get_if<event::NamePublished>(&*event)) {
+      PublishName(driven, *named);
       continue;
     }
     if (const auto* wanted = std::get_if<event::RelayConnectionWanted>(&*event)) {
@@ -352,6 +344,7 @@ void DriverCore::Release(DrivenPeer& driven) {
   CheckCongestion();
   driven.CloseRelays();
   driven.CloseTcp();
+  WithdrawNames(driven);
   if (driven.is_linked()) driven.unlink();
   mux->RemovePeer(&driven);
   --peer_count;

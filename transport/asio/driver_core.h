@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -29,8 +30,9 @@ struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<
   PeerObserver* observer;  // nullptr: released
   Timestamp deadline;      // the key in DriverCore::deadlines while linked
   std::optional<size_t> wanted_room;
-  bool dirty = false;     // in DriverCore::dirty
-  size_t fresh_sets = 0;  // of Helpers::fresh, that it was given
+  bool dirty = false;              // in DriverCore::dirty
+  std::vector<std::string> names;  // answered by Helpers::mdns
+  size_t fresh_sets = 0;           // of Helpers::fresh, that it was given
   std::vector<std::shared_ptr<RelayConnection>> relays;
   std::vector<std::shared_ptr<IceTcpConnection>> tcp;
 
@@ -136,6 +138,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   bool TakeOutput(Timestamp now, DrivenPeer& driven);
   void TakeEvents(Timestamp now, DrivenPeer& driven);
   void CheckCongestion();
+  // driver_names.cc
+  MdnsDriver* Mdns();
+  void ResolveName(Timestamp now, DrivenPeer& driven, const std::string& name);
+  void PublishName(DrivenPeer& driven, const event::NamePublished& named);
+  void WithdrawNames(DrivenPeer& driven);
   // driver_ports.cc
   void OpenPorts();
   // What is mapped already becomes a candidate of the peer; the rest follows when it comes.

@@ -22,7 +22,7 @@ void DriverCore::WatchInterfaces() {
   });
 }
 
-void DriverCore::Rescan() { SetAddresses(SelectAddresses(ListInterfaces(), options.interfaces)); }
+void DriverCore::Rescan() { SetAddresses(SelectAddresses(options.interfaces)); }
 
 std::vector<LocalAddress> DriverCore::AddressesOf(size_t fresh_sets) const {
   std::vector<LocalAddress> present;
@@ -77,6 +77,7 @@ void DriverCore::SetAddresses(const std::vector<LocalAddress>& wanted) {
     Touch(driven);
   });
   OpenPorts();
+  if (helpers.mdns) helpers.mdns->SetInterfaces(AddressesOf(0));
   phase.congested = false;  // the socket that was waited for may be gone
   if (!dirty.empty() && !phase.in_turn) ScheduleTurn();
 }

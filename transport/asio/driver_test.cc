@@ -102,6 +102,21 @@ TEST_F(DriverTest, ASocketMayGoInsideAHandler) {
   ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty(); }));
 }
 
+TEST_F(DriverTest, APeerIsFoundByTheNamesOfItsHost) {  // RFC 6762 §6
+  const auto left = OpenDriver();
+  const auto right = OpenDriver();
+  PeerOptions hidden = testing::TestPeerOptions();
+  hidden.hosts = HostExposure::kNames;
+  // One side's candidates are names, the other's check comes first: it needs the name.
+  TestPeer a(*left, hidden);
+  TestPeer z(*right, hidden);
+  const auto channel = a.Open("hello");
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  ASSERT_TRUE(a.Send(channel, {1}));
+  ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty(); }));
+}
+
 TEST_F(DriverTest, TheWatchOpensAndEndsWithItsDriver) {
   DriverOptions options;
   options.interfaces.include_loopback = true;

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <string_view>
 #include <utility>
+
+#include "transport/asio/endpoint.h"
 #if !defined(_WIN32)
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -52,12 +56,23 @@ uint16_t CostOfInterface(std::string_view name) {
   return kind == std::end(kKinds) ? uint16_t{0} : kind->second;
 }
 
+std::vector<LocalAddress> SelectAddresses(const InterfaceFilter& filter) {
+  return SelectAddresses(ListInterfaces(), filter,
+                         filter.default_route_only ? DefaultRouteSources() : std::vector<IpAddress>());
+}
+
 std::vector<LocalAddress> SelectAddresses(const std::vector<InterfaceAddress>& interfaces,
-                                          const InterfaceFilter& filter) {
+                                          const InterfaceFilter& filter, const std::vector<IpAddress>& route_sources) {
+  const auto is_on_route = [&](const InterfaceAddress& address) {
+    return !filter.default_route_only || address.ip.IsLoopback() ||
+           std::ranges::any_of(interfaces, [&](const InterfaceAddress& other) {
+             return other.index == address.index && std::ranges::find(route_sources, other.ip) != route_sources.end();
+           });
+  };
   std::vector<LocalAddress> selected;
   std::vector<LocalAddress> loopback;
   for (const auto& address : interfaces) {
-    if (!IsEligible(address, filter) || IsShadowed(address, interfaces)) continue;
+    if (!IsEligible(address, filter) || IsShadowed(address, interfaces) || !is_on_route(address)) continue;
     auto& list = address.ip.IsLoopback() ? loopback : selected;
     const LocalAddress local{
         .address = {address.ip, 0}, .network_id = static_cast<uint16_t>(address.index), .network_cost = address.cost};
@@ -101,6 +116,23 @@ void ReadFlagsOfV6(std::vector<InterfaceAddress>& addresses) {
 
 }  // namespace
 
+std::vector<IpAddress> DefaultRouteSources() {
+  // Nothing is sent: a connected datagram socket only has its route looked up. The addresses are of root name servers,
+  // for which no network has a route of its own.
+  std::vector<IpAddress> sources;
+  boost::asio::io_context context;
+  const auto look_up = [&](const IpAddress& far) {
+    boost::system::error_code error;
+    boost::asio::ip::udp::socket socket(context);
+    socket.connect(ToEndpoint({far, 53}), error);
+    const auto local = error ? SocketAddress() : FromEndpoint(socket.local_endpoint(error));
+    if (!error && !local.ip.IsUnspecified()) sources.push_back(local.ip);
+  };
+  look_up(IpAddress::V4(198, 41, 0, 4));
+  look_up(*IpAddress::Parse("2001:503:ba3e::2:30"));
+  return sources;
+}
+
 std::vector<InterfaceAddress> ListInterfaces() {
   std::vector<InterfaceAddress> found;
   ifaddrs* list = nullptr;
@@ -135,6 +167,8 @@ std::vector<InterfaceAddress> ListInterfaces() {
 std::vector<InterfaceAddress> ListInterfaces() {
   return {{.name = "loopback", .index = 1, .ip = IpAddress::V4(127, 0, 0, 1)}};
 }
+
+std::vector<IpAddress> DefaultRouteSources() { return {}; }
 
 #endif
 

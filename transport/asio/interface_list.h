@@ -14,6 +14,9 @@ struct InterfaceFilter {
   std::vector<std::string> excluded{"docker", "veth", "br-", "virbr", "cni", "flannel", "lxc"};
   bool include_loopback = false;  // beside the others (RFC 8445 §5.1.1.1); loopback is never used unasked
   bool ipv6 = true;
+  // RFC 8828 §5.2, modes 2 and 3: only interfaces that the kernel's default routes of either family lead over, or
+  // names.
+  bool default_route_only = false;
   uint16_t max_cost = 999;  // dearer ones are left out; see InterfaceAddress::cost
 };
 
@@ -30,12 +33,18 @@ struct InterfaceAddress {
   uint16_t cost = 0;
 };
 uint16_t CostOfInterface(std::string_view name);
+// The addresses that the kernel would send from to the internet, of either family.
+std::vector<IpAddress> DefaultRouteSources();
 
 std::vector<InterfaceAddress> ListInterfaces();
 // The usable ones, loopback last, without ports. Link-local addresses, interfaces that are down, and those that the
 // filter excludes are left out; the latter are used when `names` lists them. RFC 8445 §5.1.1.1: where an interface has
 // a temporary IPv6 address of a prefix, its stable ones of that prefix are left out.
+// `route_sources`: what DefaultRouteSources says, where the filter asks.
 std::vector<LocalAddress> SelectAddresses(const std::vector<InterfaceAddress>& interfaces,
-                                          const InterfaceFilter& filter);
+                                          const InterfaceFilter& filter,
+                                          const std::vector<IpAddress>& route_sources = {});
+// Of this host, now.
+std::vector<LocalAddress> SelectAddresses(const InterfaceFilter& filter);
 
 }  // namespace jsp::transport::io

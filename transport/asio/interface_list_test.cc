@@ -73,6 +73,23 @@ TEST(InterfaceListTest, TellsTheCostOfANetworkAndLeavesOutDearOnes) {
   EXPECT_EQ(Select(host, {.max_cost = 100}), (Texts{"198.51.100.1"}));
 }
 
+TEST(InterfaceListTest, TheDefaultRouteChoosesInterfacesWithAllTheirAddresses) {  // RFC 8828 §5.2, mode 2
+  auto private_v6 = Interface("eth0", "fd00::1");
+  auto other = Interface("eth1", "198.51.100.1");
+  other.index = 4;
+  const std::vector<InterfaceAddress> host{Interface("eth0", "192.0.2.1"), private_v6, other};
+  const auto texts = [&](const std::vector<IpAddress>& sources) {
+    std::vector<std::string> found;
+    for (const auto& local : SelectAddresses(host, {.default_route_only = true}, sources)) {
+      found.push_back(local.address.ip.ToString());
+    }
+    return found;
+  };
+  EXPECT_EQ(texts({IpAddress::V4(192, 0, 2, 1)}), (Texts{"192.0.2.1", "fd00::1"}));
+  EXPECT_EQ(texts({IpAddress::V4(198, 51, 100, 1)}), (Texts{"198.51.100.1"}));
+  EXPECT_EQ(texts({}), Texts{}) << "no route, no address";
+}
+
 TEST(InterfaceListTest, ExcludesNamesByTheirBeginning) {
   EXPECT_EQ(Select(kHost, {.excluded = {"eth", "wlan"}}), (Texts{"172.17.0.1", "172.17.0.2", "172.18.0.1"}));
 }

@@ -11,7 +11,8 @@
 #include "transport/local_address.h"
 namespace jsp::transport::io {
 
-// Resolves "….local" names by multicast DNS (RFC 6762 §5.1) on all interfaces, best effort.
+// Resolves "….local" names by multicast DNS (RFC 6762 §5.1) on all interfaces, best effort, and answers for those that
+// are published (RFC 6762 §6).
 class MdnsDriver {
  public:
   using Done = std::function<void(std::optional<IpAddress>)>;
@@ -21,6 +22,11 @@ class MdnsDriver {
   ~MdnsDriver();
   // `done` is called once, later; not at all when the driver is destroyed before.
   void Resolve(const std::string& name, Done done);
+  // False when the port of multicast DNS cannot be had, or there are too many names.
+  bool Publish(const std::string& name, const IpAddress& address);
+  void Withdraw(const std::string& name);
+  // The network changed: these from now on.
+  void SetInterfaces(const std::vector<LocalAddress>& interfaces);
 
  private:
   struct Impl;
