@@ -60,6 +60,32 @@ TEST(PacerTest, SavesNoMoreThanAQuantumWhileItIsIdle) {
   EXPECT_LE(burst, 11);
 }
 
+// How many packets leave at once when the owner comes `late` after the pacer would have let the next one go.
+int BurstAfter(Pacer& pacer, Duration late) {
+  while (pacer.MaySend(At(0ms))) pacer.HandleSent(At(0ms), 1200, 12'000'000);
+  int burst = 0;
+  for (const Timestamp now = At(late); pacer.MaySend(now); ++burst) pacer.HandleSent(now, 1200, 12'000'000);
+  return burst;
+}
+
+TEST(PacerTest, MakesUpForAnOwnerThatComesLate) {
+  Pacer busy;  // ten packets a millisecond
+  EXPECT_GE(BurstAfter(busy, 5ms), 49);
+  Pacer stalled;
+  EXPECT_LE(BurstAfter(stalled, 500ms), 101);
+  Pacer asleep;
+  EXPECT_LE(BurstAfter(asleep, 1h), 11);
+}
+
+TEST(PacerTest, MakesUpForNoSilenceOfTheApplication) {
+  Pacer pacer;
+  while (pacer.MaySend(At(0ms))) pacer.HandleSent(At(0ms), 1200, 12'000'000);
+  pacer.HandleNothingToSend();
+  int burst = 0;
+  for (const Timestamp now = At(5ms); pacer.MaySend(now); ++burst) pacer.HandleSent(now, 1200, 12'000'000);
+  EXPECT_LE(burst, 11);
+}
+
 TEST(PacerTest, WithoutARateNothingWaits) {
   Pacer pacer;
   for (int i = 0; i < 1000; ++i) {

@@ -76,8 +76,11 @@ class Path {
     while (true) {
       const size_t flight = in_flight_.size() * kPacket;
       paced_ = false;
-      if (flight >= config.cwnd) return;
-      if (flight >= limiter.limit()) return limiter.HandleHeldBack();
+      if (flight >= config.cwnd) return pacer_.HandleNothingToSend();
+      if (flight >= limiter.limit()) {
+        pacer_.HandleNothingToSend();
+        return limiter.HandleHeldBack();
+      }
       paced_ = !pacer_.MaySend(now_);
       if (paced_) return;
       pacer_.HandleSent(now_, kPacket, std::min<uint64_t>(limiter.pacing_rate(), 10 * config.octets_per_second));

@@ -125,8 +125,10 @@ bool RetransmissionQueue::BeginPacket(Timestamp now) {
   if (permission_.only_one_packet && outstanding_.flight_octets() > 0) return false;
   const bool has_lost = NextLost(now).has_value();
   if (permission_.tail_probe && (has_lost || messages_.Front(now, peer_.reliability))) return true;
-  if (!has_lost && !MaySendNew(now)) return false;
-  if (IsWindowFull()) return false;
+  if ((!has_lost && !MaySendNew(now)) || IsWindowFull()) {
+    pace_.pacer.HandleNothingToSend();
+    return false;
+  }
   permission_.paced = !pace_.pacer.MaySend(now);
   return !permission_.paced;
 }
