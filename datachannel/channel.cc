@@ -10,8 +10,9 @@ namespace jsp::datachannel {
 namespace {
 
 constexpr size_t kFirstCapacity = 8;
-// A queue that grew past this gives its storage back when it runs empty, so that an idle channel is small.
-constexpr size_t kKeptCapacity = 1024;
+// A queue that grew past this gives its storage back when it runs empty. Below, it keeps it until Trim(): a reader that
+// takes what a batch brought runs empty thousands of times a second.
+constexpr size_t kKeptCapacity = 16 * 1024;
 
 template <class T>
 void Push(boost::circular_buffer<T>& queue, T value) {
@@ -80,6 +81,11 @@ size_t Channel::DiscardPieces() {
   // Were it ended already, the message that is open now would not have begun here.
   if (open_ && outgoing_.empty()) open_->abandoned = true;
   return octets;
+}
+
+void Channel::Trim() {
+  if (outgoing_.empty()) outgoing_.set_capacity(0);
+  if (unread_.empty()) unread_.set_capacity(0);
 }
 
 size_t Channel::DiscardOutput() {

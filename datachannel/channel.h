@@ -99,6 +99,8 @@ class Channel {
   bool HasHandedPart() const { return has_handed_part_; }
   // Forgets what was not handed over, DCEP included. Returns the octets of user messages forgotten.
   size_t DiscardOutput();
+  // Gives back what queues that are empty hold.
+  void Trim();
   // Forgets messages at the head of the queue whose lifetime is over. Returns their octets.
   size_t DiscardExpired(Timestamp now);
   bool HasOutput() const { return owed_ != Owed::kNothing || !outgoing_.empty(); }

@@ -253,6 +253,7 @@ void ChannelSet::Trim() {
   impl_->turns.waiting.Trim();
   impl_->unread_turns.Trim();
   impl_->events.Trim();
+  for (auto& [id, channel] : impl_->channels) channel->Trim();
 }
 
 std::optional<ChannelSet::Event> ChannelSet::PollEvent() {

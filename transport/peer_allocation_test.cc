@@ -25,6 +25,7 @@ constexpr size_t kUnderWay = 96 * 1024;  // octets of messages between Send and 
 // A connected pair, driven from then on by a wire that does not allocate.
 class SteadyPeers {
  public:
+  explicit SteadyPeers(size_t under_way) : under_way_(under_way) {}
   bool Open(datachannel::ChannelOptions options) {
     room_ = pair_.a.peer->send_buffer_room();
     const auto opened = pair_.a.peer->OpenChannel(pair_.now, std::move(options));
@@ -56,7 +57,7 @@ class SteadyPeers {
   void Send(MessageKind kind, size_t octets) {
     Peer& a = *pair_.a.peer;
     // RFC 8831 §6.6: an empty message is one octet.
-    const size_t limit = octets == 0 ? kUnderWay / kEmpty : std::max(kUnderWay, 2 * octets);
+    const size_t limit = octets == 0 ? under_way_ / kEmpty : std::max(under_way_, 2 * octets);
     while (room_ - a.send_buffer_room() + std::max<size_t>(octets, 1) <= limit) {
       Payload payload = octets == 0 ? Payload() : Payload(a.pool());
       payload.assign(octets, 'a');
@@ -98,6 +99,7 @@ class SteadyPeers {
     }
   }
 
+  size_t under_way_;
   PeerPair pair_;
   Wire to_a_{1024};
   Wire to_z_{1024};
@@ -111,12 +113,14 @@ struct Case {
   MessageKind kind;
   size_t octets;
   bool ordered;
+  size_t under_way = kUnderWay;
 };
 
 void ExpectNoAllocations(const Case& is) {
-  SteadyPeers peers;
+  SteadyPeers peers(is.under_way);
   ASSERT_TRUE(peers.Open({.label = "steady", .ordered = is.ordered}));
-  const size_t total = is.octets > 10000 ? size_t{8} << 20 : size_t{1} << 20;
+  const bool is_large = is.octets > 10000 || is.under_way > kUnderWay;
+  const size_t total = is_large ? size_t{8} << 20 : size_t{1} << 20;
   peers.Transfer(is.kind, is.octets, 4 * total);  // until the windows have their size
   peers.PileUp(is.kind, is.octets);
   peers.Transfer(is.kind, is.octets, total);
@@ -129,6 +133,11 @@ TEST(PeerAllocationTest, BinaryMessagesAllocateNothing) {
   for (const size_t octets : {100u, 1024u, 65536u}) {
     for (const bool ordered : {true, false}) ExpectNoAllocations({MessageKind::kBinary, octets, ordered});
   }
+}
+
+// More than a thousand come between two reads, each time.
+TEST(PeerAllocationTest, SmallMessagesInLargeBatchesAllocateNothing) {
+  ExpectNoAllocations({MessageKind::kBinary, 100, true, size_t{512} * 1024});
 }
 
 TEST(PeerAllocationTest, TextAllocatesNothing) { ExpectNoAllocations({MessageKind::kString, 500, true}); }
