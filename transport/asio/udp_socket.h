@@ -23,7 +23,7 @@
 namespace jsp::transport::io {
 
 struct UdpSocketOptions {
-  int buffer_bytes = 4 * 1024 * 1024;   // asked of SO_RCVBUF and SO_SNDBUF; at least 2 MiB keeps bursts (PITFALLS P25)
+  int buffer_bytes = 16 * 1024 * 1024;  // asked of SO_RCVBUF and SO_SNDBUF: a hundred peers of one port send at once
   bool use_gso = true;                  // UDP_SEGMENT
   bool use_gro = true;                  // UDP_GRO
   size_t max_backlog_datagrams = 1024;  // kept when the kernel's buffer is full; more are dropped and counted
