@@ -41,7 +41,9 @@ bool Decode(std::string_view in, std::span<uint8_t> out) {
 }  // namespace
 
 LongTermServer::LongTermServer(const LongTermServerOptions& options, Rng& rng)
-    : options_(options), cookie_(NonceCookie(options.features)), nonce_key_(rng.Random<std::array<uint8_t, 32>>()) {}
+    : options_(options),
+      cookie_(NonceCookie(options.features)),
+      nonce_key_(options.key ? *options.key : rng.Random<std::array<uint8_t, 32>>()) {}
 
 std::array<uint8_t, LongTermServer::kMacSize> LongTermServer::Mac(std::span<const uint8_t> head,
                                                                   const IpAddress& source) const {

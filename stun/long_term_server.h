@@ -22,6 +22,8 @@ struct LongTermServerOptions {
   // How long a nonce is good; at most 18 hours. RFC 8656 §5: at least once every hour.
   Duration nonce_lifetime = std::chrono::hours(1);
   SecurityFeatures features{.password_algorithms = true};
+  // Of the MACs: several servers with one key take each other's nonces. Random without one.
+  std::optional<std::array<uint8_t, 32>> key{};
 };
 
 // The server's side of the long-term credential mechanism (RFC 8489 §9.2.4), without any state for a client: nonces are
@@ -32,7 +34,7 @@ struct LongTermServerOptions {
 // Either step answers with the code of an error response, to which AddChallenge adds what 401 and 438 need.
 class LongTermServer {
  public:
-  // Draws a key for its nonces; nonces of another instance are stale.
+  // Draws a key for its nonces, unless there is one: nonces of another key are stale.
   LongTermServer(const LongTermServerOptions& options, Rng& rng);
 
   // Who a request says that it is from. Views into the request.

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "transport/asio/turn_workers.h"
 namespace jsp::tool {
 
 std::vector<IpAddress> DefaultRelayAddresses(std::span<const TurnListenAddress> listen,
@@ -41,6 +42,7 @@ namespace asio = boost::asio;
 using transport::io::TurnListen;
 using transport::io::TurnServer;
 using transport::io::TurnServerOptions;
+using transport::io::TurnWorkers;
 
 turn::Credentials MakeCredentials(const TurnServerConfig& config) {
   turn::Credentials credentials;
@@ -59,12 +61,6 @@ turn::PortRange PartOf(const turn::PortRange& all, size_t index, size_t count) {
   return {static_cast<uint16_t>(begin_of(index)), static_cast<uint16_t>(begin_of(index + 1) - 1)};
 }
 
-// Rounded up, so that a limit stays a limit.
-template <class Count>
-Count Share(Count all, size_t count) {
-  return static_cast<Count>((all + count - 1) / count);
-}
-
 turn::ServerOptions CoreOptions(const TurnServerConfig& config, size_t index) {
   const size_t workers = config.operation.workers;
   turn::ServerOptions core;
@@ -80,8 +76,6 @@ turn::ServerOptions CoreOptions(const TurnServerConfig& config, size_t index) {
   for (const auto& prefix : config.relaying.denied_peers) core.policy.Deny(prefix);
   core.lifetimes = config.lifetimes;
   core.quotas = config.quotas;
-  core.quotas.total_allocations = Share(config.quotas.total_allocations, workers);
-  core.quotas.total_bandwidth = Share(config.quotas.total_bandwidth, workers);
   core.limits.max_allocations = config.operation.max_allocations;
   core.limits.unauthenticated_per_second = config.operation.strangers_per_second;
   if (config.relaying.tcp) core.relay_protocols.push_back(turn::RelayProtocol::kTcp);
@@ -90,8 +84,9 @@ turn::ServerOptions CoreOptions(const TurnServerConfig& config, size_t index) {
   return core;
 }
 
+// `shared` is set where there are several workers.
 TurnServerOptions ServerOptionsOf(const TurnServerConfig& config, const std::optional<TurnCertificate>& certificate,
-                                  size_t index) {
+                                  size_t index, const std::shared_ptr<TurnWorkers>& shared) {
   TurnServerOptions options;
   options.core = CoreOptions(config, index);
   for (const auto& listen : config.listen) options.listen.push_back({listen.transport, listen.address});
@@ -103,7 +98,8 @@ TurnServerOptions ServerOptionsOf(const TurnServerConfig& config, const std::opt
     options.key_pem = certificate->key_pem;
   }
   options.alternate_address = config.alternate_address;
-  options.share_port = config.operation.workers > 1;
+  options.workers = shared;
+  options.worker = turn::WorkerIndex{static_cast<uint8_t>(index)};
   return options;
 }
 
@@ -131,9 +127,13 @@ Expected<std::unique_ptr<TurnFleet>, std::string> TurnFleet::Open(const TurnServ
                                                                   const std::optional<TurnCertificate>& certificate) {
   std::vector<std::unique_ptr<Worker>> workers;
   std::vector<TurnListen> bound;
+  std::shared_ptr<TurnWorkers> shared;
+  if (config.operation.workers > 1) {
+    shared = std::make_shared<TurnWorkers>(CoreOptions(config, 0), config.operation.workers);
+  }
   for (size_t i = 0; i < config.operation.workers; ++i) {
     auto worker = std::make_unique<Worker>();
-    auto options = ServerOptionsOf(config, certificate, i);
+    auto options = ServerOptionsOf(config, certificate, i, shared);
     // Ports that the first was given; with an alternate address they are fixed (turn_server_settings_apply.cc).
     if (i > 0 && !config.alternate_address) options.listen = bound;
     auto server = TurnServer::Open(worker->loop.get_executor(), std::move(options));

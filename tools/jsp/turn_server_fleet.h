@@ -27,9 +27,8 @@ struct TurnCertificate {
 };
 
 // The workers of a TURN server: each is a thread with a loop, and a transport::io::TurnServer of its own on the same
-// addresses (SO_REUSEPORT); the system gives every 5-tuple to one of them. They share no state: each opens relays in
-// its part of the ports, and quotas of all users are divided among them. Used from one other thread, whose calls wait
-// for the workers.
+// addresses (SO_REUSEPORT); the system gives every 5-tuple to one of them, and TurnWorkers what they have in common.
+// Each opens relays in its part of the ports. Used from one other thread, whose calls wait for the workers.
 class TurnFleet {
  public:
   // Opens every socket; the error is one line. Nothing is served before Start().

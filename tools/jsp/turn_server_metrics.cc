@@ -64,6 +64,7 @@ void Add(transport::io::TurnServerStats& sum, const transport::io::TurnServerSta
   sum.binding += part.binding;
   sum.network_errors += part.network_errors;
   sum.relays_failed += part.relays_failed;
+  sum.handovers_dropped += part.handovers_dropped;
   sum.relays_open += part.relays_open;
 }
 
@@ -155,6 +156,8 @@ void WriteSockets(const transport::io::TurnServerStats& sockets, MetricsText& te
   text.Sample("accept", sockets.streams.accept_errors);
   text.Gauge("jsp_turn_relays", "Relay sockets that are open", sockets.relays_open);
   text.Counter("jsp_turn_relays_failed_total", "Ports of relays that could not be opened", sockets.relays_failed);
+  text.Counter("jsp_turn_handovers_dropped_total", "Trains and streams that another worker had no room for",
+               sockets.handovers_dropped);
   text.Gauge("jsp_turn_streams", "TCP and TLS connections of clients that are open", sockets.streams.open);
   text.Counter("jsp_turn_streams_accepted_total", "TCP and TLS connections of clients", sockets.streams.accepted);
   text.LabelledCounter("jsp_turn_streams_closed_total", "Connections that the server closed", "reason");

@@ -177,13 +177,6 @@ void PrintNotes(const TurnServerConfig& config) {
   if (config.access.users.empty() && config.access.shared_secrets.empty()) {
     notes += "note: neither user nor shared-secret is set, so nobody can relay; STUN works\n";
   }
-  const auto& quotas = config.quotas;
-  const bool has_user_limits =
-      quotas.allocations_per_user > 0 || quotas.allocations_per_source > 0 || quotas.bandwidth_per_user > 0;
-  if (config.operation.workers > 1 && has_user_limits) {
-    notes += Format("note: user-quota, source-quota and bandwidth count in each of the %zu workers\n",
-                    config.operation.workers);
-  }
   HumanText(true).Print(notes);
 }
 

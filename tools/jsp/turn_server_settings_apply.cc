@@ -81,13 +81,6 @@ Checked CheckLifetimes(const Sources& sources, TurnServerConfig& config) {
 Checked CheckWorkers(const Sources& sources, const TurnServerConfig& config) {
   const size_t workers = config.operation.workers;
   if (workers == 1) return {};
-  // What belongs to an allocation may come over another 5-tuple, which the system may give to another worker.
-  if (config.relaying.tcp) {
-    return sources.Complain("workers", "tcp-relays needs one worker, because a data connection may reach another");
-  }
-  if (config.relaying.mobility) {
-    return sources.Complain("workers", "mobility needs one worker, because a client that moves may reach another");
-  }
   const bool picked = std::ranges::any_of(config.listen, [](const auto& listen) { return listen.address.port == 0; });
   if (picked && config.alternate_address) {
     return sources.Complain("workers", "alternate-address needs fixed ports then; write them instead of port 0");

@@ -151,8 +151,6 @@ TEST(TurnServerSettingsTest, ErrorsOfAFileNameThePlaceTheKeyAndTheRemedy) {
       {"allow-peer = [\"10.0.0.1/8\"]\n", {"t.toml:1:15: allow-peer", "10.0.0.0/8"}},
       {"default-lifetime = 900\nmax-lifetime = 600\n", {"t.toml:1:20: default-lifetime", "max-lifetime"}},
       {"permission-lifetime = 301\n", {"t.toml:1:23: permission-lifetime", "from 1 to 300"}},
-      {"workers = 2\nmobility = true\n", {"t.toml:1:11: workers", "mobility"}},
-      {"workers = 2\ntcp-relays = true\n", {"t.toml:1:11: workers", "tcp-relays"}},
       {"workers = 4\nrelay-ports = \"5000-5006\"\n", {"t.toml:2:15: relay-ports", "4 workers"}},
       {"metrics = \"9641\"\n", {"t.toml:1:11: metrics", "HOST:PORT"}},
       {"shared-secret = [\"\"]\n", {"t.toml:1:18: shared-secret", "is empty"}},

@@ -49,6 +49,7 @@ void TurnConnection::HandleReadable() {
   }
   if (size > 0 && is_open()) {
     tls_ ? HandleTlsRecords(Now(), buffer_.first(size)) : HandleOctets(Now(), buffer_.first(size));
+    if (is_open()) HandleRead(Now());
   }
   if (reads_) WaitReadable();
 }
@@ -95,6 +96,24 @@ void TurnConnection::WriteToSocket(std::span<const iovec> pieces) {
     unsent_.insert(unsent_.end(), octets.begin() + static_cast<ptrdiff_t>(skip), octets.end());
   }
   if (unsent() > 0) WaitWritable();
+}
+
+TurnConnection::Parts TurnConnection::Detach() {
+  error_code failed;
+  unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<ptrdiff_t>(std::exchange(sent_, 0)));
+  Parts parts{socket_.release(failed), std::move(tls_), std::move(unsent_)};
+  if (failed) parts.descriptor = -1;
+  tls_.reset();
+  unsent_.clear();
+  state_ = State::kOver;
+  reads_ = false;
+  return parts;
+}
+
+void TurnConnection::Restore(std::optional<dtls::StreamSession> tls, std::vector<uint8_t> unsent) {
+  tls_ = std::move(tls);
+  unsent_ = std::move(unsent);
+  if (!unsent_.empty()) WaitWritable();
 }
 
 void TurnConnection::StartTls(std::shared_ptr<const dtls::StreamContext> context) {

@@ -26,6 +26,15 @@ class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
   TurnConnection& operator=(const TurnConnection&) = delete;
 
   Socket& socket() { return socket_; }
+  // What another worker goes on with: the socket, TLS session and unsent octets of this connection, which is over.
+  struct Parts {
+    int descriptor;  // the caller's
+    std::optional<dtls::StreamSession> tls;
+    std::vector<uint8_t> unsent;
+  };
+  Parts Detach();
+  // Of a new connection on the same socket.
+  void Restore(std::optional<dtls::StreamSession> tls, std::vector<uint8_t> unsent);
   // Before anything is read or written: what passes is the plaintext of a TLS session, as the server of it.
   void StartTls(std::shared_ptr<const dtls::StreamContext> context);
   // Reads from now on, until Pause().
@@ -48,6 +57,8 @@ class TurnConnection : public std::enable_shared_from_this<TurnConnection> {
   virtual void HandleOctets(Timestamp now, std::span<const uint8_t> octets) = 0;
   virtual void HandleEnd(Timestamp now) = 0;
   virtual void HandleDrained(Timestamp now) = 0;
+  // All that one look brought was handled.
+  virtual void HandleRead(Timestamp) {}
 
  private:
   enum class State : uint8_t { kOpen, kFinishing, kOver };

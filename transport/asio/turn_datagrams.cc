@@ -49,14 +49,20 @@ void TurnDatagrams::ReadListener(Timestamp now, size_t index) {
   for (int i = 0; i < kListenerBatches; ++i) {
     const auto batch = io_.Receive(*listeners_[index]);
     const turn::ListenerId id{static_cast<uint16_t>(index)};
-    for (const auto& [remote, train] : batch) {
-      FeedFromClient(now, {remote, id}, train, [&, &from = remote](std::span<const uint8_t> datagram) {
-        core_.binding.HandleDatagram(now, listeners_[index]->local(), from, datagram);
-        AnswerBindings(now);
-      });
-    }
+    for (const auto& [remote, train] : batch) FeedListener(now, {remote, id}, train);
     if (batch.size() < TrainIo::kMinReceive) return;  // there is no more
   }
+}
+
+void TurnDatagrams::FeedListener(Timestamp now, const turn::ClientPath& path, const turn::Train& train) {
+  if (const auto worker = core_.handover.WorkerOf(path)) return core_.handover.Send(*worker, path, train);
+  const auto take_binding = [&](std::span<const uint8_t> datagram) {
+    core_.binding.HandleDatagram(now, listeners_[path.listener.value]->local(), path.client, datagram);
+    AnswerBindings(now);
+  };
+  FeedFromClient(now, path, train, take_binding, [&](turn::WorkerIndex worker, std::span<const uint8_t> datagram) {
+    core_.handover.Send(worker, path, {datagram, 0});
+  });
 }
 
 turn::Server::FromClient TurnDatagrams::FeedRun(Timestamp now, const turn::ClientPath& path, const turn::Train& train) {

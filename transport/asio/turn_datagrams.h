@@ -35,15 +35,20 @@ class TurnDatagrams {
   void OpenRelay(Timestamp now, const turn::Server::OpenRelay& open);
   void ReadRelay(Timestamp now, turn::RelayHandle handle);
   void CloseRelay(turn::RelayHandle handle);
-  // A train of a client's, over UDP or a stream: data is forwarded, and take_binding(datagram) called for what is
-  // stun::Server's. Returns whether there was anything but data.
-  template <class TakeBinding>
-  bool FeedFromClient(Timestamp now, const turn::ClientPath& path, turn::Train train, TakeBinding&& take_binding) {
+  // A train that came to a UDP listener, of this worker or of another one.
+  void FeedListener(Timestamp now, const turn::ClientPath& path, const turn::Train& train);
+  // A train of a client's, over UDP or a stream: data is forwarded, take_binding(datagram) called for what is
+  // stun::Server's, and hand_over(worker, datagram) for what is another worker's. Returns whether there was anything
+  // but data.
+  template <class TakeBinding, class HandOver>
+  bool FeedFromClient(Timestamp now, const turn::ClientPath& path, turn::Train train, TakeBinding&& take_binding,
+                      HandOver&& hand_over) {
     bool any_message = false;
     while (true) {
       const auto run = FeedRun(now, path, train);
       any_message = any_message || !run.to_peer;
       if (run.is_binding) take_binding(train.octets.first(run.consumed));
+      if (run.worker) hand_over(*run.worker, train.octets.first(run.consumed));
       if (run.consumed >= train.octets.size()) return any_message;
       train.octets = train.octets.subspan(run.consumed);
     }

@@ -84,7 +84,7 @@ class Binder {
     auto opened =
         TrainSocket::Open(address, {.buffer_bytes = options_.socket_buffer,
                                     .segmentation = options_.segmentation ? Segmentation::kKernel : Segmentation::kNone,
-                                    .port_use = options_.share_port ? PortUse::kShared : PortUse::kExclusive});
+                                    .port_use = options_.workers ? PortUse::kShared : PortUse::kExclusive});
     if (!opened) return opened.error();
     BoundListener& listener = bound_.all.emplace_back();
     listener.listen = {turn::ControlTransport::kUdp, (*opened)->local()};
@@ -97,7 +97,7 @@ class Binder {
     acceptor.open(address.ip.is_v4() ? ip::tcp::v4() : ip::tcp::v6(), error);
     if (!error && address.ip.is_v6()) acceptor.set_option(ip::v6_only(true), error);
     if (!error) acceptor.set_option(ip::tcp::acceptor::reuse_address(true), error);
-    if (!error && options_.share_port) (void)SetOption(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!error && options_.workers) (void)SetOption(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, 1);
     if (!error) acceptor.bind({ToAsioAddress(address.ip), address.port}, error);
     if (!error) acceptor.listen(ip::tcp::acceptor::max_listen_connections, error);
     if (!error) acceptor.non_blocking(true, error);

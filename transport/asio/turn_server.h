@@ -14,6 +14,7 @@
 #include "transport/asio/train_stats.h"
 #include "turn/server/metrics.h"
 #include "turn/server/options.h"
+#include "turn/server/shared_state.h"
 #include "turn/types.h"
 namespace jsp::transport::io {
 
@@ -41,6 +42,8 @@ struct TurnStreamLimits {
   size_t unsent_octets = 256 * 1024;  // of one slow reader; relayed datagrams beyond that are dropped
 };
 
+class TurnWorkers;
+
 struct TurnServerOptions {
   turn::ServerOptions core;  // `listeners` is filled in; without relay_addresses those of the listeners relay
   std::vector<TurnListen> listen;
@@ -50,9 +53,10 @@ struct TurnServerOptions {
   // RFC 5780: each UDP listener of that family also listens on its next port, or any if its port is picked, and on both
   // ports of this address.
   std::optional<IpAddress> alternate_address;
-  // SO_REUSEPORT: one of several workers, each with relay ports and a part of the quotas of its own. Mobility, port
-  // reservations and TCP relays are refused then (docs/turn.md).
-  bool share_port = false;
+  // One of several workers on the same listeners (SO_REUSEPORT), and which: each has relay ports of its own; the quotas
+  // are those that the TurnWorkers were made with.
+  std::shared_ptr<TurnWorkers> workers;
+  turn::WorkerIndex worker;
   bool segmentation = true;             // UDP_SEGMENT and UDP_GRO, where the kernel has them
   int socket_buffer = 4 * 1024 * 1024;  // octets asked of SO_RCVBUF and SO_SNDBUF of UDP sockets
   TurnStreamLimits streams;
@@ -76,6 +80,7 @@ struct TurnServerStats {
   uint64_t network_errors = 0;    // ICMP about what relays sent
   uint64_t relays_failed = 0;     // ports that could not be opened
   size_t relays_open = 0;
+  uint64_t handovers_dropped = 0;  // trains and streams that another worker had no room for
 };
 
 struct TurnServerCore;

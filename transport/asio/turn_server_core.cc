@@ -28,14 +28,12 @@ turn::ServerOptions CoreOptions(const TurnServerOptions& options, const BoundLis
       relays.push_back(each.listen.address.ip);
     }
   }
-  if (options.share_port) {
-    // Which worker a new 5-tuple reaches is the kernel's choice: what names something of another worker is refused
-    // where it would be handed out.
-    core.mobility = turn::Mobility::kForbidden;
-    core.limits.reservations = 0;
-    std::erase(core.relay_protocols, turn::RelayProtocol::kTcp);
-  }
   return core;
+}
+
+turn::Server MakeServer(const TurnServerOptions& options, const BoundListeners& listeners, Rng& rng) {
+  if (!options.workers) return turn::Server(CoreOptions(options, listeners), rng);
+  return turn::Server(CoreOptions(options, listeners), rng, options.workers->state(), options.worker);
 }
 
 }  // namespace
@@ -45,13 +43,14 @@ TurnServerCore::TurnServerCore(boost::asio::any_io_executor ex, TurnServerOption
     : executor(std::move(ex)),
       options(std::move(server_options)),
       rng(SystemRng()),
-      server(CoreOptions(options, listeners), rng),
+      server(MakeServer(options, listeners, rng)),
       binding({.behavior = listeners.behavior}),
       stream_binding(stun::ServerOptions{}),
       buffer(kReadBuffer),
       datagrams(*this, std::move(ready)),
       streams(*this),
       tcp_relays(*this),
+      handover(*this),
       deadline{boost::asio::steady_timer(executor), Timestamp::Never()} {
   for (const BoundListener& each : listeners.all) listening.push_back(each.listen);
 }
@@ -70,18 +69,20 @@ std::optional<std::string> TurnServerCore::Start(BoundListeners& listeners) {
   }
   WaitDatagrams();
   streams.Start();
+  handover.Start();
   return std::nullopt;
 }
 
 void TurnServerCore::Stop() {
-  stopped = true;
+  phase.stopped = true;
+  handover.Stop();
   deadline.timer.cancel();
 }
 
 void TurnServerCore::WaitDatagrams() {
   datagrams.Wait([weak = weak_from_this()](error_code error) {
     const auto self = weak.lock();
-    if (!self || self->stopped || error) return;
+    if (!self || self->phase.stopped || error) return;
     const Timestamp now = Now();
     self->datagrams.Read(now);
     self->Drain(now);
@@ -92,7 +93,7 @@ void TurnServerCore::WaitDatagrams() {
 // Answers go before what events do: RFC 6062 §5.4 wants the success response in front of the peer's octets.
 void TurnServerCore::Drain(Timestamp now) {
   datagrams.Flush();
-  if (std::exchange(is_draining, true)) return;  // the loop below goes on
+  if (std::exchange(phase.is_draining, true)) return;  // the loop below goes on
   bool any = false;
   std::array<uint8_t, turn::Server::kMaxResponse> out;
   while (true) {
@@ -105,11 +106,13 @@ void TurnServerCore::Drain(Timestamp now) {
     HandleEvent(now, *event);
     any = true;
   }
-  is_draining = false;
+  phase.is_draining = false;
   if (!any) return;
   datagrams.Flush();
   ArmTimer();
 }
+
+void TurnServerCore::ReadMail() { handover.Read(Now()); }
 
 void TurnServerCore::SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message) {
   if (!streams.IsOf(path.listener)) return datagrams.SendToClient(path, message);
@@ -158,7 +161,7 @@ void TurnServerCore::ArmTimer() {
   deadline.timer.expires_at(ToTimePoint(next));
   deadline.timer.async_wait([weak = weak_from_this()](error_code error) {
     const auto self = weak.lock();
-    if (self && !self->stopped && !error) self->HandleTimer();
+    if (self && !self->phase.stopped && !error) self->HandleTimer();
   });
 }
 
@@ -167,6 +170,7 @@ void TurnServerCore::HandleTimer() {
   const Timestamp now = Now();
   server.HandleTimeout(now);
   Drain(now);
+  handover.Review();
   ArmTimer();
 }
 

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "stun/server.h"
 #include "transport/asio/turn_datagrams.h"
+#include "transport/asio/turn_handover.h"
 #include "transport/asio/turn_listen.h"
 #include "transport/asio/turn_server.h"
 #include "transport/asio/turn_streams.h"
@@ -26,6 +27,11 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
     Timestamp armed;  // Never(): the timer does not run
   };
 
+  struct Phase {
+    bool stopped = false;
+    bool is_draining = false;
+  };
+
   TurnServerCore(boost::asio::any_io_executor ex, TurnServerOptions server_options, const BoundListeners& listeners,
                  ReadySet ready);
   // An error in one line. Listeners take clients from now on.
@@ -35,6 +41,8 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
   void Drain(Timestamp now);
   // Where a relay's socket is bound (TurnServerOptions::relay_mappings).
   SocketAddress BoundAddressOf(const SocketAddress& relay) const;
+  // There is mail of other workers.
+  void ReadMail();
   // A Binding message of a stream.
   void AnswerBinding(Timestamp now, TurnStream& stream, std::span<const uint8_t> message);
 
@@ -49,10 +57,10 @@ struct TurnServerCore : std::enable_shared_from_this<TurnServerCore> {
   TurnDatagrams datagrams;
   TurnStreams streams;
   TurnTcpRelays tcp_relays;
+  TurnHandover handover;
   Deadline deadline;
   TurnServerStats stats;  // but for what `datagrams` counts
-  bool stopped = false;
-  bool is_draining = false;
+  Phase phase;
 
  private:
   void WaitDatagrams();

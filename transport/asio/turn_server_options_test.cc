@@ -126,39 +126,6 @@ TEST_F(TurnServerOptionsTest, RelaysWithoutSegmentationToo) {
   EXPECT_EQ(server_->stats().datagrams.trains_sent, server_->stats().datagrams.datagrams_sent);
 }
 
-TEST_F(TurnServerOptionsTest, WorkersShareAPort) {  // docs/turn.md
-  TurnServerOptions options = LoopbackServer();
-  options.share_port = true;
-  options.core.mobility = turn::Mobility::kAllowed;
-  options.core.relay_ports = {50000, 54999};
-  Open(options);
-  options.listen = {udp(), tcp()};
-  options.core.relay_ports = {55000, 59999};
-  auto opened = TurnServer::Open(io_.get_executor(), options);
-  ASSERT_TRUE(opened) << opened.error();
-  TurnServer& second = **opened;
-  // Every client is served, whichever worker it reaches; with sixteen, both have some but once in 32768 runs.
-  TestPeerSocket peer(io_);
-  std::vector<std::unique_ptr<TestTurnClient>> clients;
-  for (int i = 0; i < 16; ++i) {
-    clients.push_back(Allocate(i % 2 == 0 ? udp() : tcp()));
-    TurnServerFixture::Bind(*clients.back(), peer.local());
-    clients.back()->Send(peer.local(), 10);
-  }
-  ASSERT_TRUE(RunUntil(io_, [&] { return peer.received.size() == clients.size(); }));
-  EXPECT_EQ(server_->allocations() + second.allocations(), clients.size());
-  EXPECT_GT(server_->allocations(), 0u);
-  EXPECT_GT(second.allocations(), 0u);
-  // What another worker could not keep is not promised.
-  for (const turn::ClientOptions& refused :
-       {turn::ClientOptions{.mobility = true}, turn::ClientOptions{.relay = turn::RelayProtocol::kTcp},
-        turn::ClientOptions{.even_port = turn::EvenPort{true}}}) {
-    TestTurnClient client(io_, tcp(), refused);
-    client.Start();
-    EXPECT_TRUE(RunUntil(io_, [&] { return client.Find<turn::event::AllocationFailed>() != nullptr; }));
-  }
-}
-
 TEST_F(TurnServerOptionsTest, AdvertisesTheAddressOutsideAStaticNat) {
   TurnServerOptions options = LoopbackServer();
   const IpAddress outside = IpAddress::V4(198, 51, 100, 1);

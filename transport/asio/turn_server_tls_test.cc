@@ -2,6 +2,7 @@
 #include "dtls/stream_test_support.h"
 #include "transport/asio/stream_connection.h"
 #include "transport/asio/turn_server_test_fixture.h"
+#include "transport/asio/turn_workers.h"
 namespace jsp::transport::io {
 namespace {
 
@@ -15,8 +16,9 @@ using testing::TestPeerSocket;
 
 class TlsTurnClient : StreamObserver {
  public:
-  TlsTurnClient(boost::asio::io_context& io, const SocketAddress& server, const TestAuthority& trusted)
-      : rng_(SystemRng()) {
+  TlsTurnClient(boost::asio::io_context& io, const SocketAddress& server, const TestAuthority& trusted,
+                turn::ClientOptions options = {})
+      : rng_(SystemRng()), options_(std::move(options)) {
     const auto context = dtls::StreamContext::ForClient({.ca_pem = trusted.pem()});
     options_.server = server;
     options_.transport = turn::ControlTransport::kTls;
@@ -96,6 +98,41 @@ TEST_F(TurnServerTlsTest, RelaysBothWaysOverTls) {  // RFC 8656 §3.1
   peer.SendTrain(relayed, std::vector<size_t>(120, 1201));
   ASSERT_TRUE(RunUntil(io_, [&] { return client.received.size() == 120; }));
   testing::ExpectNumbered(client.received, std::vector<size_t>(120, 1201));
+}
+
+// docs/turn.md#workers: a stream moves to the worker that holds the port, its TLS session as well. Both hold some of
+// ten but once in 512 runs.
+TEST_F(TurnServerTlsTest, AStreamMovesBetweenWorkersWithItsSession) {
+  const Issued certificate = authority_.Issue({.names = {"IP:127.0.0.1"}});
+  TurnServerOptions options = LoopbackServer();
+  options.listen = {{turn::ControlTransport::kTls, {kLocalhost, 0}}};
+  options.certificate_pem = certificate.chain_pem;
+  options.key_pem = certificate.key_pem;
+  options.workers = std::make_shared<TurnWorkers>(options.core, 2);
+  options.core.relay_ports = {50000, 54999};
+  Open(options);
+  options.listen.assign(server_->listening().begin(), server_->listening().end());
+  options.worker = turn::WorkerIndex{1};
+  options.core.relay_ports = {55000, 59999};
+  auto second = TurnServer::Open(io_.get_executor(), options);
+  ASSERT_TRUE(second) << second.error();
+  uint64_t accepted = 0;
+  for (size_t i = 0; i < 10; ++i) {
+    TlsTurnClient first(io_, tls(), authority_, {.even_port = turn::EvenPort{true}});
+    ASSERT_TRUE(RunUntil(io_, [&] { return first.is_allocated(); })) << first.failure;
+    const auto token = std::get<turn::event::Allocated>(*first.client->PollEvent()).reservation;
+    ASSERT_TRUE(token);
+    TlsTurnClient next(io_, tls(), authority_, {.reservation = token});
+    ASSERT_TRUE(RunUntil(io_, [&] { return next.is_allocated(); })) << next.failure;
+    TestPeerSocket peer(io_);
+    next.Send(peer.local(), std::vector<uint8_t>(1000, 1));
+    ASSERT_TRUE(RunUntil(io_, [&] { return peer.received.size() == 1; }));
+    peer.Send(peer.received[0].from, std::vector<uint8_t>(900, 2));
+    ASSERT_TRUE(RunUntil(io_, [&] { return next.received.size() == 1; }));
+    EXPECT_EQ(next.received[0].data, std::vector<uint8_t>(900, 2));
+    accepted = server_->stats().streams.accepted + (*second)->stats().streams.accepted;
+  }
+  EXPECT_GT(accepted, 20u);  // some more than once
 }
 
 TEST_F(TurnServerTlsTest, TheEndOfTheStreamEndsTheAllocation) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
 #include "transport/asio/endpoint.h"
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/turn_server_core.h"
@@ -66,13 +67,17 @@ void TurnStream::Splice(const std::shared_ptr<TurnPeerConnection>& peer) {
 void TurnStream::HandleOctets(Timestamp now, std::span<const uint8_t> octets) {
   const auto self = shared_from_this();  // what a message causes may close this stream
   auto rest = octets;
-  while (!is_spliced_) {
+  while (!is_spliced_ && !move_) {
     const auto message = framer_.Next(rest);
     if (!message) break;
     last_message_ = now;
     partial_since_ = Timestamp::Never();
-    HandleMessage(now, *message);
+    if (!HandleMessage(now, *message)) break;
     if (!is_open()) return core_.Drain(now);
+  }
+  if (move_) {
+    move_->octets.insert(move_->octets.end(), rest.begin(), rest.end());
+    return core_.Drain(now);
   }
   const bool is_too_much = is_stranger && framer_.pending() > kMaxStrangersMessage;
   if (is_spliced_) {
@@ -87,14 +92,34 @@ void TurnStream::HandleOctets(Timestamp now, std::span<const uint8_t> octets) {
   core_.Drain(now);
 }
 
-void TurnStream::HandleMessage(Timestamp now, std::span<const uint8_t> message) {
+// False: another worker goes on with this message.
+bool TurnStream::HandleMessage(Timestamp now, std::span<const uint8_t> message) {
   const auto answer = [&](std::span<const uint8_t> binding) { core_.AnswerBinding(now, *this, binding); };
-  if (core_.datagrams.FeedFromClient(now, path_, {message, 0}, answer)) {
+  const auto hand_over = [&](turn::WorkerIndex worker, std::span<const uint8_t> octets) {
+    move_.emplace(Move{worker, {octets.begin(), octets.end()}});
+  };
+  const bool any_message = core_.datagrams.FeedFromClient(now, path_, {message, 0}, answer, hand_over);
+  if (move_) return false;
+  if (any_message) {
     core_.Drain(now);  // RFC 6062 §5.4: what follows may not be a message any more
     core_.streams.Judge(*this);
   } else if (framer_.was_partial()) {
     core_.datagrams.Flush();  // the next message may take its place
   }
+  return true;
+}
+
+// Not before all of a TLS record was read: the session moves as well.
+void TurnStream::HandleRead(Timestamp) {
+  if (!move_ || !is_open()) return;
+  const Move move = std::move(*move_);
+  core_.handover.Send(move.worker, *this, move.octets);
+}
+
+void TurnStream::Continue(Timestamp now, std::span<const uint8_t> octets) {
+  HandleOctets(now, octets);
+  HandleRead(now);
+  if (is_open()) Resume();
 }
 
 // RFC 6062 §5.4: "Data received on it MUST be sent as-is".
@@ -139,7 +164,7 @@ void TurnStreams::Accept(Listener& listener) {
   listener.accepts = true;
   listener.acceptor.async_accept([weak = core_.weak_from_this(), &listener](error_code error, tcp::socket socket) {
     const auto core = weak.lock();
-    if (!core || core->stopped) return;
+    if (!core || core->phase.stopped) return;
     listener.accepts = false;
     if (error) {
       ++core->stats.streams.accept_errors;  // no descriptor, mostly: the next sweep tries again
@@ -155,20 +180,49 @@ void TurnStreams::HandleAccepted(turn::ListenerId id, tcp::socket socket) {
   const auto remote = socket.remote_endpoint(error);
   if (error) return;  // gone already
   const turn::ClientPath path{{FromAsioAddress(remote.address()), remote.port()}, id};
+  const auto stream = Enter(path, std::move(socket));
+  if (!stream) return;
+  if (core_.listening[id.value].transport == turn::ControlTransport::kTls) stream->StartTls(certificate_);
+  stream->Resume();
+}
+
+// nullptr: one too many.
+std::shared_ptr<TurnStream> TurnStreams::Enter(const turn::ClientPath& path, tcp::socket socket) {
   if (const auto old = Find(path)) Close(Now(), *old);  // the system knows it to be gone, and we not yet
   const auto strangers = strangers_.find(SourceOf(path.client.ip));
   const bool too_many =
       strangers != strangers_.end() && strangers->second >= core_.options.streams.strangers_per_source;
   if (too_many || streams_.size() >= core_.options.streams.total) {
     ++core_.stats.streams.refused;
-    return;
+    return nullptr;
   }
   ++core_.stats.streams.accepted;
   ++strangers_[SourceOf(path.client.ip)];
   const auto stream = std::make_shared<TurnStream>(core_, std::move(socket), path);
-  if (core_.listening[id.value].transport == turn::ControlTransport::kTls) stream->StartTls(certificate_);
   streams_.emplace(path, stream);
-  stream->Resume();
+  return stream;
+}
+
+MovingStream TurnStreams::Release(TurnStream& stream) {
+  const auto found = streams_.find(stream.path());
+  JSP_CHECK(found != streams_.end() && found->second.get() == &stream);
+  const auto kept = found->second;
+  SetStanding(stream, false);
+  streams_.erase(found);
+  auto parts = stream.Detach();
+  return {stream.path(), MovingSocket(parts.descriptor), std::move(parts.tls), std::move(parts.unsent), {}};
+}
+
+void TurnStreams::Adopt(Timestamp now, MovingStream moving) {
+  tcp::socket socket(core_.executor);
+  error_code error;
+  socket.assign(moving.path.client.ip.is_v4() ? tcp::v4() : tcp::v6(), moving.socket.descriptor, error);
+  if (error) return;
+  (void)moving.socket.Release();
+  const auto stream = Enter(moving.path, std::move(socket));
+  if (!stream) return;
+  stream->Restore(std::move(moving.tls), std::move(moving.unsent));
+  stream->Continue(now, moving.octets);
 }
 
 void TurnStreams::Judge(TurnStream& stream) {
@@ -213,7 +267,7 @@ void TurnStreams::Sweep() {
   timer_.expires_after(std::min(kMaxSweep, idle / 4));
   timer_.async_wait([weak = core_.weak_from_this()](error_code error) {
     const auto core = weak.lock();
-    if (!core || core->stopped || error) return;
+    if (!core || core->phase.stopped || error) return;
     TurnStreams& self = core->streams;
     const Timestamp now = Now();
     std::vector<std::shared_ptr<TurnStream>> expired;

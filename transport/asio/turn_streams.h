@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "transport/asio/turn_connection.h"
+#include "transport/asio/turn_workers.h"
 #include "turn/server/server.h"
 #include "turn/stream_framer.h"
 namespace jsp::transport::io {
@@ -29,6 +31,8 @@ class TurnStream final : public TurnConnection {
   void SendSegments(std::span<const turn::Segment> segments);
   // A message of the server's own. Whoever does not read its answers is not read either, so that this is bounded.
   void SendMessage(std::span<const uint8_t> message) { Write(message); }
+  // What another worker has read of it, before anything else of it is.
+  void Continue(Timestamp now, std::span<const uint8_t> octets);
   // From now on its octets are the peer's.
   void Splice(const std::shared_ptr<TurnPeerConnection>& peer);
 
@@ -41,9 +45,14 @@ class TurnStream final : public TurnConnection {
   void HandleOctets(Timestamp now, std::span<const uint8_t> octets) override;
   void HandleEnd(Timestamp now) override;
   void HandleDrained(Timestamp now) override;
+  void HandleRead(Timestamp now) override;
 
  private:
-  void HandleMessage(Timestamp now, std::span<const uint8_t> message);
+  struct Move {
+    turn::WorkerIndex worker;
+    std::vector<uint8_t> octets;  // the message that said so, and what came behind it
+  };
+  bool HandleMessage(Timestamp now, std::span<const uint8_t> message);
   void SendToPeer(std::span<const uint8_t> octets);
 
   TurnServerCore& core_;
@@ -52,6 +61,7 @@ class TurnStream final : public TurnConnection {
   Timestamp last_message_;
   Timestamp partial_since_ = Timestamp::Never();
   bool is_spliced_ = false;
+  std::optional<Move> move_;
   std::weak_ptr<TurnPeerConnection> peer_;
 };
 
@@ -69,6 +79,10 @@ class TurnStreams {
   std::shared_ptr<TurnStream> Find(const turn::ClientPath& path) const;
   // The stream is done with: what was written still goes. The core is told.
   void Close(Timestamp now, TurnStream& stream);
+  // For another worker: nothing of it stays here.
+  MovingStream Release(TurnStream& stream);
+  // From another worker.
+  void Adopt(Timestamp now, MovingStream moving);
   // Whether it is a stranger's may have changed.
   void Judge(TurnStream& stream);
   // Until the other side has ended, but not long.
@@ -88,6 +102,7 @@ class TurnStreams {
 
   void Accept(Listener& listener);
   void HandleAccepted(turn::ListenerId id, boost::asio::ip::tcp::socket socket);
+  std::shared_ptr<TurnStream> Enter(const turn::ClientPath& path, boost::asio::ip::tcp::socket socket);
   void Sweep();
   bool IsExpired(Timestamp now, TurnStream& stream);
   void SetStanding(TurnStream& stream, bool is_stranger);

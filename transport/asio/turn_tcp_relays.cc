@@ -74,7 +74,7 @@ void TurnTcpRelays::CloseRelay(turn::RelayHandle handle) {
 void TurnTcpRelays::Accept(const std::shared_ptr<Relay>& relay) {
   relay->acceptor.async_accept([weak = core_.weak_from_this(), relay](error_code error, tcp::socket socket) {
     const auto core = weak.lock();
-    if (!core || core->stopped || !relay->acceptor.is_open()) return;
+    if (!core || core->phase.stopped || !relay->acceptor.is_open()) return;
     if (error) {
       ++core->stats.streams.accept_errors;
     } else {
@@ -115,7 +115,7 @@ void TurnTcpRelays::Connect(Timestamp now, const turn::Server::ConnectPeer& conn
   peer->socket().async_connect(EndpointOf(connect.peer),
                                [weak = core_.weak_from_this(), id = connect.connection](error_code failure) {
                                  const auto core = weak.lock();
-                                 if (core && !core->stopped) core->tcp_relays.HandleConnected(id, failure);
+                                 if (core && !core->phase.stopped) core->tcp_relays.HandleConnected(id, failure);
                                });
 }
 

@@ -6,7 +6,8 @@ namespace jsp::turn {
 ConnectionId ConnectionTable::Add(const RelayedConnection& connection) {
   earliest_ = std::min(earliest_, connection.until);
   while (true) {
-    const auto id = rng_->Random<uint32_t>();
+    auto id = rng_->Random<uint32_t>();
+    if (worker_) id = (id & ~uint32_t{0xff}) | *worker_;
     if (by_id_.emplace(id, connection).second) return {id};
   }
 }

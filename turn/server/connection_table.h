@@ -33,7 +33,8 @@ struct RelayedConnection {
 // peer data connection"), and by their data connection. Each allocation keeps a list of its own, which bounds them.
 class ConnectionTable {
  public:
-  explicit ConnectionTable(Rng& rng) : rng_(&rng) {}
+  // Ids have `worker` in their lowest octet, if it is given.
+  explicit ConnectionTable(Rng& rng, std::optional<uint8_t> worker = std::nullopt) : rng_(&rng), worker_(worker) {}
 
   ConnectionId Add(const RelayedConnection& connection);
   RelayedConnection* Find(ConnectionId id);
@@ -49,6 +50,7 @@ class ConnectionTable {
 
  private:
   Rng* rng_;
+  std::optional<uint8_t> worker_;
   Timestamp earliest_{};
   boost::unordered_flat_map<uint32_t, RelayedConnection> by_id_;
   boost::unordered_flat_map<ClientPath, uint32_t, ClientPathHash> id_by_client_;

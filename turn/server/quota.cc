@@ -13,7 +13,8 @@ constexpr size_t kV6PrefixOctets = 8;  // whoever has one address of a /64 has a
 
 bool TokenBucket::Take(Timestamp now, uint64_t tokens) {
   if (rate_ == 0) return true;
-  const auto elapsed = static_cast<uint64_t>((now - filled_).count());
+  // Another thread's `now` may be behind: shared_state.h.
+  const auto elapsed = static_cast<uint64_t>(std::max(now - filled_, Duration::zero()).count());
   const auto missing = static_cast<uint64_t>(burst_ - tokens_);
   if (elapsed / kMicroseconds >= missing / rate_ + 1) {
     tokens_ = burst_;

@@ -41,13 +41,6 @@ Relay* RelayTable::Find(RelayHandle handle) {
   return relay.state == Relay::State::kFree || relay.generation != handle.generation ? nullptr : &relay;
 }
 
-const Relay* RelayTable::FindByAddress(const SocketAddress& address, RelayProtocol protocol) const {
-  const auto found = index_by_address_.find(Key{address, protocol});
-  if (found == index_by_address_.end()) return nullptr;
-  const Relay& relay = relays_[found->second];
-  return relay.state == Relay::State::kOpen ? &relay : nullptr;
-}
-
 void RelayTable::Close(RelayHandle handle) {
   Relay* relay = Find(handle);
   if (relay == nullptr) return;

@@ -36,7 +36,7 @@ struct Relay {
   bool is_read = false;  // the owner was told to
 };
 
-// The relay sockets of a server: which addresses are in use, by whom. O(1) by handle and by address.
+// The relay sockets of a server: which addresses are in use, by whom. O(1).
 class RelayTable {
  public:
   RelayTable(PortRange ports, Rng& rng) : ports_(ports), rng_(&rng) {}
@@ -49,8 +49,6 @@ class RelayTable {
 
   RelayHandle Open(const SocketAddress& address, RelayProtocol protocol, uint32_t allocation);
   Relay* Find(RelayHandle handle);
-  // Open ones only: what a peer may be (server.h). nullptr: none of ours.
-  const Relay* FindByAddress(const SocketAddress& address, RelayProtocol protocol) const;
   void Close(RelayHandle handle);
   size_t size() const { return index_by_address_.size(); }
 

@@ -43,16 +43,22 @@ void WriteDataPrefix(const SocketAddress& peer, const stun::TransactionId& id, s
 }  // namespace
 
 Server::Server(const ServerOptions& options, Rng& rng)
+    : Server(options, rng, std::make_shared<SharedState>(options, 1, rng), {}) {}
+
+Server::Server(const ServerOptions& options, Rng& rng, std::shared_ptr<SharedState> shared, WorkerIndex worker)
     : options_(options),
       rng_(&rng),
       now_(Timestamp::FromEpoch(Duration::zero())),
-      authentication_({.realm = options.realm, .nonce_lifetime = options.lifetimes.nonce, .features = options.features},
+      shared_(std::move(shared)),
+      worker_(worker),
+      authentication_({.realm = options.realm,
+                       .nonce_lifetime = options.lifetimes.nonce,
+                       .features = options.features,
+                       .key = shared_->key()},
                       rng),
-      strangers_(options.limits.unauthenticated_per_second, rng),
-      quota_(options.quotas),
       allocations_(options.limits.max_allocations),
       relays_(options.relay_ports, rng),
-      connections_(rng) {
+      connections_(rng, shared_->workers() > 1 ? std::optional(worker.value) : std::nullopt) {
   // Both fit into kMaxResponse with everything else.
   constexpr size_t kMaxText = 127;
   if (options_.software.size() > kMaxText || !stun::MaySendText(AttributeType::kSoftware, options_.software)) {
@@ -91,13 +97,13 @@ bool Server::IsOwnListener(const SocketAddress& peer, RelayProtocol protocol) co
 // A peer with its port: by the policy, or a relay of ours, whose owner may well be the peer of another client.
 bool Server::MayReach(const SocketAddress& peer, RelayProtocol protocol) const {
   if (IsOwnListener(peer, protocol)) return false;
-  return options_.policy.IsAllowed(peer.ip) || relays_.FindByAddress(peer, protocol) != nullptr;
+  return options_.policy.IsAllowed(peer.ip) || shared_->IsRelay(peer, protocol);
 }
 
 // T10: a client that is a relay of ours could have its allocation send to itself. It comes from a relay of its own
 // transport: the port that the system gave to a TCP client may be the number of a UDP relay.
 bool Server::IsRelay(const ClientPath& path) const {
-  return relays_.FindByAddress(path.client, RelayProtocolOf(TransportOf(path.listener))) != nullptr;
+  return shared_->IsRelay(path.client, RelayProtocolOf(TransportOf(path.listener)));
 }
 
 // A permission has no port (RFC 8656 §10.2): that of a relay address lets our own relays in and out, and nothing else,
@@ -166,7 +172,7 @@ Server::FromClient Server::HandleChannelTrain(const ClientPath& path, const Trai
     Drop(ServerDrop::kUnboundChannel, count);
   } else if (!record->peers.IsPermitted(now_, peer->ip)) {
     Drop(ServerDrop::kNoPermission, count);  // T3: the binding outlives the permission (RFC 8656 §12.2, §12.6)
-  } else if (!quota_.TakeBandwidth(now_, record->user, octets)) {
+  } else if (!shared_->TakeBandwidth(now_, record->user, octets)) {
     Drop(ServerDrop::kBandwidth, count);
   } else {
     run.segments = count;
@@ -188,7 +194,7 @@ void Server::HandleStun(const ClientPath& path, std::span<const uint8_t> datagra
   } else if (message->Is(Method::kSend, MessageClass::kIndication)) {
     HandleSend(path, *message, out, run);
   } else if (message->message_class() == MessageClass::kRequest) {
-    HandleRequest(path, *message);
+    HandleRequest(path, *message, run);
   } else {
     Drop(ServerDrop::kUnexpected);
   }
@@ -210,7 +216,7 @@ void Server::HandleSend(const ClientPath& path, const stun::MessageView& message
   if (!record->family(peer->ip).relay.is_set()) return Drop(ServerDrop::kWrongFamily);
   if (!record->peers.IsPermitted(now_, peer->ip)) return Drop(ServerDrop::kNoPermission);
   if (!MayReach(*peer, RelayProtocol::kUdp)) return Drop(ServerDrop::kForbiddenPeer);
-  if (!quota_.TakeBandwidth(now_, record->user, data->size())) return Drop(ServerDrop::kBandwidth);
+  if (!shared_->TakeBandwidth(now_, record->user, data->size())) return Drop(ServerDrop::kBandwidth);
   out[0].prefix_size = out[0].padding = 0;
   out[0].payload = *data;
   run.segments = 1;
@@ -242,7 +248,7 @@ Server::FromPeer Server::HandleFromPeer(Timestamp now, RelayHandle relay, const 
   const size_t count = std::min(all, out.size());
   const auto taken = count < all ? train.octets.first(count * train.segment_size) : train.octets;
   run.consumed = taken.size();
-  if (!quota_.TakeBandwidth(now_, record.user, taken.size())) {
+  if (!shared_->TakeBandwidth(now_, record.user, taken.size())) {
     Drop(ServerDrop::kBandwidth, count);
     return run;
   }

@@ -3,6 +3,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,8 +22,8 @@
 #include "turn/server/connection_table.h"
 #include "turn/server/metrics.h"
 #include "turn/server/options.h"
-#include "turn/server/quota.h"
 #include "turn/server/relay_table.h"
+#include "turn/server/shared_state.h"
 namespace jsp::turn {
 
 // Datagrams of one size, one behind the other, as UDP_GRO delivers them; the last may be shorter. A single datagram,
@@ -108,6 +109,9 @@ class Server {
     size_t segments = 0;  // of `out`
     std::optional<ToPeer> to_peer;
     bool is_binding = false;  // the datagram is a Binding message: hand it to stun::Server
+    // It names what another worker has (SharedState): hand it, as it is, to that one's HandleFromClient, and from then
+    // on whatever else comes over this path.
+    std::optional<WorkerIndex> worker{};
   };
   struct FromPeer {
     size_t consumed = 0;
@@ -117,6 +121,8 @@ class Server {
 
   // `rng` must outlive the server.
   Server(const ServerOptions& options, Rng& rng);
+  // One of several that are one server to their clients. Each has its own part of the relay ports.
+  Server(const ServerOptions& options, Rng& rng, std::shared_ptr<SharedState> shared, WorkerIndex worker);
 
   // Unix time at `now`, for ephemeral credentials: at the start, and whenever the owner's two clocks have drifted
   // apart.
@@ -174,6 +180,7 @@ class Server {
   struct Request {
     const ClientPath& path;
     const stun::MessageView& message;
+    FromClient& run;
     std::optional<uint32_t> allocation;  // of the path, active
     stun::LongTermKeys keys{};
     stun::LongTermKey key{};  // protects the response
@@ -201,9 +208,10 @@ class Server {
                       const std::variant<Icmp, ConnectionId>& what);
 
   // server_requests.cc
-  void HandleRequest(const ClientPath& path, const stun::MessageView& message);
+  void HandleRequest(const ClientPath& path, const stun::MessageView& message, FromClient& run);
   void HandleAuthenticated(Request& request);
   Expected<void, uint16_t> Authenticate(Request& request, const stun::LongTermServer::Claim& claim);
+  bool HandOver(Request& request, WorkerIndex worker);
   void Challenge(const ClientPath& path, const stun::MessageView& message, uint16_t code);
   bool RefuseUnknown(const Request& request);
   // A response with integrity, and what `compose` adds.
@@ -224,13 +232,19 @@ class Server {
   void HandleCreatePermission(const Request& request);
   void MaybeReadRelay(ServerAllocation& record, const IpAddress& peer);
   void HandleChannelBind(const Request& request);
-  static constexpr size_t kTicketSize = 28;
-  std::array<uint8_t, kTicketSize> MakeTicket(uint32_t index, uint32_t generation, uint32_t number) const;
+  static constexpr size_t kTicketSize = 29;
+  struct Ticket {
+    uint32_t index = 0;
+    uint32_t generation = 0;
+    uint32_t number = 0;
+    WorkerIndex worker;
+  };
+  std::array<uint8_t, kTicketSize> MakeTicket(const Ticket& ticket) const;
   uint32_t LifetimeFor(const stun::MessageView& message) const;
   void SetLifetime(uint32_t index, std::optional<AddressFamily> family, uint32_t seconds);
 
   // server_allocate.cc
-  void HandleAllocate(const Request& request);
+  void HandleAllocate(Request& request);
   std::optional<uint16_t> CheckAllocate(const Request& request) const;
   std::optional<uint16_t> CheckTcpAllocate(const Request& request) const;
   std::optional<uint16_t> StartRelays(uint32_t index, const Request& request);
@@ -249,7 +263,7 @@ class Server {
   // server_tcp.cc
   void HandleConnect(const Request& request);
   void AnswerConnect(const RelayedConnection& connection, std::variant<ConnectionId, uint16_t> answer);
-  void HandleConnectionBind(const Request& request);
+  void HandleConnectionBind(Request& request);
   void RemoveConnection(ConnectionId id);
   void ExpireConnections();
 
@@ -257,9 +271,9 @@ class Server {
   Rng* rng_;
   Timestamp now_;
   uint64_t unix_at_epoch_ = 0;
+  std::shared_ptr<SharedState> shared_;
+  WorkerIndex worker_;
   stun::LongTermServer authentication_;
-  StrangerLimit strangers_;
-  Quota quota_;
   AllocationTable allocations_;
   RelayTable relays_;
   ConnectionTable connections_;

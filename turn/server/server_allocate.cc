@@ -77,14 +77,10 @@ std::optional<uint16_t> Server::CheckAllocate(const Request& request) const {
   }
   if (IsRelay(request.path)) return error_code::kForbidden;  // T10
   if (reserves && reservations_.size() >= options_.limits.reservations) return error_code::kInsufficientCapacity;
-  const uint64_t source = QuotaSourceOf(request.path.client.ip);
-  if (const auto refusal = quota_.Judge(options_.credentials.QuotaName(request.username), source)) {
-    return *refusal == Quota::Refusal::kTotal ? error_code::kInsufficientCapacity : error_code::kAllocationQuotaReached;
-  }
   return std::nullopt;
 }
 
-void Server::HandleAllocate(const Request& request) {
+void Server::HandleAllocate(Request& request) {
   const stun::MessageView& message = request.message;
   if (request.allocation) {
     const ServerAllocation& record = allocations_.at(*request.allocation);
@@ -102,11 +98,22 @@ void Server::HandleAllocate(const Request& request) {
     });
   }
   if (const auto code = CheckAllocate(request)) return Refuse(request, *code);
+  const auto token = Find<ReservationToken>(message);
+  if (token && HandOver(request, WorkerIndex{token->octets[0]})) return;
+  const auto user =
+      shared_->Enter(options_.credentials.QuotaName(request.username), QuotaSourceOf(request.path.client.ip));
+  if (!user) {
+    const bool is_all = user.error() == Quota::Refusal::kTotal;
+    return Refuse(request, is_all ? error_code::kInsufficientCapacity : error_code::kAllocationQuotaReached);
+  }
   const auto index = allocations_.Create(request.path);
-  if (!index) return Refuse(request, error_code::kInsufficientCapacity);
+  if (!index) {
+    shared_->Leave(*user);
+    return Refuse(request, error_code::kInsufficientCapacity);
+  }
   ServerAllocation& record = allocations_.at(*index);
   record.keys = request.keys;
-  record.user = quota_.Enter(options_.credentials.QuotaName(request.username), QuotaSourceOf(request.path.client.ip));
+  record.user = *user;
   record.protocol = Find<RequestedTransport>(message)->protocol;
   const bool modern = request.key.kind() == stun::IntegrityKind::kSha256;
   record.channels = modern ? ChannelRange::kRfc8656 : options_.channels;
@@ -130,6 +137,7 @@ std::optional<uint16_t> Server::StartRelays(uint32_t index, const Request& reque
     Relay* relay = found == reservations_.end() ? nullptr : relays_.Find(found->second.relay);
     if (relay == nullptr || found->second.expires <= now_) return error_code::kInsufficientCapacity;
     relay->state = Relay::State::kOpen;
+    shared_->AddRelay(relay->address, relay->protocol);
     relay->allocation = index;
     allocations_.at(index).family(relay->address.ip).relay = found->second.relay;
     reservations_.erase(found);
@@ -179,6 +187,7 @@ void Server::HandleRelayOpened(Timestamp now, RelayHandle handle) {
   Relay* relay = relays_.Find(handle);
   if (relay == nullptr || relay->state != Relay::State::kOpening) return;  // closed meanwhile; CloseRelay was said
   relay->state = Relay::State::kOpen;
+  shared_->AddRelay(relay->address, relay->protocol);
   const uint32_t index = relay->allocation;
   const ServerAllocation& record = allocations_.at(index);
   for (const RelayHandle other : {record.families[0].relay, record.families[1].relay, record.reserved}) {
@@ -216,7 +225,9 @@ void Server::FinishAllocate(uint32_t index) {
   record.state = ServerAllocation::State::kActive;
   if (Relay* next = relays_.Find(record.reserved)) {
     next->state = Relay::State::kReserved;
+    shared_->RemoveRelay(next->address, next->protocol);
     record.token = ReservationToken{rng_->Random<std::array<uint8_t, 8>>()};
+    if (shared_->workers() > 1) record.token->octets[0] = worker_.value;
     reservations_.emplace_back(*record.token, Reservation{record.reserved, now_ + options_.lifetimes.reservation});
     record.reserved = {};
   }
@@ -250,7 +261,8 @@ void Server::RespondAllocated(uint32_t index) {
       const AddressFamily missing = v4_is_missing ? AddressFamily::kV4 : AddressFamily::kV6;
       Add(b, AddressErrorCode{missing, record.missing_family_code, ""});
     }
-    if (record.move.ticket != 0) Add(b, MobilityTicket{MakeTicket(index, record.slot.generation, record.move.ticket)});
+    if (record.move.ticket != 0)
+      Add(b, MobilityTicket{MakeTicket({index, record.slot.generation, record.move.ticket, worker_})});
   });
 }
 
@@ -267,7 +279,8 @@ void Server::FailAllocate(uint32_t index, uint16_t code) {
 }
 
 void Server::CloseRelayOf(RelayHandle& relay) {
-  if (relays_.Find(relay) != nullptr) {
+  if (const Relay* found = relays_.Find(relay)) {
+    if (found->state == Relay::State::kOpen) shared_->RemoveRelay(found->address, found->protocol);
     relays_.Close(relay);
     events_.Push(CloseRelay{relay});
   }
@@ -295,7 +308,7 @@ void Server::RemoveAllocation(uint32_t index) {
   CloseFamily(index, 0);
   CloseFamily(index, 1);
   CloseRelayOf(record.reserved);
-  quota_.Leave(record.user);
+  shared_->Leave(record.user);
   allocations_.Remove(index);
 }
 

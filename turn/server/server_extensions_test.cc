@@ -319,7 +319,7 @@ TEST_F(ServerMobilityTest, WhereItIsForbiddenItIs405) {  // RFC 8016 §3.1.2, §
   TestServer fixed;
   TestClient client(fixed, "203.0.113.9:1");
   EXPECT_EQ(client.Allocate([](MessageBuilder& b) { Add(b, MobilityTicket{}); }).code(), 405);
-  ticket_.resize(28);
+  ticket_.resize(29);
   EXPECT_EQ(client.Ask(Method::kRefresh, [&](MessageBuilder& b) { Add(b, MobilityTicket{ticket_}); }).code(), 405);
   EXPECT_EQ(client_.Allocate([&](MessageBuilder& b) { Add(b, MobilityTicket{ticket_}); }).code(), 400);
 }

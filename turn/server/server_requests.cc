@@ -41,11 +41,11 @@ bool IsPresentButMalformed(const stun::MessageView& message) {
 
 }  // namespace
 
-void Server::HandleRequest(const ClientPath& path, const stun::MessageView& message) {
+void Server::HandleRequest(const ClientPath& path, const stun::MessageView& message, FromClient& run) {
   if (!IsTurnMethod(message.method())) return Drop(ServerDrop::kUnexpected);
   ++metrics_.requests;
   if (responses_.size() >= options_.limits.queued_responses) return Drop(ServerDrop::kOverload);
-  Request request{.path = path, .message = message, .allocation = allocations_.Find(path)};
+  Request request{.path = path, .message = message, .run = run, .allocation = allocations_.Find(path)};
   // While its relays are being opened nobody can say anything about an allocation; the client asks again.
   if (request.allocation && allocations_.at(*request.allocation).state == ServerAllocation::State::kOpening) {
     return Drop(ServerDrop::kOpening);
@@ -56,7 +56,7 @@ void Server::HandleRequest(const ClientPath& path, const stun::MessageView& mess
     if (result.error() == error_code::kWrongCredentials) return Refuse(request, result.error());
     return Challenge(path, message, result.error());
   }
-  strangers_.Forgive(path.client.ip);
+  shared_->Forgive(path.client.ip);
   HandleAuthenticated(request);
 }
 
@@ -90,9 +90,17 @@ Expected<void, uint16_t> Server::Authenticate(Request& request, const stun::Long
   return Error(error_code::kUnauthenticated);
 }
 
+// What the request names is another worker's, which has to answer. False: it is ours, or no worker's. Only an authentic
+// request gets so far, and the other worker judges it again.
+bool Server::HandOver(Request& request, WorkerIndex worker) {
+  if (worker == worker_ || worker.value >= shared_->workers()) return false;
+  request.run.worker = worker;
+  return true;
+}
+
 // What strangers get (S8, T6): no reason phrase, no SOFTWARE, and not many of them.
 void Server::Challenge(const ClientPath& path, const stun::MessageView& message, uint16_t code) {
-  if (!strangers_.Take(now_, path.client.ip)) return Drop(ServerDrop::kRateLimited);
+  if (!shared_->TakeAnswer(now_, path.client.ip)) return Drop(ServerDrop::kRateLimited);
   Response response;
   response.path = path;
   stun::MessageBuilder b(response.octets, {message.method(), MessageClass::kErrorResponse}, message.transaction_id());
@@ -210,17 +218,19 @@ void Server::HandleRefresh(const Request& request) {
   RemoveAllocation(index);
 }
 
-// The allocation's place in the slab, which tenant of it, and which ticket of that, under a MAC: nothing that a client
-// could not know, and nothing that it could make (RFC 8016 §A has an encrypted one because it holds the 5-tuple).
-std::array<uint8_t, Server::kTicketSize> Server::MakeTicket(uint32_t index, uint32_t generation,
-                                                            uint32_t number) const {
-  std::array<uint8_t, kTicketSize> ticket;
-  wire::Codec<uint32_t>::Store(ticket.data(), index);
-  wire::Codec<uint32_t>::Store(ticket.data() + 4, generation);
-  wire::Codec<uint32_t>::Store(ticket.data() + 8, number);
-  const auto mac = authentication_.SignOpaque(std::span(ticket).first(12));
-  std::copy_n(mac.begin(), 16, ticket.begin() + 12);
-  return ticket;
+// The allocation's worker and place in its slab, which tenant of it, and which ticket of that, under a MAC: nothing
+// that a client could not know, and nothing that it could make (RFC 8016 §A has an encrypted one because it holds the
+// 5-tuple).
+std::array<uint8_t, Server::kTicketSize> Server::MakeTicket(const Ticket& ticket) const {
+  constexpr size_t kSigned = 13;
+  std::array<uint8_t, kTicketSize> octets;
+  wire::Codec<uint32_t>::Store(octets.data(), ticket.index);
+  wire::Codec<uint32_t>::Store(octets.data() + 4, ticket.generation);
+  wire::Codec<uint32_t>::Store(octets.data() + 8, ticket.number);
+  octets[12] = ticket.worker.value;
+  const auto mac = authentication_.SignOpaque(std::span(octets).first(kSigned));
+  std::copy_n(mac.begin(), kTicketSize - kSigned, octets.begin() + kSigned);
+  return octets;
 }
 
 // RFC 8016 §3.2.2.
@@ -230,9 +240,12 @@ void Server::HandleMove(Request& request, std::span<const uint8_t> ticket) {
   const auto index = wire::Codec<uint32_t>::Load(ticket.data());
   const auto generation = wire::Codec<uint32_t>::Load(ticket.data() + 4);
   const auto number = wire::Codec<uint32_t>::Load(ticket.data() + 8);
-  if (!crypto::EqualConstantTime(MakeTicket(index, generation, number), ticket)) {
+  const WorkerIndex worker{ticket[12]};
+  if (!crypto::EqualConstantTime(MakeTicket({index, generation, number, worker}), ticket)) {
     return Refuse(request, error_code::kBadRequest);
   }
+  if (worker != worker_ && request.allocation) return Refuse(request, error_code::kAllocationMismatch);
+  if (HandOver(request, worker)) return;
   if (!allocations_.IsLive(index, generation) || allocations_.at(index).state != ServerAllocation::State::kActive) {
     return Refuse(request, error_code::kAllocationMismatch);
   }
@@ -254,7 +267,7 @@ void Server::HandleMove(Request& request, std::span<const uint8_t> ticket) {
   }
   const uint32_t seconds = LifetimeFor(request.message);
   SetLifetime(index, std::nullopt, seconds);
-  const auto next = MakeTicket(index, generation, record.move.ticket);
+  const auto next = MakeTicket({index, generation, record.move.ticket, worker_});
   Send(ReplyTo(request, MessageClass::kSuccessResponse), [&](stun::MessageBuilder& b) {
     Add(b, Lifetime{seconds});
     Add(b, MobilityTicket{next});

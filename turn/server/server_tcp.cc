@@ -106,10 +106,14 @@ std::optional<ConnectionId> Server::HandlePeerAccepted(Timestamp now, RelayHandl
 }
 
 // RFC 6062 §5.4, over a connection of its own.
-void Server::HandleConnectionBind(const Request& request) {
+void Server::HandleConnectionBind(Request& request) {
   const auto id = Find<ConnectionId>(request.message);
   RelayedConnection* connection = id ? connections_.Find(*id) : nullptr;
-  const bool usable = IsStream(TransportOf(request.path.listener)) && !request.allocation && connection != nullptr &&
+  const bool is_stream = IsStream(TransportOf(request.path.listener));
+  // The system may have given this connection to another worker than the one with the allocation.
+  const WorkerIndex worker{static_cast<uint8_t>(id ? id->value & 0xff : 0)};
+  if (id && is_stream && !request.allocation && HandOver(request, worker)) return;
+  const bool usable = is_stream && !request.allocation && connection != nullptr &&
                       connection->state == RelayedConnection::State::kPending &&
                       !connections_.FindByClient(request.path);
   if (!usable) return Refuse(request, error_code::kBadRequest);

@@ -48,6 +48,10 @@ ServerOptions TestServer::DefaultOptions() {
 TestServer::TestServer(const ServerOptions& options, uint64_t seed)
     : rng(Rng::FromNumber(seed)), server(options, rng) {}
 
+TestServer::TestServer(const ServerOptions& options, uint64_t seed, std::shared_ptr<SharedState> shared,
+                       WorkerIndex worker)
+    : rng(Rng::FromNumber(seed)), server(options, rng, std::move(shared), worker) {}
+
 uint16_t TestServer::Message::code() const {
   const auto error = view().FindError();
   return error ? error->code : uint16_t{0};
@@ -105,6 +109,10 @@ std::vector<TestServer::Relayed> TestServer::FromClient(const ClientPath& path, 
   for (Train train{octets, segment_size};;) {
     const auto run = server.HandleFromClient(now, path, train, segments);
     if (run.to_peer) relayed.push_back({*run.to_peer, GatherAll(run, segments)});
+    if (run.worker) {
+      const auto first = train.octets.first(run.consumed);
+      handed_over.push_back({*run.worker, path, {first.begin(), first.end()}});
+    }
     if (run.consumed >= train.octets.size()) break;
     EXPECT_GT(run.consumed, 0u);
     train.octets = train.octets.subspan(run.consumed);

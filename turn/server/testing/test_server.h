@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -24,6 +25,8 @@ class TestServer {
   static constexpr ListenerId kTcp{2};
   static ServerOptions DefaultOptions();
   explicit TestServer(const ServerOptions& options = DefaultOptions(), uint64_t seed = 7);
+  // One of several workers.
+  TestServer(const ServerOptions& options, uint64_t seed, std::shared_ptr<SharedState> shared, WorkerIndex worker);
 
   // Opens and closes what the server wants, and takes its other events.
   void Pump();
@@ -64,6 +67,12 @@ class TestServer {
   std::vector<Server::ConnectPeer> connects;
   std::vector<Server::Splice> splices;
   std::vector<Server::CloseConnection> closed;
+  struct HandedOver {
+    WorkerIndex worker;
+    ClientPath path;
+    std::vector<uint8_t> octets;
+  };
+  std::vector<HandedOver> handed_over;
 };
 
 // A client made of bare requests: it answers challenges, and shows every response to the test.
