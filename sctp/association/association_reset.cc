@@ -18,7 +18,8 @@ void StartStreamsAnew(Context& context, Tcb& tcb) {
   DeliverMessages(context, tcb);
   tcb.reassembly.ResetStreams({});  // what was given out in part ends with a mark
   DeliverMessages(context, tcb);
-  tcb.reassembly = ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement), context.pool);
+  tcb.reassembly =
+      ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement, context.jar.hash_key()), context.pool);
   context.messages.ResetNumbers();
   tcb.ecn = {};  // it names TSNs of before
   context.events.Push(event::AssociationReset{});

@@ -204,7 +204,8 @@ Flow HandleForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk) {
   }
   const auto moved = MoveCumulative(context, tcb, forward->new_cumulative_tsn);
   if (!moved) return Flow::kContinue;
-  return ApplyAddResult(context, tcb, tcb.reassembly.HandleForwardTsn(*moved, forward->skipped), StreamId(0));
+  tcb.reassembly.HandleForwardTsn(*moved, forward->skipped);
+  return Flow::kContinue;
 }
 
 Flow HandleIForwardTsn(Context& context, Tcb& tcb, const ChunkView& chunk) {

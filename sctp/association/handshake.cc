@@ -65,14 +65,15 @@ std::optional<Duration> RoundTrip(const Context& context, const S& state) {
 std::unique_ptr<Tcb> NewTcb(Context& context, const Agreement& agreement) {
   // RFC 9260 §5.1.1: what was queued for streams that the peer does not have can never be sent.
   context.messages.DropStreamsFrom(agreement.outgoing_streams);
-  return std::make_unique<Tcb>(context.options, agreement, RandomTieTags(context.rng),
-                               Tcb::Surroundings{context.messages, context.metrics, context.pool});
+  const Tcb::Surroundings around{context.messages, context.metrics, context.pool, context.jar.hash_key()};
+  return std::make_unique<Tcb>(context.options, agreement, RandomTieTags(context.rng), around);
 }
 
 // What a newer INIT or INIT ACK of the peer says holds, as long as nothing of the peer's was received.
 void FollowPeer(Context& context, Tcb& tcb, const Agreement& agreement) {
   tcb.tracker = DataTracker(agreement.peer_initial_tsn);
-  tcb.reassembly = ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement), context.pool);
+  tcb.reassembly =
+      ReassemblyQueue(ReassemblyLimits(context.options, tcb.agreement, context.jar.hash_key()), context.pool);
   tcb.reconfig.peers = ReconfigState(tcb.agreement).peers;
   tcb.sender.UpdatePeer(agreement.peer_a_rwnd,
                         agreement.capabilities.partial_reliability ? Reliability::kPartial : Reliability::kFull);

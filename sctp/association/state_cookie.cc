@@ -3,6 +3,7 @@
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
 #include "base/check.h"
+#include "base/wire_layout.h"
 namespace jsp::sctp {
 namespace {
 
@@ -80,6 +81,12 @@ Expected<StateCookie, CookieError> CookieJar::Open(std::span<const uint8_t> seal
                                    .zero_checksum = (bits & kZeroChecksumBit) != 0,
                                    .ecn = (bits & kEcnBit) != 0};
   return cookie;
+}
+
+// Of another length than what a cookie's MAC is over.
+uint64_t CookieJar::hash_key() const {
+  const crypto::Sha256Digest digest = key_.Sign(crypto::AsBytes("hash key"));
+  return wire::Codec<uint64_t>::Load(digest.data());
 }
 
 }  // namespace jsp::sctp

@@ -45,6 +45,8 @@ class CookieJar {
   explicit CookieJar(Rng& rng);
   Sealed Seal(const StateCookie& cookie) const;
   Expected<StateCookie, CookieError> Open(std::span<const uint8_t> sealed) const;
+  // A number that follows from the key and tells nothing of it: for hash tables that a peer fills (numbered_table.h).
+  uint64_t hash_key() const;
 
  private:
   crypto::HmacSha256Key key_;

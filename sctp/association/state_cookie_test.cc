@@ -188,6 +188,14 @@ TEST(ControlQueueTest, HoldsAtMostOnePacketOfWholeChunks) {  // RFC 9260 §12.4
   EXPECT_TRUE(queue.empty());
 }
 
+TEST(CookieJarTest, C22_TheHashKeyIsOfOneJar) {
+  Rng rng = Rng::FromNumber(1);
+  const CookieJar jar(rng);
+  const CookieJar other(rng);
+  EXPECT_EQ(jar.hash_key(), jar.hash_key());
+  EXPECT_NE(jar.hash_key(), other.hash_key());
+}
+
 TEST(ControlQueueTest, NeverHoldsWhatExceedsAPacket) {
   ControlQueue queue(1000);
   const std::vector<uint8_t> huge(70000);

@@ -56,12 +56,14 @@ struct EcnState {
   uint64_t repeated_before = 0;  // Metrics::retransmitted_chunks when it began
 };
 
-inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed) {
+// `hash_key` is a random number.
+inline ReassemblyQueue::Limits ReassemblyLimits(const Options& options, const Agreement& agreed, uint64_t hash_key) {
   return {.max_message_size = ReceiveMessageLimit(options),
           .max_size_in_pieces = options.max_message_size,
           .delivery = options.delivery,
           .incoming_streams = agreed.incoming_streams,
-          .framing = agreed.framing()};
+          .framing = agreed.framing(),
+          .hash_key = hash_key};
 }
 
 // The transmission control block of RFC 9260 §13: what exists once both ends' INIT and INIT ACK are known. Owned by the
@@ -72,12 +74,13 @@ struct Tcb {
     SendQueue& messages;
     Metrics& metrics;
     const BufferPool& pool;
+    uint64_t hash_key;  // a random number
   };
   Tcb(const Options& options, const Agreement& agreed, const TieTags& ties, const Surroundings& around)
       : agreement(agreed),
         tie_tags(ties),
         tracker(agreed.peer_initial_tsn),
-        reassembly(ReassemblyLimits(options, agreed), around.pool),
+        reassembly(ReassemblyLimits(options, agreed, around.hash_key), around.pool),
         sender(options,
                {.initial_tsn = agreed.my_initial_tsn,
                 .peer_a_rwnd = agreed.peer_a_rwnd,

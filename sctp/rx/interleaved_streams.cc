@@ -15,54 +15,55 @@ using Result = InterleavedStreams::Result;
 Result InterleavedStreams::Add(const DataChunk& chunk, size_t max_message_size, Delivery delivery) {
   const size_t limit = max_message_size == 0 ? SIZE_MAX : max_message_size;
   const Order order = chunk.unordered ? Order::kUnordered : Order::kOrdered;
-  const Key key{chunk.stream, order, chunk.mid.value};
-  if (IsOld(key)) {
+  const uint32_t mid = chunk.mid.value;
+  if (IsBefore(mid, Next(chunk.stream, order))) {
     ++dropped_fragments_;
     return Result::kAccepted;
   }
   if (chunk.payload.size() > limit) return Result::kMessageTooLarge;
-  auto found = partials_.find(key);
-  const bool is_next = order == Order::kUnordered || key.mid == Next(chunk.stream, order);
+  auto id = partials_.Find(GroupOf(chunk.stream, order), mid);
+  const bool is_next = order == Order::kUnordered || mid == Next(chunk.stream, order);
   if (chunk.beginning && chunk.end && is_next) {
-    if (found != partials_.end()) return Result::kProtocolViolation;
+    if (id != Partials::kNone) return Result::kProtocolViolation;
     Deliver({chunk.stream, chunk.ppid, Payload(pool_, chunk.payload)});
     if (order == Order::kOrdered) {
-      SetNext(chunk.stream, order, key.mid + 1);
+      SetNext(chunk.stream, order, mid + 1);
       ReleaseFrom(chunk.stream, delivery);
     }
     return Result::kAccepted;
   }
-  if (found == partials_.end()) {
-    // Only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
-    // A piece goes out as it is, and must not hold more than it counts.
-    const bool stays_whole = order == Order::kUnordered || delivery == Delivery::kWhole;
-    const bool alone = partials_.empty() && chunk.beginning && stays_whole;
-    found = partials_.try_emplace(key, pool_).first;
-    if (alone) found->second.payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
-    buffered_bytes_ += Charge(found->second);
-  }
-  Partial& partial = found->second;
-  buffered_bytes_ -= Charge(partial);
-  const bool inserted = Insert(partial, chunk);
-  if (inserted) Join(partial);
+  if (id == Partials::kNone) id = Begin(chunk, order, delivery, limit);
+  buffered_bytes_ -= Charge(partials_[id]);
+  const bool inserted = Insert(id, chunk);
+  if (inserted) Join(id);
+  const Partial& partial = partials_[id];
   buffered_bytes_ += Charge(partial);
   if (!inserted) return Result::kProtocolViolation;
   if (partial.delivered + partial.octets() > limit) return Result::kMessageTooLarge;
   if (!is_next) return Result::kAccepted;
   if (order == Order::kOrdered) {
     ReleaseFrom(chunk.stream, delivery);
-    return Result::kAccepted;
+  } else if (partial.IsWhole()) {
+    DeliverWhole(id);
   }
-  if (!partial.IsWhole()) return Result::kAccepted;
-  buffered_bytes_ -= Charge(partial);
-  usual_size_ = partial.payload.size();
-  Message message{chunk.stream, partial.ppid, std::move(partial.payload)};
-  partials_.erase(found);
-  Deliver(std::move(message));
   return Result::kAccepted;
 }
 
-bool InterleavedStreams::Insert(Partial& partial, const DataChunk& chunk) {
+// Reserves only what a message that did arrive has needed, and for one message at a time: never by a claim of the peer.
+// A piece goes out as it is, and must not hold more than it counts.
+InterleavedStreams::Partials::Id InterleavedStreams::Begin(const DataChunk& chunk, Order order, Delivery delivery,
+                                                           size_t limit) {
+  const bool stays_whole = order == Order::kUnordered || delivery == Delivery::kWhole;
+  Partial partial(pool_);
+  if (partials_.empty() && chunk.beginning && stays_whole) {
+    partial.payload.reserve(std::max(chunk.payload.size(), std::min(usual_size_, limit)));
+  }
+  buffered_bytes_ += Charge(partial);
+  return partials_.Add(GroupOf(chunk.stream, order), chunk.mid.value, std::move(partial));
+}
+
+bool InterleavedStreams::Insert(Partials::Id id, const DataChunk& chunk) {
+  Partial& partial = partials_[id];
   // RFC 8260 §2.1: "the FSN is implicitly considered to be 0" with the B bit, and nowhere else but after a wrap.
   if (!chunk.beginning && chunk.fsn == 0 && partial.next_fsn == 0) return false;
   const auto ahead = static_cast<uint32_t>(chunk.fsn - static_cast<uint32_t>(partial.next_fsn));
@@ -70,7 +71,8 @@ bool InterleavedStreams::Insert(Partial& partial, const DataChunk& chunk) {
   const uint64_t fsn = partial.next_fsn + ahead;
   if (chunk.beginning && fsn != 0) return false;
   if (partial.last_fsn && (chunk.end || fsn > *partial.last_fsn)) return false;
-  if (chunk.end && !partial.early.empty() && partial.early.rbegin()->first > fsn) return false;
+  if (chunk.end && partial.early_count > 0 && partial.highest_early > fsn) return false;
+  if (ahead > 0 && early_.Find(id, chunk.fsn) != Early::kNone) return false;
   if (chunk.end) partial.last_fsn = fsn;
   if (chunk.beginning) partial.ppid = chunk.ppid;
   if (ahead == 0) {
@@ -78,19 +80,31 @@ bool InterleavedStreams::Insert(Partial& partial, const DataChunk& chunk) {
     ++partial.next_fsn;
     return true;
   }
-  const auto [position, is_new] = partial.early.try_emplace(fsn, pool_, chunk.payload);
-  if (is_new) partial.early_octets += chunk.payload.size();
-  return is_new;
+  early_.Add(id, chunk.fsn, Payload(pool_, chunk.payload));
+  partial.highest_early = partial.early_count == 0 ? fsn : std::max(partial.highest_early, fsn);
+  ++partial.early_count;
+  partial.early_octets += chunk.payload.size();
+  return true;
 }
 
-void InterleavedStreams::Join(Partial& partial) {
-  while (!partial.early.empty() && partial.early.begin()->first == partial.next_fsn) {
-    const auto first = partial.early.begin();
-    partial.payload.append(first->second);
-    partial.early_octets -= first->second.size();
+void InterleavedStreams::Join(Partials::Id id) {
+  Partial& partial = partials_[id];
+  while (partial.early_count > 0) {
+    const auto found = early_.Find(id, static_cast<uint32_t>(partial.next_fsn));
+    if (found == Early::kNone) return;
+    const Payload fragment = early_.Take(found);
+    partial.payload.append(fragment);
+    partial.early_octets -= fragment.size();
+    --partial.early_count;
     ++partial.next_fsn;
-    partial.early.erase(first);
   }
+}
+
+InterleavedStreams::Partial InterleavedStreams::TakeOut(Partials::Id id) {
+  Partial partial = partials_.Take(id);
+  buffered_bytes_ -= Charge(partial);
+  for (; partial.early_count > 0; --partial.early_count) (void)early_.Take(early_.First(id));
+  return partial;
 }
 
 void InterleavedStreams::Deliver(Message message) {
@@ -112,53 +126,57 @@ void InterleavedStreams::DeliverAborted(StreamId stream, const Partial& partial)
   if (partial.delivered > 0) Deliver({stream, partial.ppid, {}, Part::kAborted});
 }
 
+void InterleavedStreams::DeliverWhole(Partials::Id id) {
+  const StreamId stream = StreamOf(partials_.GroupOf(id));
+  Partial partial = TakeOut(id);
+  if (partial.delivered == 0) usual_size_ = partial.payload.size();
+  const Part part = partial.delivered == 0 ? Part::kWhole : Part::kEnd;
+  Deliver({stream, partial.ppid, std::move(partial.payload), part});
+}
+
 void InterleavedStreams::ReleaseFrom(StreamId stream, Delivery delivery) {
   uint32_t next = Next(stream, Order::kOrdered);
-  while (!partials_.empty()) {
-    const auto found = partials_.find(Key{stream, Order::kOrdered, next});
-    if (found == partials_.end()) break;
-    Partial& partial = found->second;
+  while (true) {
+    const auto id = partials_.Find(GroupOf(stream, Order::kOrdered), next);
+    if (id == Partials::kNone) break;
+    Partial& partial = partials_[id];
     if (!partial.IsWhole()) {
       // What was begun in pieces is not put together any more.
       const bool in_pieces = delivery == Delivery::kPieces || partial.delivered > 0;
       if (in_pieces && !partial.payload.empty()) DeliverPiece(stream, partial);
       break;
     }
-    buffered_bytes_ -= Charge(partial);
-    if (partial.delivered == 0) usual_size_ = partial.payload.size();
-    const Part part = partial.delivered == 0 ? Part::kWhole : Part::kEnd;
-    Message message{stream, partial.ppid, std::move(partial.payload), part};
-    partials_.erase(found);
-    Deliver(std::move(message));
+    DeliverWhole(id);
     ++next;
   }
   SetNext(stream, Order::kOrdered, next);
 }
 
+// RFC 8260 §2.3.1: what is whole and was only waiting is delivered, in its order; what is not is gone.
 void InterleavedStreams::Skip(StreamId stream, Order order, Mid mid, Delivery delivery) {
-  const uint32_t next = mid.value + 1;
-  if (!IsBefore(Next(stream, order), next)) return;
-  // RFC 8260 §2.3.1: what is whole and was only waiting is delivered, in its order; what is not is gone.
-  PoolMap<uint32_t, Message> whole{PoolAllocator<Message>(pool_)};  // by distance from the next one
   const uint32_t from = Next(stream, order);
-  DropIf(stream, [&](const Key& key, Partial& partial) {
-    if (key.order != order || !IsBefore(key.mid, next)) return false;
-    if (partial.IsWhole()) whole.emplace(key.mid - from, Message{stream, partial.ppid, std::move(partial.payload)});
-    return true;
-  });
-  for (auto& [distance, message] : whole) Deliver(std::move(message));
+  const uint32_t next = mid.value + 1;
+  if (!IsBefore(from, next)) return;
+  partials_.Collect(GroupOf(stream, order), from, next - from, skipped_);
+  for (const auto id : skipped_) {
+    partials_[id].IsWhole() ? DeliverWhole(id) : Drop(id);
+  }
   SetNext(stream, order, next);
   if (order == Order::kOrdered) ReleaseFrom(stream, delivery);
 }
 
 void InterleavedStreams::Reset(StreamId stream) {
-  DropIf(stream, [](const Key&, Partial&) { return true; });
+  for (const Order order : {Order::kOrdered, Order::kUnordered}) {
+    for (auto id = partials_.First(GroupOf(stream, order)); id != Partials::kNone;) {
+      Drop(std::exchange(id, partials_.After(id)));
+    }
+  }
   if (stream.value < next_ordered_.size()) next_ordered_[stream.value] = 0;
   if (stream.value < next_unordered_.size()) next_unordered_[stream.value] = 0;
 }
 
 void InterleavedStreams::ResetAll() {
-  while (!partials_.empty()) Drop(partials_.begin());
+  partials_.ForEach([&](Partials::Id id) { Drop(id); });
   next_ordered_ = {};
   next_unordered_ = {};
 }
@@ -187,46 +205,39 @@ void InterleavedStreams::SetNext(StreamId stream, Order order, uint32_t mid) {
   next[stream.value] = mid;
 }
 
-bool InterleavedStreams::IsOld(const Key& key) const { return IsBefore(key.mid, Next(key.stream, key.order)); }
-
-void InterleavedStreams::Drop(Partials::iterator partial) {
-  buffered_bytes_ -= Charge(partial->second);
-  ++dropped_messages_;
-  DeliverAborted(partial->first.stream, partial->second);
-  partials_.erase(partial);
-}
-
-template <class Condition>
-void InterleavedStreams::DropIf(StreamId stream, Condition condition) {
-  auto partial = partials_.lower_bound(Key{stream, Order::kOrdered, 0});
-  while (partial != partials_.end() && partial->first.stream == stream) {
-    const auto current = partial++;
-    const size_t charge = Charge(current->second);
-    const bool was_whole = current->second.IsWhole();
-    if (!condition(current->first, current->second)) continue;
-    buffered_bytes_ -= charge;
-    dropped_messages_ += was_whole ? 0 : 1;
-    DeliverAborted(stream, current->second);
-    partials_.erase(current);
-  }
+void InterleavedStreams::Drop(Partials::Id id) {
+  const StreamId stream = StreamOf(partials_.GroupOf(id));
+  const Partial partial = TakeOut(id);
+  if (!partial.IsWhole()) ++dropped_messages_;
+  DeliverAborted(stream, partial);
 }
 
 bool InterleavedStreams::IsConsistent() const {
   size_t bytes = ready_bytes_;
-  for (const auto& [key, partial] : partials_) {
-    if (IsOld(key)) return false;
-    size_t early = 0;
-    for (const auto& [fsn, octets] : partial.early) {
-      if (fsn <= partial.next_fsn || (partial.last_fsn && fsn > *partial.last_fsn)) return false;
-      early += octets.size();
+  size_t early = 0;
+  bool is_right = true;
+  partials_.ForEach([&](Partials::Id id) {
+    const Partial& partial = partials_[id];
+    const Order order = OrderOf(partials_.GroupOf(id));
+    const uint32_t mid = partials_.NumberOf(id);
+    const uint32_t next = Next(StreamOf(partials_.GroupOf(id)), order);
+    size_t count = 0;
+    size_t octets = 0;
+    for (auto each = early_.First(id); each != Early::kNone; each = early_.After(each)) {
+      const uint64_t fsn = partial.next_fsn + (early_.NumberOf(each) - static_cast<uint32_t>(partial.next_fsn));
+      is_right = is_right && fsn > partial.next_fsn && fsn <= partial.highest_early;
+      ++count;
+      octets += early_[each].size();
     }
-    if (early != partial.early_octets) return false;
-    const bool is_due = key.order == Order::kUnordered || key.mid == Next(key.stream, key.order);
-    if (is_due && partial.IsWhole()) return false;
-    if (partial.delivered > 0 && (key.order == Order::kUnordered || !is_due)) return false;
+    const bool ends = count == 0 || !partial.last_fsn || partial.highest_early <= *partial.last_fsn;
+    is_right = is_right && ends && count == partial.early_count && octets == partial.early_octets;
+    const bool is_due = order == Order::kUnordered || mid == next;
+    is_right = is_right && !IsBefore(mid, next) && !(is_due && partial.IsWhole());
+    is_right = is_right && (partial.delivered == 0 || (order == Order::kOrdered && is_due));
+    early += count;
     bytes += Charge(partial);
-  }
-  return bytes == buffered_bytes_ && (ready_bytes_ > 0) == !ready_.empty();
+  });
+  return is_right && early == early_.size() && bytes == buffered_bytes_ && (ready_bytes_ > 0) == !ready_.empty();
 }
 
 }  // namespace jsp::sctp

@@ -1,5 +1,4 @@
 #pragma once
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +9,7 @@
 #include "base/payload.h"
 #include "sctp/message.h"
 #include "sctp/packet/chunk/data.h"
+#include "sctp/rx/numbered_table.h"
 #include "sctp/types.h"
 namespace jsp::sctp {
 
@@ -21,11 +21,13 @@ namespace jsp::sctp {
 // A stream may be read in pieces: then the ordered message that is next is given out as its fragments come, and only
 // what came early is kept (RFC 9260 §6.9). Unordered messages are always whole, for pieces of several would mix.
 //
-// A fragment in its order costs O(log messages under way), and nodes and payloads come from the pool; a message of one
-// chunk in its order costs O(1). Streams cost four octets up to the highest one used.
+// A fragment costs O(1) amortised wherever it belongs; payloads come from the pool. Streams cost four octets up to the
+// highest one used.
 class InterleavedStreams {
  public:
-  explicit InterleavedStreams(const BufferPool& pool = {}) : pool_(pool), partials_(Partials::allocator_type(pool)) {}
+  // `hash_key` is a random number (numbered_table.h).
+  explicit InterleavedStreams(const BufferPool& pool = {}, uint64_t hash_key = 0)
+      : pool_(pool), partials_(hash_key), early_(hash_key) {}
 
   enum class Order : uint8_t { kOrdered, kUnordered };
   enum class Result : uint8_t {
@@ -34,7 +36,7 @@ class InterleavedStreams {
     kProtocolViolation,  // a fragment twice, beyond the end, a second beginning or end (ATTACKS C-series)
   };
   // What a message under way, a fragment that came early, and a message that waits count in buffered_bytes() beyond
-  // their payload: map nodes or a queue slot, and the smallest block of the pool for each payload.
+  // their payload: a place in a table or in the queue, and the smallest block of the pool for each payload.
   static constexpr size_t kPartialOverhead = 192 + BufferPool::kSmallest;
   static constexpr size_t kEarlyOverhead = 96 + BufferPool::kSmallest;
   static constexpr size_t kMessageOverhead = 128 + BufferPool::kSmallest;
@@ -57,23 +59,24 @@ class InterleavedStreams {
   size_t buffered_bytes() const { return buffered_bytes_; }
   uint64_t dropped_fragments() const { return dropped_fragments_; }
   uint64_t dropped_messages() const { return dropped_messages_; }
+  // Gives back what the largest moment took, where nothing is held.
+  void Trim() {
+    partials_.Trim();
+    early_.Trim();
+    ready_.Trim();
+  }
   // For tests and fuzzing. O(n).
   bool IsConsistent() const;
 
  private:
-  struct Key {
-    StreamId stream;
-    Order order;
-    uint32_t mid;
-    auto operator<=>(const Key&) const = default;
-  };
-  // A message under way: the fragments from the first on that are here, and those that came before their turn.
+  // A message under way: the fragments from the first on that are here. Those that came before their turn are early_'s.
   struct Partial {
-    explicit Partial(const BufferPool& pool) : payload(pool), early(PoolAllocator<Payload>(pool)) {}
+    explicit Partial(const BufferPool& pool) : payload(pool) {}
 
     Payload payload;
     uint64_t next_fsn = 0;
-    PoolMap<uint64_t, Payload> early;
+    uint64_t highest_early = 0;  // of early_count fragments
+    size_t early_count = 0;
     size_t early_octets = 0;
     std::optional<uint64_t> last_fsn;  // the E bit was seen
     Ppid ppid;
@@ -82,29 +85,37 @@ class InterleavedStreams {
     bool IsWhole() const { return last_fsn && next_fsn == *last_fsn + 1; }
     size_t octets() const { return payload.size() + early_octets; }
   };
-  using Partials = PoolMap<Key, Partial>;
+  using Partials = NumberedTable<uint32_t, Partial>;  // by GroupOf() and MID
+  using Early = NumberedTable<uint32_t, Payload>;     // by Partials::Id and FSN
 
+  static uint32_t GroupOf(StreamId stream, Order order) {
+    return uint32_t{stream.value} << 1 | (order == Order::kUnordered ? 1 : 0);
+  }
+  static StreamId StreamOf(uint32_t group) { return StreamId(static_cast<uint16_t>(group >> 1)); }
+  static Order OrderOf(uint32_t group) { return (group & 1) != 0 ? Order::kUnordered : Order::kOrdered; }
   static size_t Charge(const Partial& partial) {
-    return kPartialOverhead + partial.octets() + partial.early.size() * kEarlyOverhead;
+    return kPartialOverhead + partial.octets() + partial.early_count * kEarlyOverhead;
   }
   // The next message of an ordered stream; one past the last that was skipped of unordered ones.
   uint32_t Next(StreamId stream, Order order) const;
   void SetNext(StreamId stream, Order order, uint32_t mid);
-  bool IsOld(const Key& key) const;
-  bool Insert(Partial& partial, const DataChunk& chunk);
-  static void Join(Partial& partial);
+  Partials::Id Begin(const DataChunk& chunk, Order order, Delivery delivery, size_t limit);
+  bool Insert(Partials::Id id, const DataChunk& chunk);
+  void Join(Partials::Id id);
+  Partial TakeOut(Partials::Id id);
   void Deliver(Message message);
   void DeliverPiece(StreamId stream, Partial& partial);
   void DeliverAborted(StreamId stream, const Partial& partial);
+  void DeliverWhole(Partials::Id id);
   void ReleaseFrom(StreamId stream, Delivery delivery);
-  void Drop(Partials::iterator partial);
-  template <class Condition>
-  void DropIf(StreamId stream, Condition condition);
+  void Drop(Partials::Id id);
 
   BufferPool pool_;
   std::vector<uint32_t> next_ordered_;
   std::vector<uint32_t> next_unordered_;
   Partials partials_;
+  Early early_;
+  std::vector<Partials::Id> skipped_;  // while Skip works
   EventQueue<Message> ready_;
   // Octets of the last message that had several fragments: what the next one reserves when nothing else is incomplete.
   size_t usual_size_ = 0;

@@ -65,14 +65,13 @@ Result ReassemblyQueue::CheckProgress(UnwrappedTsn cumulative) {
   return may_continue ? Result::kAccepted : Result::kProtocolViolation;
 }
 
-Result ReassemblyQueue::HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped) {
+void ReassemblyQueue::HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped) {
   assembler_.Skip(new_cumulative);
   DeliverAborted();
   for (const SkippedStream& skip : skipped) {
     if (skip.stream.value >= limits_.incoming_streams) continue;
-    if (!sequencer_.Skip(skip.stream, skip.ssn)) return Result::kProtocolViolation;
+    sequencer_.Skip(skip.stream, skip.ssn);
   }
-  return Result::kAccepted;
 }
 
 void ReassemblyQueue::HandleIForwardTsn(const WireList<SkippedMessages>& skipped) {

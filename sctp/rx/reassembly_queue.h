@@ -33,6 +33,7 @@ class ReassemblyQueue {
     // Streams that the peer may send on, from 0; at most 65536.
     uint32_t incoming_streams = 65536;
     Framing framing = Framing::kData;
+    uint64_t hash_key = 0;  // a random number: which numbers of the peer share a bucket (numbered_table.h)
   };
   enum class AddResult : uint8_t {
     kAccepted,
@@ -45,7 +46,7 @@ class ReassemblyQueue {
 
   // `pool`: where payloads and bookkeeping come from.
   explicit ReassemblyQueue(const Limits& limits, const BufferPool& pool = {})
-      : limits_(limits), assembler_(pool), sequencer_(pool), interleaved_(pool) {}
+      : limits_(limits), assembler_(pool), sequencer_(limits.hash_key), interleaved_(pool, limits.hash_key) {}
 
   // On any result but kAccepted the chunk is not kept.
   AddResult Add(UnwrappedTsn tsn, const DataChunk& chunk);
@@ -55,7 +56,7 @@ class ReassemblyQueue {
   AddResult CheckProgress(UnwrappedTsn cumulative);
   // RFC 3758 §3.6, after DataTracker::HandleForwardTsn accepted it: drops messages that miss TSNs up to
   // `new_cumulative`, and releases ordered messages behind the skipped ones. O(dropped + listed).
-  AddResult HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped);
+  void HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped);
   // The same for I-FORWARD-TSN (RFC 8260 §2.3.1).
   void HandleIForwardTsn(const WireList<SkippedMessages>& skipped);
   // RFC 6525 §5.2.2, when all DATA up to the sender's last assigned TSN has arrived: the next SSN of these streams is
@@ -78,7 +79,11 @@ class ReassemblyQueue {
   uint64_t dropped_fragments() const { return assembler_.dropped_fragments() + interleaved_.dropped_fragments(); }
   uint64_t dropped_messages() const { return sequencer_.dropped_messages() + interleaved_.dropped_messages(); }
   // Idle: gives back what the largest moment took.
-  void Trim() { assembler_.Trim(); }
+  void Trim() {
+    assembler_.Trim();
+    sequencer_.Trim();
+    interleaved_.Trim();
+  }
   // For tests and fuzzing.
   bool IsConsistent() const {
     return assembler_.IsConsistent() && sequencer_.IsConsistent() && interleaved_.IsConsistent();

@@ -23,8 +23,8 @@ class ReassemblyQueueTest : public testing::Test {
   void Accept(int64_t offset, std::string_view text, const ChunkOptions& options = {}) {
     EXPECT_EQ(Add(offset, text, options), Result::kAccepted) << offset;
   }
-  Result Forward(int64_t offset, std::vector<SkippedStream> skipped) {
-    return queue_.HandleForwardTsn(TsnAt(offset), std::span<const SkippedStream>(skipped));
+  void Forward(int64_t offset, std::vector<SkippedStream> skipped) {
+    queue_.HandleForwardTsn(TsnAt(offset), std::span<const SkippedStream>(skipped));
   }
   Texts PopAll() {
     Texts texts;
@@ -33,7 +33,7 @@ class ReassemblyQueueTest : public testing::Test {
   }
   // The next SSN of stream 0 becomes 65534.
   void StartBeforeTheWrap() {
-    for (Ssn skip : kSkipsToInitialSsn) EXPECT_EQ(Forward(-1, {{StreamId(0), skip}}), Result::kAccepted);
+    for (Ssn skip : kSkipsToInitialSsn) Forward(-1, {{StreamId(0), skip}});
   }
 
   ReassemblyQueue queue_{ReassemblyQueue::Limits{}};
@@ -112,8 +112,8 @@ TEST_F(ReassemblyQueueTest, R5_NoLimitIsNoLimit) {
 TEST_F(ReassemblyQueueTest, C6_CountsEverythingThatItHolds) {
   for (int64_t offset = 1; offset < 2000; offset += 2) Accept(offset, "x", {.flags = "B"});
   EXPECT_GE(queue_.buffered_bytes(), 1000u * 100);  // one octet each, and yet more than a hundred in memory
-  EXPECT_EQ(Forward(1999, {}), Result::kAccepted);
-  EXPECT_EQ(Forward(2000, {}), Result::kAccepted);
+  Forward(1999, {});
+  Forward(2000, {});
   EXPECT_LE(queue_.buffered_bytes(), MessageAssembler::kRunOverhead + 1);
 }
 
@@ -159,9 +159,9 @@ TEST_F(ReassemblyQueueTest, ForwardTsnReleasesTheStreamsBehindTheSkippedMessage)
   Accept(3, "d", {.ssn = 0});
   Accept(5, "f", {.stream = 1, .ssn = 1});
   EXPECT_EQ(PopAll(), Texts{});
-  EXPECT_EQ(Forward(1, {{StreamId(0), Ssn(65534)}}), Result::kAccepted);
+  Forward(1, {{StreamId(0), Ssn(65534)}});
   EXPECT_EQ(PopAll(), (Texts{"c", "d"}));
-  EXPECT_EQ(Forward(4, {{StreamId(1), Ssn(0)}}), Result::kAccepted);
+  Forward(4, {{StreamId(1), Ssn(0)}});
   EXPECT_EQ(PopAll(), (Texts{"f"}));
   EXPECT_EQ(queue_.buffered_bytes(), 0u);
 }
@@ -170,7 +170,7 @@ TEST_F(ReassemblyQueueTest, ForwardTsnDropsThePartialMessage) {  // RFC 3758 §3
   Accept(0, "a", {.flags = "B"});
   Accept(2, "c", {.flags = "E"});
   Accept(3, "d", {.ssn = 1});
-  EXPECT_EQ(Forward(2, {{StreamId(0), Ssn(0)}}), Result::kAccepted);
+  Forward(2, {{StreamId(0), Ssn(0)}});
   EXPECT_EQ(PopAll(), (Texts{"d"}));
   EXPECT_EQ(queue_.dropped_fragments(), 2u);
   EXPECT_EQ(queue_.buffered_bytes(), 0u);
@@ -178,7 +178,7 @@ TEST_F(ReassemblyQueueTest, ForwardTsnDropsThePartialMessage) {  // RFC 3758 §3
 
 TEST_F(ReassemblyQueueTest, C9_ForwardTsnIgnoresUnknownStreams) {
   queue_ = ReassemblyQueue({.max_message_size = 0, .incoming_streams = 2});
-  EXPECT_EQ(Forward(0, {{StreamId(2), Ssn(4)}, {StreamId(65535), Ssn(65535)}}), Result::kAccepted);
+  Forward(0, {{StreamId(2), Ssn(4)}, {StreamId(65535), Ssn(65535)}});
   Accept(1, "a", {.stream = 1});
   EXPECT_EQ(PopAll(), (Texts{"a"}));
 }
@@ -186,23 +186,23 @@ TEST_F(ReassemblyQueueTest, C9_ForwardTsnIgnoresUnknownStreams) {
 TEST_F(ReassemblyQueueTest, C9_ForwardTsnOfManyStreamsCostsWhatItLists) {
   std::vector<SkippedStream> skipped;
   for (int id = 0; id < 16000; ++id) skipped.push_back({StreamId(static_cast<uint16_t>(id)), Ssn(3)});
-  for (int64_t round = 0; round < 20; ++round) EXPECT_EQ(Forward(round, skipped), Result::kAccepted);
+  for (int64_t round = 0; round < 20; ++round) Forward(round, skipped);
   Accept(30, "x", {.stream = 15999, .ssn = 4});
   EXPECT_EQ(PopAll(), (Texts{"x"}));
 }
 
 TEST_F(ReassemblyQueueTest, C9_RepeatedForwardTsnChangesNothing) {
   Accept(1, "b", {.ssn = 1});
-  EXPECT_EQ(Forward(0, {{StreamId(0), Ssn(0)}}), Result::kAccepted);
+  Forward(0, {{StreamId(0), Ssn(0)}});
   EXPECT_EQ(PopAll(), (Texts{"b"}));
-  EXPECT_EQ(Forward(0, {{StreamId(0), Ssn(0)}}), Result::kAccepted);
+  Forward(0, {{StreamId(0), Ssn(0)}});
   Accept(2, "c", {.ssn = 2});
   EXPECT_EQ(PopAll(), (Texts{"c"}));
 }
 
 TEST_F(ReassemblyQueueTest, C10_ForwardTsnForAStreamThatIsResetLaterReleasesIt) {
   Accept(1, "b", {.stream = 4, .ssn = 1});
-  EXPECT_EQ(Forward(0, {{StreamId(4), Ssn(0)}}), Result::kAccepted);
+  Forward(0, {{StreamId(4), Ssn(0)}});
   EXPECT_EQ(PopAll(), (Texts{"b"}));
   const std::vector<StreamId> streams{StreamId(4)};
   queue_.ResetStreams(streams);

@@ -98,7 +98,7 @@ class Commands {
     }
     const std::vector<SkippedStream> list{
         {StreamId(static_cast<uint16_t>(input_.Below(4))), Ssn(static_cast<uint16_t>(input_.Below(4)))}};
-    if (queue_.HandleForwardTsn(tsn, WireList<SkippedStream>(list)) != Result::kAccepted) return false;
+    queue_.HandleForwardTsn(tsn, WireList<SkippedStream>(list));
     return queue_.CheckProgress(tracker_.cumulative()) == Result::kAccepted;
   }
 

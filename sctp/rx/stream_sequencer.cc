@@ -1,6 +1,6 @@
 #include "sctp/rx/stream_sequencer.h"
 
-#include <limits>
+#include <utility>
 namespace jsp::sctp {
 namespace {
 
@@ -12,18 +12,21 @@ Ssn Next(Ssn ssn) { return Ssn(static_cast<uint16_t>(ssn.value + 1)); }
 bool StreamSequencer::Add(AssembledMessage assembled) {
   Message& message = assembled.message;
   const StreamId stream = message.stream;
-  if (!assembled.unordered) {
-    const Ssn next = NextSsn(stream);
-    if (next.IsNewerThan(assembled.ssn)) return false;
-    if (assembled.ssn != next) {
-      buffered_bytes_ += Charge(message);
-      waiting_.emplace(Key(stream, assembled.first_tsn), Waiting{assembled.ssn, std::move(message)});
-      return true;
-    }
-    SetNextSsn(stream, Next(next));
+  if (assembled.unordered) {
+    PushReady(std::move(message));
+    return true;
+  }
+  const Ssn next = NextSsn(stream);
+  if (next.IsNewerThan(assembled.ssn)) return false;
+  if (assembled.ssn != next) {
+    if (waiting_.Find(stream.value, assembled.ssn.value) != WaitingTable::kNone) return false;
+    buffered_bytes_ += Charge(message);
+    waiting_.Add(stream.value, assembled.ssn.value, std::move(message));
+    return true;
   }
   PushReady(std::move(message));
-  return assembled.unordered || waiting_.empty() || ReleaseReady(stream);
+  ReleaseFrom(stream, Next(next));
+  return true;
 }
 
 void StreamSequencer::PushReady(Message message) {
@@ -33,26 +36,24 @@ void StreamSequencer::PushReady(Message message) {
   ready_.Push(std::move(message));
 }
 
-bool StreamSequencer::Skip(StreamId stream, Ssn ssn) {
-  if (NextSsn(stream).IsNewerThan(ssn)) return true;
-  auto waiting = FirstWaiting(stream);
-  while (waiting != waiting_.end() && waiting->first.first == stream && !waiting->second.ssn.IsNewerThan(ssn)) {
-    waiting = Release(waiting);
-  }
-  SetNextSsn(stream, Next(ssn));
-  return ReleaseReady(stream);
+void StreamSequencer::Skip(StreamId stream, Ssn ssn) {
+  const Ssn next = NextSsn(stream);
+  if (next.IsNewerThan(ssn)) return;
+  const auto count = static_cast<uint16_t>(ssn.value - next.value + 1);
+  waiting_.Collect(stream.value, next.value, count, skipped_);
+  for (const WaitingTable::Id id : skipped_) Release(id);
+  ReleaseFrom(stream, Next(ssn));
 }
 
 void StreamSequencer::Reset(StreamId stream) {
-  const auto first = FirstWaiting(stream);
-  auto last = first;
-  while (last != waiting_.end() && last->first.first == stream) ++last;
-  DropWaiting(first, last);
+  for (auto id = waiting_.First(stream.value); id != WaitingTable::kNone;) {
+    DropWaiting(std::exchange(id, waiting_.After(id)));
+  }
   if (stream.value < next_ssn_.size()) next_ssn_[stream.value] = Ssn(0);
 }
 
 void StreamSequencer::ResetAll() {
-  DropWaiting(waiting_.begin(), waiting_.end());
+  waiting_.ForEach([&](WaitingTable::Id id) { DropWaiting(id); });
   next_ssn_.clear();
   next_ssn_.shrink_to_fit();
 }
@@ -76,47 +77,37 @@ void StreamSequencer::SetNextSsn(StreamId stream, Ssn ssn) {
   next_ssn_[stream.value] = ssn;
 }
 
-StreamSequencer::WaitingMap::iterator StreamSequencer::FirstWaiting(StreamId stream) {
-  return waiting_.lower_bound(Key(stream, UnwrappedTsn(std::numeric_limits<int64_t>::min())));
+void StreamSequencer::Release(WaitingTable::Id waiting) {
+  ready_bytes_ += Charge(waiting_[waiting]);
+  ready_.Push(waiting_.Take(waiting));
 }
 
-StreamSequencer::WaitingMap::iterator StreamSequencer::Release(WaitingMap::iterator waiting) {
-  ready_bytes_ += Charge(waiting->second.message);
-  ready_.Push(std::move(waiting->second.message));
-  return waiting_.erase(waiting);
-}
-
-bool StreamSequencer::ReleaseReady(StreamId stream) {
-  Ssn next = NextSsn(stream);
-  auto waiting = FirstWaiting(stream);
-  while (waiting != waiting_.end() && waiting->first.first == stream && waiting->second.ssn == next) {
-    waiting = Release(waiting);
+// `next` is the next SSN of the stream, or waits already.
+void StreamSequencer::ReleaseFrom(StreamId stream, Ssn next) {
+  while (true) {
+    const auto id = waiting_.Find(stream.value, next.value);
+    if (id == WaitingTable::kNone) break;
+    Release(id);
     next = Next(next);
   }
   SetNextSsn(stream, next);
-  const bool first_is_old =
-      waiting != waiting_.end() && waiting->first.first == stream && next.IsNewerThan(waiting->second.ssn);
-  return !first_is_old;
 }
 
-void StreamSequencer::DropWaiting(WaitingMap::iterator first, WaitingMap::iterator last) {
-  for (auto waiting = first; waiting != last; ++waiting) {
-    buffered_bytes_ -= Charge(waiting->second.message);
-    ++dropped_messages_;
-  }
-  waiting_.erase(first, last);
+void StreamSequencer::DropWaiting(WaitingTable::Id waiting) {
+  buffered_bytes_ -= Charge(waiting_.Take(waiting));
+  ++dropped_messages_;
 }
 
 bool StreamSequencer::IsConsistent() const {
   size_t bytes = ready_bytes_;
-  std::optional<StreamId> stream;
-  for (const auto& [key, waiting] : waiting_) {
-    bytes += Charge(waiting.message);
-    const bool is_first = !stream || *stream != key.first;
-    if (is_first && waiting.ssn == NextSsn(key.first)) return false;
-    stream = key.first;
-  }
-  return bytes == buffered_bytes_ && (ready_bytes_ > 0) == !ready_.empty();
+  bool is_in_order = true;
+  waiting_.ForEach([&](WaitingTable::Id id) {
+    bytes += Charge(waiting_[id]);
+    const StreamId stream = waiting_[id].stream;
+    const Ssn ssn(waiting_.NumberOf(id));
+    is_in_order = is_in_order && stream.value == waiting_.GroupOf(id) && ssn.IsNewerThan(NextSsn(stream));
+  });
+  return is_in_order && bytes == buffered_bytes_ && (ready_bytes_ > 0) == !ready_.empty();
 }
 
 }  // namespace jsp::sctp
