@@ -1,22 +1,31 @@
 #include "netsim/nat.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace jsp::netsim {
 namespace {
 
-constexpr uint16_t kLowestPort = 1024;  // RFC 4787 §4.2.1: the well-known range is left alone
-constexpr uint16_t kLowestAllocated = 40000;
-constexpr int kTries = 4096;
+constexpr uint16_t kLowestAllocated = 40000;                 // of a NAT that has all ports
+constexpr int kTries = 64;                                   // random ones, before the pool is gone through
 constexpr size_t kSessionsPerMapping = 4;                    // on average, those begun from outside included
 constexpr auto kRejectedTimeout = std::chrono::seconds(30);  // Linux's, for a session without an answer
 constexpr uint16_t kHttpsPort = 443;
 
+uint16_t LowestAllocated(const NatOptions& options) {
+  return options.pool == PortRange{} ? kLowestAllocated : options.pool.low;
+}
+
 }  // namespace
 
 Nat::Nat(const NatOptions& options, IpAddress external, Rng rng)
-    : options_(options), external_(external), rng_(std::move(rng)) {}
+    : options_(options), external_(external), rng_(std::move(rng)), next_port_(LowestAllocated(options)) {}
+
+bool Nat::Table::Has(const SocketAddress& external) const {
+  const auto first = by_external.lower_bound({external, {}});
+  return first != by_external.end() && first->first.first == external;
+}
 
 Nat::Key Nat::KeyFor(const SocketAddress& inside, const SocketAddress& destination) const {
   switch (options_.mapping) {
@@ -53,17 +62,14 @@ std::optional<SocketAddress> Nat::Outbound(Timestamp now, const SocketAddress& i
   if (kind == PacketKind::kUdp && MustMove(now, inside, destination)) key = {inside, destination};
   Mapping* mapping = Find(now, table, key);
   if (mapping == nullptr) mapping = Allocate(now, table, key);
-  if (mapping == nullptr) {
-    ++stats_.exhausted;
-    return std::nullopt;
-  }
+  if (mapping == nullptr) return std::nullopt;
   // A packet that belongs to no connection that this NAT has seen opens one as far as timeouts go.
   if (kind == PacketKind::kTcpSyn || (kind == PacketKind::kTcp && mapping->phase == Phase::kUdp)) {
     mapping->phase = Phase::kPartiallyOpen;
   }
   if (kind == PacketKind::kTcpFinOrRst) mapping->phase = Phase::kClosing;
   // RFC 4787 §4.3 REQ-6: outbound traffic refreshes the mapping.
-  mapping->last_outbound = now;
+  mapping->refreshed = now;
   mapping->sent_to.insert(destination);
   ++stats_.outbound;
   return mapping->external;
@@ -75,7 +81,7 @@ bool Nat::MustMove(Timestamp now, const SocketAddress& inside, const SocketAddre
   if (udp_.by_key.contains({inside, destination})) return true;
   const auto known = udp_.by_key.find(KeyFor(inside, destination));
   if (known == udp_.by_key.end() || udp_.by_external.at(known->second).sent_to.contains(destination)) return false;
-  const auto rejected = rejected_.find({known->second, destination});
+  const auto rejected = rejected_.find({known->second.first, destination});
   return rejected != rejected_.end() && now - rejected->second < kRejectedTimeout;
 }
 
@@ -95,34 +101,68 @@ Nat::Mapping* Nat::Find(Timestamp now, Table& table, const Key& key) {
   return nullptr;
 }
 
-Nat::Mapping* Nat::Allocate(Timestamp now, Table& table, const Key& key) {
+// RFC 6888 §3 REQ-4: a subscriber that has used up its share gets no other mapping, while others still do.
+bool Nat::HasRoom(Timestamp now, Table& table, const IpAddress& subscriber) {
   if (table.by_external.size() >= options_.max_mappings) DropExpired(now, table);
-  if (table.by_external.size() >= options_.max_mappings) return nullptr;
-  const auto external = ChooseExternal(table, key.inside);
-  if (!external) return nullptr;
+  if (table.by_external.size() >= options_.max_mappings) {
+    ++stats_.exhausted;
+    return false;
+  }
+  if (options_.subscriber_quota == SIZE_MAX) return true;
+  const auto is_over = [&] {
+    const auto has = [&](const auto& entry) { return entry.first.second.ip == subscriber; };
+    return static_cast<size_t>(std::ranges::count_if(table.by_external, has)) >= options_.subscriber_quota;
+  };
+  if (is_over()) DropExpired(now, table);
+  if (!is_over()) return true;
+  ++stats_.over_quota;
+  return false;
+}
+
+Nat::Mapping* Nat::Allocate(Timestamp now, Table& table, const Key& key) {
+  if (!HasRoom(now, table, key.inside.ip)) return nullptr;
+  auto external = ChooseExternal(table, key.inside);
+  if (!external) {
+    DropExpired(now, table);
+    external = ChooseExternal(table, key.inside);
+  }
+  if (!external) {
+    ++stats_.exhausted;
+    return nullptr;
+  }
+  const Slot slot{*external, key.inside};
+  table.by_key.insert_or_assign(key, slot);
+  // Overloaded: one mapping for all destinations, whatever the mapping behaviour says.
+  const auto known = table.by_external.find(slot);
+  if (known != table.by_external.end() && !IsExpired(now, known->second)) return &known->second;
   ++stats_.mappings;
   if (key != KeyFor(key.inside, key.destination)) ++stats_.moved;
-  table.by_key.insert_or_assign(key, *external);
-  const auto placed = table.by_external.insert_or_assign(*external, Mapping{key, *external, now});
-  return &placed.first->second;
+  return &table.by_external.insert_or_assign(slot, Mapping{key, *external, now}).first->second;
 }
 
 // RFC 4787 §4.2.1: preservation where the port is free, else another one.
 std::optional<SocketAddress> Nat::ChooseExternal(const Table& table, const SocketAddress& inside) {
   if (!options_.translate) return inside;
-  const auto is_free = [&](uint16_t port) { return !table.by_external.contains({external_, port}); };
-  if (options_.ports == PortAllocation::kPreserve && inside.port >= kLowestPort && is_free(inside.port)) {
-    return SocketAddress{external_, inside.port};
+  const SocketAddress preserved{external_, inside.port};
+  if (options_.pool.Contains(inside.port)) {
+    if (options_.ports == PortAllocation::kOverload) return preserved;
+    if (options_.ports == PortAllocation::kPreserve && !table.Has(preserved)) return preserved;
   }
-  for (int i = 0; i < kTries; ++i) {
-    uint16_t port = 0;
-    if (options_.ports == PortAllocation::kRandom) {
-      port = static_cast<uint16_t>(kLowestPort + rng_.Below(65536 - kLowestPort));
-    } else {
-      port = next_port_;
-      next_port_ = next_port_ == 65535 ? kLowestAllocated : static_cast<uint16_t>(next_port_ + 1);
+  if (options_.ports == PortAllocation::kRandom) {
+    for (int i = 0; i < kTries; ++i) {
+      const auto port = static_cast<uint16_t>(options_.pool.low + rng_.Below(options_.pool.size()));
+      if (!table.Has({external_, port})) return SocketAddress{external_, port};
+      next_port_ = port;
     }
-    if (is_free(port)) return SocketAddress{external_, port};
+  }
+  return NextFree(table);
+}
+
+std::optional<SocketAddress> Nat::NextFree(const Table& table) {
+  for (size_t i = 0; i < options_.pool.size(); ++i) {
+    const SocketAddress candidate{external_, next_port_};
+    next_port_ = next_port_ >= options_.pool.high ? LowestAllocated(options_) : static_cast<uint16_t>(next_port_ + 1);
+    if (!table.Has(candidate)) return candidate;
   }
   return std::nullopt;
 }
@@ -130,23 +170,40 @@ std::optional<SocketAddress> Nat::ChooseExternal(const Table& table, const Socke
 std::optional<SocketAddress> Nat::Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source,
                                           PacketKind kind) {
   Table& table = TableFor(kind);
-  const auto found = table.by_external.find(external);
-  if (found == table.by_external.end() || IsExpired(now, found->second)) {
+  Mapping* mapping = FindInbound(now, table, external, source);
+  if (mapping == nullptr) {
     ++stats_.no_mapping;
     return std::nullopt;
   }
-  Mapping& mapping = found->second;
-  if (!Admits(mapping, source)) {
+  if (!Admits(*mapping, source)) {
     ++stats_.filtered;
     if (kind == PacketKind::kUdp && options_.unsolicited == Unsolicited::kReject) NoteRejected(now, external, source);
     return std::nullopt;
   }
   // RFC 5382 §5: the answer makes the connection established. A SYN from outside (RFC 5382 §4.2 REQ-2) does not.
-  if (kind == PacketKind::kTcp && mapping.phase == Phase::kPartiallyOpen) mapping.phase = Phase::kEstablished;
-  if (kind == PacketKind::kTcpFinOrRst) mapping.phase = Phase::kClosing;
+  if (kind == PacketKind::kTcp && mapping->phase == Phase::kPartiallyOpen) mapping->phase = Phase::kEstablished;
+  if (kind == PacketKind::kTcpFinOrRst) mapping->phase = Phase::kClosing;
+  if (options_.refresh == Refresh::kBoth) mapping->refreshed = now;  // RFC 4787 §4.3 REQ-6 a
   ++stats_.inbound;
-  BindSession(table, mapping, source);
-  return mapping.key.inside;
+  BindSession(table, *mapping, source);
+  return mapping->key.inside;
+}
+
+// The only one, unless ports are overloaded: then of those that sent to the source the one that sent last, else the
+// first that admits it.
+Nat::Mapping* Nat::FindInbound(Timestamp now, Table& table, const SocketAddress& external,
+                               const SocketAddress& source) {
+  Mapping* best = nullptr;
+  const auto rank = [&](const Mapping& mapping) {
+    const bool is_asked = mapping.sent_to.contains(source);
+    return std::tuple(Admits(mapping, source), is_asked, is_asked ? mapping.refreshed : Timestamp::FromEpoch({}));
+  };
+  for (auto at = table.by_external.lower_bound({external, {}}); at != table.by_external.end(); ++at) {
+    if (at->first.first != external) break;
+    Mapping& mapping = at->second;
+    if (!IsExpired(now, mapping) && (best == nullptr || rank(mapping) > rank(*best))) best = &mapping;
+  }
+  return best;
 }
 
 // A real NAT tracks the session that an inbound packet begins: what goes back to its source leaves by the mapping that
@@ -156,7 +213,7 @@ void Nat::BindSession(Table& table, const Mapping& mapping, const SocketAddress&
   if (mapping.key == Key{mapping.key.inside, source}) return;  // its own session already, also when it had to move
   const Key back = KeyFor(mapping.key.inside, source);
   if (table.by_key.size() < kSessionsPerMapping * options_.max_mappings || table.by_key.contains(back)) {
-    table.by_key.insert_or_assign(back, mapping.external);
+    table.by_key.insert_or_assign(back, Slot{mapping.external, mapping.key.inside});
   }
 }
 
@@ -168,17 +225,17 @@ std::optional<SocketAddress> Nat::MapPort(Timestamp now, const SocketAddress& in
   });
   if (known != udp_.by_external.end()) {
     known->second.mapped_until = now + lifetime;
-    if (lifetime > Duration::zero()) return known->first;
+    if (lifetime > Duration::zero()) return known->second.external;
     Remove(udp_, known->first);
     return std::nullopt;
   }
-  if (lifetime == Duration::zero() || udp_.by_external.size() >= options_.max_mappings) return std::nullopt;
+  if (lifetime == Duration::zero() || !HasRoom(now, udp_, inside.ip)) return std::nullopt;
   std::optional<SocketAddress> external = SocketAddress{external_, wish};
-  if (wish < kLowestPort || udp_.by_external.contains(*external)) external = ChooseExternal(udp_, inside);
+  if (!options_.pool.Contains(wish) || udp_.Has(*external)) external = ChooseExternal(udp_, inside);
   if (!external) return std::nullopt;
   Mapping mapping{{inside, {}}, *external, now};
   mapping.mapped_until = now + lifetime;
-  udp_.by_external.insert_or_assign(*external, std::move(mapping));
+  udp_.by_external.insert_or_assign({*external, inside}, std::move(mapping));
   return external;
 }
 
@@ -209,25 +266,29 @@ bool Nat::IsExpired(Timestamp now, const Mapping& mapping) const {
         return options_.tcp_transitory_timeout;
     }
   };
-  return now - mapping.last_outbound >= timeout();
+  return now - mapping.refreshed >= timeout();
 }
 
-void Nat::Remove(Table& table, SocketAddress external) {
-  const auto found = table.by_external.find(external);
-  if (found == table.by_external.end()) return;
-  std::erase_if(table.by_key, [&](const auto& entry) { return entry.second == external; });
-  table.by_external.erase(found);
+void Nat::Remove(Table& table, Slot slot) {
+  std::erase_if(table.by_key, [&](const auto& entry) { return entry.second == slot; });
+  table.by_external.erase(slot);
 }
 
 void Nat::DropExpired(Timestamp now, Table& table) {
-  std::vector<SocketAddress> expired;
-  for (const auto& [external, mapping] : table.by_external) {
-    if (IsExpired(now, mapping)) expired.push_back(external);
+  std::vector<Slot> expired;
+  for (const auto& [slot, mapping] : table.by_external) {
+    if (IsExpired(now, mapping)) expired.push_back(slot);
   }
-  for (const auto& external : expired) Remove(table, external);
+  for (const Slot& slot : expired) Remove(table, slot);
 }
 
-void Nat::Reboot() {
+void Nat::Renumber(IpAddress external, Timestamp back) {
+  Reboot(back);
+  external_ = external;
+}
+
+void Nat::Reboot(Timestamp back) {
+  back_ = back;
   udp_ = {};
   tcp_ = {};
   rejected_.clear();

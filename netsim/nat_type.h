@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "netsim/nat.h"
@@ -20,11 +21,17 @@ enum class NatType : uint8_t {
   kSymmetricSequential,  // "sym-seq": as sym, ports one after the other
   kSymmetricOpen,        // "sym-eif": address- and port-dependent mapping, endpoint-independent filtering
   kUdpBlocked,           // "udpblock": TCP as port, no UDP
+  kNat64,                // "nat64": a network with IPv6 only, and a NAT64 to IPv4: mapping and filtering as addr
 };
 
+// Of one family of addresses: each against each other makes a matrix. All but kNat64.
 std::span<const NatType> AllNatTypes();
+// "public, fw, …", everything that ParseNatType knows: for messages.
+std::string NatTypeNames();
 std::string_view ToString(NatType type);
 std::optional<NatType> ParseNatType(std::string_view name);
+// RFC 6052 §2.1: the Well-Known Prefix, 64:ff9b::/96, which the NAT64 of kNat64 has.
+IpAddress WellKnownNat64Prefix();
 // What the type means for World::AddNat; not for kPublic.
 NatOptions OptionsFor(NatType type);
 

@@ -21,7 +21,7 @@ TcpOptions OptionsFor(const IpAddress& ip) {
 
 }  // namespace
 
-TcpHost::TcpHost(World& world, NodeId host) : world_(world) {
+TcpHost::TcpHost(World& world, NodeId host, uint16_t first_port) : world_(world), next_port_(first_port) {
   endpoint_ = world.Attach(
       host, {.self = this, .handle_timeout = &TcpHost::HandleTimeout, .handle_segment = &TcpHost::HandleSegment});
 }
@@ -43,7 +43,7 @@ TcpSocketId TcpHost::Add(const Pair& pair, const TcpObserver& observer) {
 TcpSocketId TcpHost::Connect(const IpAddress& local, const SocketAddress& remote, const TcpObserver& observer) {
   Pair pair{{local, next_port_}, remote};
   while (by_pair_.contains(pair)) ++pair.local.port;
-  next_port_ = std::max<uint16_t>(49152, static_cast<uint16_t>(pair.local.port + 1));
+  next_port_ = std::max<uint16_t>(kFirstPort, static_cast<uint16_t>(pair.local.port + 1));
   const TcpSocketId id = Add(pair, observer);
   sockets_.at(id.value)->connection.Connect();
   Drive(id);

@@ -45,8 +45,11 @@ class TcpHost {
  public:
   // A connection with more that is not acknowledged is_busy(): a sender with a choice waits.
   static constexpr size_t kBusy = 256 * 1024;
+  static constexpr uint16_t kFirstPort = 49152;  // RFC 4787 §4.2.1: dynamic ports begin there
 
-  TcpHost(World& world, NodeId host);
+  // Connections leave from ports of `first_port` and up. The next TcpHost of a host takes other ones, as a kernel
+  // would: the far ends of the last one's connections may not know yet that it is gone.
+  TcpHost(World& world, NodeId host, uint16_t first_port = kFirstPort);
   ~TcpHost();
   TcpHost(const TcpHost&) = delete;
   TcpHost& operator=(const TcpHost&) = delete;
@@ -101,7 +104,7 @@ class TcpHost {
   std::map<Pair, TcpSocketId> by_pair_;
   std::unordered_map<SocketAddress, TcpListener> listeners_;
   uint32_t next_id_ = 1;
-  uint16_t next_port_ = 49152;
+  uint16_t next_port_;
   int depth_ = 0;  // of observers that are being told something
   TcpHostStats stats_;
 };

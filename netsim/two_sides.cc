@@ -1,15 +1,26 @@
 #include "netsim/two_sides.h"
 
+#include <algorithm>
 #include <string>
 
 namespace jsp::netsim {
 namespace {
+
+constexpr int kPoolBegin = 50000;
 
 // A LAN is quick and quiet: what matters is the access link.
 LinkOptions Lan() {
   LinkOptions lan;
   lan.delay = std::chrono::microseconds(200);
   return lan;
+}
+
+// The options of a NAT that has no more ports than that.
+NatOptions Limited(NatOptions nat, const PortLimits& limits) {
+  if (limits.pool) nat.pool = {static_cast<uint16_t>(std::min(65536 - *limits.pool, kPoolBegin)), 0};
+  if (limits.pool) nat.pool.high = static_cast<uint16_t>(nat.pool.low + *limits.pool - 1);
+  if (limits.quota) nat.subscriber_quota = *limits.quota;
+  return nat;
 }
 
 struct Side {
@@ -28,8 +39,9 @@ struct Place {
 Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8_t number, const Place& place) {
   const IpAddress outside = place.address(options.family, number);
   if (type == NatType::kPublic) return {world.AddHost(place.parent, outside, place.link), outside};
-  const NatOptions nat_options = OptionsFor(type);
-  const IpAddress inside = nat_options.translate ? InsideAddress(options.family, number) : outside;
+  const NatOptions nat_options = options.carrier ? OptionsFor(type) : Limited(OptionsFor(type), options.ports);
+  IpAddress inside = nat_options.translate ? InsideAddress(options.family, number) : outside;
+  if (type == NatType::kNat64) inside = AddressBehindNat64(number);
   const IpAddress nat_address =
       nat_options.translate ? outside : place.address(options.family, static_cast<uint8_t>(number + 100));
   const NodeId nat = world.AddNat(place.parent, nat_address, nat_options, place.link);
@@ -37,7 +49,7 @@ Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8
 }
 
 NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number) {
-  NatOptions nat = OptionsFor(*options.carrier);
+  NatOptions nat = Limited(OptionsFor(*options.carrier), options.ports);
   nat.hairpin = options.hairpin;
   return world.AddNat(World::kInternet, OutsideAddress(options.family, number), nat,
                       number == 1 ? options.a_access : options.z_access);
@@ -47,7 +59,8 @@ NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number
 Side BuildNeighbour(World& world, const TwoSidesOptions& options, const Side& a, const Place& place) {
   if (!a.nat) return BuildSide(world, options, NatType::kPublic, 2, place);
   const bool translates = OptionsFor(options.a).translate;
-  const IpAddress address = translates ? InsideAddress(options.family, 2) : place.address(options.family, 2);
+  IpAddress address = translates ? InsideAddress(options.family, 2) : place.address(options.family, 2);
+  if (options.a == NatType::kNat64) address = AddressBehindNat64(2);
   return {world.AddHost(*a.nat, address, Lan()), address, a.nat};
 }
 
@@ -67,6 +80,8 @@ IpAddress AddressBehindCarrier(IpAddress::Family family, uint8_t number) {
   if (family == IpAddress::Family::kV4) return IpAddress::V4(100, 64, 0, number);
   return *IpAddress::Parse("fd00:0:64::" + std::to_string(number));
 }
+
+IpAddress AddressBehindNat64(uint8_t number) { return *IpAddress::Parse("2001:db8:64::" + std::to_string(number)); }
 
 IpAddress ServerAddress(IpAddress::Family family) {
   return family == IpAddress::Family::kV4 ? IpAddress::V4(198, 51, 100, 1) : *IpAddress::Parse("2001:db8:b::1");

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include "netsim/link.h"
@@ -13,6 +15,13 @@ enum class Site : uint8_t {
   kSameCarrier,  // each behind a NAT of its own, and both of those behind one of the carrier
 };
 
+// How many mappings of each protocol a NAT has to give; nullopt: as many as there are ports.
+struct PortLimits {
+  std::optional<uint16_t> pool{};   // NatOptions::pool, from port 50000 on where it has so many above
+  std::optional<uint16_t> quota{};  // NatOptions::subscriber_quota
+  size_t least() const { return std::min<size_t>(pool.value_or(UINT16_MAX), quota.value_or(UINT16_MAX)); }
+};
+
 // The standard internet of the NAT lab: side a and side z, each a host behind a NAT (or none), and a host in the open
 // for servers. Owns nothing; builds into the world.
 struct TwoSidesOptions {
@@ -21,6 +30,7 @@ struct TwoSidesOptions {
   Site site = Site::kApart;
   std::optional<NatType> carrier{};  // of the NAT in front of the sides' own (RFC 6888 §3); kSameCarrier needs one
   bool hairpin = false;              // of the carrier's NAT (RFC 4787 §6)
+  PortLimits ports{};                // of the carrier's NAT, else of the sides' own
   LinkOptions a_access{};            // of the NAT, or of the host when it is public
   LinkOptions z_access{};
   LinkOptions server_access{};
@@ -30,10 +40,11 @@ struct TwoSidesOptions {
 
 // The addresses of side a (1) and side z (2): RFC 5737 and RFC 3849 for the outside, RFC 1918 and RFC 4193 for the
 // inside, RFC 6598 §7 between a carrier's NAT and those behind it. A firewall that translates nothing is at number +
-// 100.
+// 100. Behind a NAT64 hosts have global IPv6 addresses.
 IpAddress OutsideAddress(IpAddress::Family family, uint8_t number);
 IpAddress InsideAddress(IpAddress::Family family, uint8_t number);
 IpAddress AddressBehindCarrier(IpAddress::Family family, uint8_t number);
+IpAddress AddressBehindNat64(uint8_t number);
 IpAddress ServerAddress(IpAddress::Family family);
 
 struct TwoSides {

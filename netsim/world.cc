@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "netsim/nat64.h"
 
 namespace jsp::netsim {
 
@@ -18,11 +19,30 @@ NodeId World::AddNode(NodeId parent, const LinkOptions& link) {
   return id;
 }
 
-// Makes `address` known at `from`, and further up as long as only firewalls, which translate nothing, are between.
+// A firewall translates nothing, and a NAT64 no IPv6 that has nothing to do with IPv4.
+bool World::PassesUntranslated(const Node& node, const IpAddress& address) {
+  const NatOptions& nat = node.nat->options();
+  return !nat.translate || (nat.nat64_prefix && address.is_v6());
+}
+
+// Makes `address` known at `from`, and further up as long as nothing between translates it.
 void World::Announce(NodeId from, IpAddress address, NodeId via) {
   Node& node = nodes_[from.value];
   node.routes.insert_or_assign(address, via);
-  if (node.nat && !node.nat->options().translate) Announce(node.parent, address, from);
+  if (node.nat && PassesUntranslated(node, address)) Announce(node.parent, address, from);
+}
+
+void World::Withdraw(NodeId from, IpAddress address) {
+  Node& node = nodes_[from.value];
+  node.routes.erase(address);
+  if (node.nat && PassesUntranslated(node, address)) Withdraw(node.parent, address);
+}
+
+void World::Renumber(NodeId nat, IpAddress external, Duration down) {
+  Node& node = nodes_[nat.value];
+  Withdraw(node.parent, node.nat->external());
+  node.nat->Renumber(external, now_ + down);
+  Announce(node.parent, external, nat);
 }
 
 NodeId World::AddNat(NodeId parent, IpAddress external, const NatOptions& nat, const LinkOptions& link) {
@@ -241,9 +261,21 @@ void World::RouteDown(NodeId at, Packet packet) {
   Forward(std::move(packet), at, route->second);
 }
 
+bool World::IsDown(const Node& node) {
+  if (!node.nat || !node.nat->IsDown(now_)) return false;
+  ++stats_.down;
+  return true;
+}
+
 void World::RouteFromBelow(NodeId at, Packet packet) {
   Node& node = nodes_[at.value];
+  if (IsDown(node)) return;
   if (!node.nat || node.routes.contains(packet.to.ip)) return RouteDown(at, std::move(packet));
+  if (const auto& prefix = node.nat->options().nat64_prefix) {
+    const auto v4 = ExtractIpv4(*prefix, packet.to.ip);
+    if (!v4) return Forward(std::move(packet), at, node.parent);
+    packet.to.ip = *v4;
+  }
   if (packet.to.ip == node.nat->external()) return Hairpin(at, std::move(packet));
   const auto outside = node.nat->Outbound(now_, packet.from, packet.to, KindOf(packet));
   if (!outside) return;
@@ -257,20 +289,27 @@ void World::Hairpin(NodeId at, Packet packet) {
   if (!nat.options().hairpin) return;
   const auto outside = nat.Outbound(now_, packet.from, packet.to, KindOf(packet));
   if (!outside) return;
-  const auto inside = nat.Inbound(now_, packet.to, *outside, KindOf(packet));
-  if (!inside) return;
   packet.from = *outside;
+  (void)GoInside(at, packet);
+}
+
+// RFC 6146 §3.5 for NAT64s: IPv6 hosts see IPv4 sources under the prefix.
+bool World::GoInside(NodeId at, Packet& packet) {
+  Nat& nat = *nodes_[at.value].nat;
+  const auto inside = nat.Inbound(now_, packet.to, packet.from, KindOf(packet));
+  if (!inside) return false;
   packet.to = *inside;
+  if (const auto& prefix = nat.options().nat64_prefix) packet.from.ip = EmbedIpv4(*prefix, packet.from.ip);
   RouteDown(at, std::move(packet));
+  return true;
 }
 
 void World::RouteFromAbove(NodeId at, Packet packet) {
-  Node& node = nodes_[at.value];
+  const Node& node = nodes_[at.value];
   if (!node.nat) return Deliver(at, std::move(packet));
-  const auto inside = node.nat->Inbound(now_, packet.to, packet.from, KindOf(packet));
-  if (!inside) return Reject(at, std::move(packet));
-  packet.to = *inside;
-  RouteDown(at, std::move(packet));
+  if (IsDown(node)) return;
+  if (node.nat->options().nat64_prefix && packet.to.ip.is_v6()) return RouteDown(at, std::move(packet));
+  if (!GoInside(at, packet)) Reject(at, std::move(packet));
 }
 
 void World::Deliver(NodeId host, Packet packet) {

@@ -58,6 +58,7 @@ struct WorldStats {
   uint64_t delivered = 0;
   uint64_t unroutable = 0;
   uint64_t unbound = 0;  // no socket at the destination
+  uint64_t down = 0;     // at a NAT that was rebooting
   uint64_t steps = 0;
 };
 
@@ -75,6 +76,9 @@ class World {
   // A NAT or firewall below `parent`, with `external` as its address there.
   NodeId AddNat(NodeId parent, IpAddress external, const NatOptions& nat, const LinkOptions& link);
   NodeId AddHost(NodeId parent, IpAddress address, const LinkOptions& link);
+  // The NAT goes down for `down`, forgets its mappings, and has another address then: a reboot, or what some access
+  // networks do every night. No address of an inside host changes.
+  void Renumber(NodeId nat, IpAddress external, Duration down = Duration::zero());
   // A second address of the same host, on the same link.
   void AddAddress(NodeId host, IpAddress address);
   void SetLink(NodeId node, const LinkOptions& both_directions);
@@ -165,6 +169,9 @@ class World {
 
   NodeId AddNode(NodeId parent, const LinkOptions& link);
   void Announce(NodeId from, IpAddress address, NodeId via);
+  void Withdraw(NodeId from, IpAddress address);
+  static bool PassesUntranslated(const Node& node, const IpAddress& address);
+  bool IsDown(const Node& node);
   Timestamp NextEvent();
   void Schedule(Timestamp at, Scheduled::Kind kind, uint32_t target, uint32_t packet);
   uint32_t Store(Packet packet);
@@ -173,6 +180,8 @@ class World {
   void RouteFromBelow(NodeId at, Packet packet);
   void RouteFromAbove(NodeId at, Packet packet);
   void Hairpin(NodeId at, Packet packet);
+  // False: the NAT lets it not in, and it is as it was.
+  bool GoInside(NodeId at, Packet& packet);
   void RouteDown(NodeId at, Packet packet);
   void Deliver(NodeId host, Packet packet);
   void Show(NodeId host, const Packet& packet);
