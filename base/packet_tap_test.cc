@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "base/byte_reader.h"
 #include "base/crypto.h"
@@ -157,6 +158,34 @@ TEST(PacketTapTest, WritesKeysAsADecryptionSecretsBlock) {
   EXPECT_EQ(in.Read<uint32_t>(), 20u);
   EXPECT_TRUE(std::ranges::equal(in.ReadBytes(20), crypto::AsBytes("CLIENT_RANDOM 00 11\n")));
   EXPECT_EQ(in.remaining(), 0u);
+}
+
+TEST(PacketTapTest, RecordsSegmentsWithValidChecksums) {  // RFC 9293 §3.1
+  for (const auto& [from, to, header] :
+       {std::tuple{"192.0.2.1:1", "192.0.2.2:3478", 20u}, {"[2001:db8::1]:1", "[2001:db8::2]:3478", 40u}}) {
+    PacketTap tap;
+    tap.RecordSegment(Timestamp::FromEpoch(7us), *SocketAddress::Parse(from), *SocketAddress::Parse(to),
+                      {.sequence = 0x01020304, .acknowledgment = 9, .window = 0xfffe, .ack = true, .fin = true},
+                      crypto::AsBytes("odd"));
+    const auto blocks = ReadBlocks(tap.Take());
+    ASSERT_EQ(blocks.size(), 3u);
+    const auto packet = ReadPacket(blocks[2]);
+    ASSERT_TRUE(packet);
+    ASSERT_EQ(packet->octets.size(), header + 20 + 3);
+    const std::span<const uint8_t> all(packet->octets);
+    EXPECT_EQ(crypto::Hex(all.subspan(header, 16)), "00010d9601020304000000095011fffe");
+    EXPECT_EQ(OnesSum(all.subspan(header == 20 ? 12 : 8), 6 + 23), 0xffffu);
+    EXPECT_TRUE(std::ranges::equal(all.last(3), crypto::AsBytes("odd")));
+  }
+}
+
+TEST(PacketTapTest, RecordsAPacketAsItWas) {
+  PacketTap tap;
+  const std::vector<uint8_t> octets = {0x45, 1, 2, 3, 4};
+  tap.RecordPacket(Timestamp::FromEpoch(7us), octets);
+  const auto blocks = ReadBlocks(tap.Take());
+  ASSERT_EQ(blocks.size(), 3u);
+  EXPECT_EQ(ReadPacket(blocks[2])->octets, octets);
 }
 
 TEST(PacketTapTest, TakeContinuesTheSameStream) {

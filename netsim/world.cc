@@ -131,7 +131,8 @@ void World::Launch(EndpointId endpoint, Packet packet, std::span<const uint8_t> 
 
 void World::Show(NodeId host, const Packet& packet) {
   const Watcher& watcher = nodes_[host.value].watcher;
-  if (watcher.see != nullptr && !packet.tcp) watcher.see(watcher.self, packet.from, packet.to, packet.bytes);
+  if (watcher.see == nullptr) return;
+  watcher.see(watcher.self, {packet.from, packet.to, packet.bytes, packet.tcp ? &*packet.tcp : nullptr});
 }
 
 void World::SetTimer(EndpointId endpoint, Timestamp at) {

@@ -46,11 +46,18 @@ struct TranscriptEntry {
   bool operator==(const TranscriptEntry&) const = default;
 };
 
-// Sees the datagrams that a host sends and gets, as they are on its own link; no TCP.
+// A datagram or, with a header, a segment.
+struct Sight {
+  const SocketAddress& from;
+  const SocketAddress& to;
+  std::span<const uint8_t> payload;
+  const TcpHeader* tcp = nullptr;
+};
+
+// Sees what a host sends and gets, as it is on its own link.
 struct Watcher {
   void* self = nullptr;
-  void (*see)(void* self, const SocketAddress& from, const SocketAddress& to,
-              std::span<const uint8_t> datagram) = nullptr;
+  void (*see)(void* self, const Sight& sight) = nullptr;
 };
 
 struct WorldStats {

@@ -16,7 +16,8 @@ using netsim::NatType;
 
 // Everything that tshark says of a file, with the octets, decrypted where it has the keys.
 std::string Tshark(const std::string& file) {
-  const std::string command = "tshark -x -V -r '" + file + "' 2>/dev/null";
+  const std::string command =
+      "tshark -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -x -V -r '" + file + "' 2>/dev/null";
   std::string text;
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return text;
@@ -43,6 +44,32 @@ TEST(CaptureTest, TsharkReadsADirectRunThroughItsDtls) {
     }
     EXPECT_EQ(said.find("Malformed"), std::string::npos);
   }
+}
+
+// What goes to a relay over TCP is there too, each segment in its place.
+TEST(CaptureTest, TsharkReadsARelayedRunThroughItsTcp) {
+  if (std::system("tshark -v >/dev/null 2>&1") != 0) {
+    std::printf("JSP-SKIPPED: tshark is not installed\n");
+    GTEST_SKIP() << "JSP-SKIPPED: tshark is not installed";
+  }
+  const std::string prefix = testing::TempDir() + "/relayed";
+  const RunResult result = RunCell({.a = NatType::kUdpBlocked, .b = NatType::kPort, .capture = prefix});
+  ASSERT_EQ(result.outcome, Outcome::kRelay) << result.why;
+  EXPECT_EQ(result.capture_problem, "");
+  const std::string said = Tshark(prefix + "-a.pcapng");
+  for (const char* part : {"Transmission Control Protocol", "Allocate Success Response", "Transport Layer Security"}) {
+    EXPECT_NE(said.find(part), std::string::npos) << part;
+  }
+  for (const char* part : {"Malformed", "TCP Previous segment not captured", "TCP ACKed unseen segment",
+                           "TCP Out-Of-Order", "Bad checksum"}) {
+    EXPECT_EQ(said.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(CaptureTest, ACaptureThatCannotBeWrittenIsAProblemOfTheRun) {
+  const RunResult result = RunCell({.a = NatType::kPort, .b = NatType::kPublic, .capture = "/nowhere/run"});
+  EXPECT_EQ(result.outcome, Outcome::kDirect);
+  EXPECT_EQ(result.capture_problem, "cannot write /nowhere/run-a.pcapng; cannot write /nowhere/run-b.pcapng");
 }
 
 TEST(CaptureTest, ThereIsNoneWithoutAsking) {

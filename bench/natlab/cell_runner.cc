@@ -1,6 +1,5 @@
 #include "bench/natlab/cell_runner.h"
 
-#include <cstdio>
 #include <utility>
 #include <vector>
 
@@ -19,7 +18,9 @@ std::string PairType(const transport::Peer& peer) {
   const auto stats = peer.stats();
   if (!stats.selected_pair) return {};
   const bool is_tcp = stats.selected_pair->local.protocol != ice::TransportProtocol::kUdp;
-  return std::string(ice::ToString(stats.selected_pair->local.type)) + "-" +
+  const bool is_own_relay =
+      stats.selected_relay && stats.selected_pair->local.type == ice::CandidateType::kPeerReflexive;
+  return std::string(is_own_relay ? "relay" : ice::ToString(stats.selected_pair->local.type)) + "-" +
          ice::ToString(stats.selected_pair->remote.type) + (is_tcp ? "-tcp" : "");
 }
 
@@ -31,7 +32,7 @@ std::string RelayProtocol(const Lab& lab) {
 }
 
 std::string Explain(const CellOptions& options, const RunResult& result, const Lab& lab) {
-  std::string why = WhyNotDirect(options.a, options.b, options.network.joint);
+  std::string why = WhyNotDirect(options.a, options.b, options.network.joint, options.relay);
   if (why.empty()) why = "the checks did not get through";
   if (result.outcome == Outcome::kRelay) return why + "; relayed over " + result.relay_protocol;
   const std::string reason = lab.a->peer.stats().state_reason;
@@ -57,11 +58,23 @@ std::optional<Duration> ToUpgrade(const Lab& lab) {
   return std::nullopt;
 }
 
-void WriteCaptures(const std::string& prefix, Lab& lab) {
+// What went wrong with them; empty: nothing.
+std::string WriteCaptures(const std::string& prefix, Lab& lab) {
+  std::string problems;
   for (const auto& written : {lab.a_capture->Write(prefix + "-a.pcapng", lab.a->peer),
                               lab.z_capture->Write(prefix + "-b.pcapng", lab.z->peer)}) {
-    if (!written) std::fprintf(stderr, "error: %s\n", written.error().c_str());
+    if (!written) problems += (problems.empty() ? "" : "; ") + written.error();
   }
+  return problems;
+}
+
+void EndureEvents(const CellOptions& options, Lab& lab, RunResult& result) {
+  const Recovery recovery = GetOver(lab, options.network.events, lab.layout);
+  result.to_recovery = recovery.after_last;
+  result.reconnects = recovery.reconnects;
+  if (recovery.after_last) return;
+  result.outcome = Outcome::kNone;
+  result.why = "it did not come back after what happened to its network (" + lab.a->peer.stats().state_reason + ")";
 }
 
 LabOptions LabOptionsFor(const CellOptions& options) {
@@ -71,6 +84,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   lab_options.layout.family = options.family;
   lab_options.layout.site = options.network.joint.site;
   lab_options.layout.carrier = options.network.joint.carrier;
+  lab_options.layout.ports = options.network.joint.ports;
   lab_options.layout.hairpin = options.network.joint.hairpin;
   lab_options.layout.a_access = options.network.a_access.value_or(netsim::LinkOptions{});
   lab_options.layout.z_access = options.network.b_access.value_or(netsim::LinkOptions{});
@@ -123,16 +137,18 @@ RunResult RunCell(const CellOptions& options) {
   bool ended = lab.world.RunUntil(is_over_or_restarts, kDeadline);
   if (ended && !done() && lab.RestartIfWanted()) ended = lab.world.RunUntil(done, kDeadline);
   Measure(lab, result);
-  if (!options.capture.empty()) WriteCaptures(options.capture, lab);
   if (echoed && ended) {
     result.outcome = lab.a->IsRelayed() ? Outcome::kRelay : Outcome::kDirect;
     result.pair_type = PairType(lab.a->peer);
     result.to_upgrade = ToUpgrade(lab);
+    if (result.outcome == Outcome::kRelay) result.relay_protocol = RelayProtocol(lab);
   } else {
     result.to_first_message.reset();
   }
-  if (result.outcome == Outcome::kRelay) result.relay_protocol = RelayProtocol(lab);
   if (result.outcome != Outcome::kDirect) result.why = Explain(options, result, lab);
+  const auto& events = options.network.events;
+  if (result.outcome != Outcome::kNone && !events.empty()) EndureEvents(options, lab, result);
+  if (!options.capture.empty()) result.capture_problem = WriteCaptures(options.capture, lab);
   return result;
 }
 

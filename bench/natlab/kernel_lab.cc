@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -130,7 +131,15 @@ KernelLab::Result KernelLab::Load(size_t node, KernelNat nat) {
   return nodes_[node].Run({"nft", "-f", "-"}, NftRules(nat));
 }
 
-Expected<void, std::string> KernelLab::Supports(const Joint& joint, IpAddress::Family family) {
+Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddress::Family family,
+                                                std::span<const netsim::NatType> types) {
+  const Joint& joint = network.joint;
+  if (std::ranges::find(types, NatType::kNat64) != types.end()) {
+    return Unexpected<std::string>("its kernel has no NAT64, type nat64");
+  }
+  if (joint.ports.pool || joint.ports.quota) return Unexpected<std::string>("its NATs have ports without limits");
+  if (!network.events.empty())
+    return Unexpected<std::string>("nothing happens to its networks, as events would have it");
   if (joint.ice_tcp) return Unexpected<std::string>("its peers do without ICE over TCP");
   if (!joint.hairpin || !joint.carrier) return {};
   if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");

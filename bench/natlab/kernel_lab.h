@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ class KernelLab {
  public:
   static Expected<KernelLab, std::string> Build(const CellOptions& options);
   // What a kernel cannot be, of what netsim can: the error says so.
-  static Expected<void, std::string> Supports(const Joint& joint, IpAddress::Family family);
+  static Expected<void, std::string> Supports(const Network& network, IpAddress::Family family,
+                                              std::span<const netsim::NatType> types);
 
   const NetNamespace& server_host() const { return nodes_[server_]; }
   const NetNamespace& a_host() const { return nodes_[a_]; }

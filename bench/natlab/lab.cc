@@ -11,6 +11,7 @@ namespace {
 
 using transport::ConnectionState;
 
+constexpr uint16_t kTcpPortsOfAPeer = 100;  // more than it opens
 constexpr const char* kUser = "natlab";
 constexpr const char* kPassword = "natlab";
 constexpr const char* kName = "relay.example";
@@ -39,8 +40,9 @@ const Tls& SharedTls() {
 
 }  // namespace
 
-LabSide::LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options)
-    : tcp(world, host),
+LabSide::LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options,
+                 uint16_t tcp_port)
+    : tcp(world, host, tcp_port),
       rng(world.ForkRng()),
       peer(options, rng, world.now()),
       driver(world, host, tcp, peer, address),
@@ -66,17 +68,20 @@ bool LabSide::IsOver() const {
 }
 
 bool LabSide::IsRelayed() const {
-  const auto pair = peer.stats().selected_pair;
+  const auto stats = peer.stats();
+  const auto& pair = stats.selected_pair;
   if (!pair) return false;
+  // Through a NAT64 the own relay may be behind a peer-reflexive candidate: the other side saw another family.
+  if (stats.selected_relay && pair->local.type == ice::CandidateType::kPeerReflexive) return true;
   return pair->local.type == ice::CandidateType::kRelayed || pair->remote.type == ice::CandidateType::kRelayed;
 }
 
-Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
+Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout), start(world.now()) {
   const Tls& tls = SharedTls();
-  trust_ = tls.trust;
+  making_.trust = tls.trust;
   error_ = tls.error;
   (void)dtls::SeedOpenSslRandomForSimulation(options.seed);
-  sides = netsim::TwoSides::Build(world, options.layout);
+  sides = netsim::TwoSides::Build(world, layout);
   server_tcp_ = std::make_unique<netsim::TcpHost>(world, sides.server_host);
   auto server_options = netsim::RelayHost::DefaultOptions(sides.server_address, kUser, kPassword);
   server_options.tls = tls.server;
@@ -85,15 +90,17 @@ Lab::Lab(const LabOptions& options) : world(options.seed), start(world.now()) {
     a_capture = std::make_unique<Capture>(world, sides.a_host);
     z_capture = std::make_unique<Capture>(world, sides.z_host);
   }
-  collects_keys_ = options.capture;
+  making_.collects_keys = options.capture;
   if (options.crosses_hard_nats) AddSecondServer();
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
     error_ = "no certificate: " + certificate.error();
     return;
   }
-  a = std::make_unique<LabSide>(world, sides.a_host, sides.a_address, PeerOptionsFor(options.a, *certificate));
-  z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, PeerOptionsFor(options.z, *certificate));
+  making_.certificate = *certificate;
+  making_.a = options.a;
+  making_.z = options.z;
+  Renew();
 }
 
 void Lab::AddSecondServer() {
@@ -104,25 +111,39 @@ void Lab::AddSecondServer() {
   second_address_ = second_driver_->Bind({ip, netsim::RelayHost::kPort});
 }
 
-transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup,
-                                           const std::shared_ptr<const dtls::Certificate>& certificate) const {
+void Lab::Renew() {
+  if (a && a_capture) a_capture->AddKeys(a->peer.TakeKeyLog());
+  if (z && z_capture) z_capture->AddKeys(z->peer.TakeKeyLog());
+  a.reset();
+  z.reset();
+  a = std::make_unique<LabSide>(world, sides.a_host, sides.a_address, PeerOptionsFor(making_.a, layout.a),
+                                making_.tcp_port);
+  z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, PeerOptionsFor(making_.z, layout.z),
+                                making_.tcp_port);
+  making_.tcp_port += kTcpPortsOfAPeer;
+}
+
+transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup, netsim::NatType nat) const {
   transport::PeerOptions options;
-  options.certificate = certificate;
-  options.stun_servers = {server_->address()};
-  if (second_address_) options.stun_servers.push_back(*second_address_);
+  options.certificate = making_.certificate;
+  // RFC 7050 §3 would find it.
+  if (nat == netsim::NatType::kNat64) options.nat64 = transport::Nat64Prefix::Make(netsim::WellKnownNat64Prefix(), 96);
+  options.stun_servers = {ThroughNat64(options.nat64, server_->address())};
+  if (second_address_) options.stun_servers.push_back(ThroughNat64(options.nat64, *second_address_));
   options.prediction.is_enabled = options.probing.is_enabled = options.hole_opening.is_enabled =
       second_address_.has_value();
   options.only_relays = setup.only_relays;
-  options.collect_keylog = collects_keys_;
+  options.collect_keylog = making_.collects_keys;
   options.ice_tcp.mode = setup.ice_tcp;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(
-        {.address = transport == turn::ControlTransport::kTls ? server_->tls_address() : server_->address(),
+        {.address = ThroughNat64(
+             options.nat64, transport == turn::ControlTransport::kTls ? server_->tls_address() : server_->address()),
          .transport = transport,
          .host = kName,
          .username = kUser,
          .password = kPassword,
-         .tls = trust_});
+         .tls = making_.trust});
   }
   return options;
 }

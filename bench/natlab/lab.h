@@ -39,7 +39,9 @@ struct LabOptions {
 
 // One side: a whole peer with its driver, and what it went through.
 struct LabSide {
-  LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options);
+  // The peer's TCP connections leave from `tcp_port` and up.
+  LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options,
+          uint16_t tcp_port = netsim::TcpHost::kFirstPort);
   bool IsOver() const;
   bool IsNominated() const { return peer.state() == transport::ConnectionState::kCompleted; }
   // The selected pair is relayed at one end at least.
@@ -82,9 +84,12 @@ class Lab {
   bool Signal();
   // Another round, if a peer asked for a restart since; false as Signal.
   bool RestartIfWanted();
+  // Two new peers on the same hosts, which gather.
+  void Renew();
   const std::string& error() const { return error_; }
 
   netsim::World world;
+  netsim::TwoSidesOptions layout;
   netsim::TwoSides sides{};
   Timestamp start;
   std::unique_ptr<LabSide> a;
@@ -98,9 +103,16 @@ class Lab {
     void operator()(Event&&) const {}
   };
   using StunDriver = netsim::HostDriver<stun::Server, Ignore>;
-
-  transport::PeerOptions PeerOptionsFor(const SideSetup& setup,
-                                        const std::shared_ptr<const dtls::Certificate>& certificate) const;
+  // What peers are made of.
+  struct Making {
+    SideSetup a{};
+    SideSetup z{};
+    std::shared_ptr<const dtls::Certificate> certificate{};
+    std::shared_ptr<const dtls::StreamContext> trust{};
+    uint16_t tcp_port = netsim::TcpHost::kFirstPort;  // of the next ones
+    bool collects_keys = false;
+  };
+  transport::PeerOptions PeerOptionsFor(const SideSetup& setup, netsim::NatType nat) const;
   void AddSecondServer();
 
   std::unique_ptr<netsim::TcpHost> server_tcp_;
@@ -108,8 +120,7 @@ class Lab {
   stun::Server second_{stun::ServerOptions{}};
   std::unique_ptr<StunDriver> second_driver_;
   std::optional<SocketAddress> second_address_;  // with crosses_hard_nats
-  std::shared_ptr<const dtls::StreamContext> trust_;
-  bool collects_keys_ = false;
+  Making making_;
   std::string error_;
 };
 

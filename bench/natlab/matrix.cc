@@ -38,13 +38,19 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard)
   add(cell.samples.nominated_ms, run.to_nominated);
   add(cell.samples.dtls_ms, run.to_dtls);
   add(cell.samples.upgrades_ms, run.to_upgrade);
+  add(cell.samples.recovery_ms, run.to_recovery);
+  if (run.to_recovery) cell.samples.reconnects.push_back(static_cast<double>(run.reconnects));
   if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
   cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));
   cell.samples.bytes_sent.push_back(static_cast<double>(run.bytes_sent));
   // A probe may come through before what opened the mapping is rejected; about one run in twenty.
   const bool is_lucky = hard == HardNats::kCrossed && run.outcome == Outcome::kDirect;
-  const bool mismatch = run.outcome != cell.expected && !is_lucky;
-  if (mismatch && cell.mismatches == 0) {
+  // What was asked for and is not there makes the command fail, like an outcome that may not be.
+  const bool has_problem = !run.capture_problem.empty();
+  const bool mismatch = has_problem || (run.outcome != cell.expected && !is_lucky);
+  if (mismatch && cell.mismatches == 0 && has_problem) {
+    cell.why = run.capture_problem;
+  } else if (mismatch && cell.mismatches == 0) {
     cell.why = std::string("expected ") + ToString(cell.expected) + ", observed " + ToString(run.outcome) + " (seed " +
                std::to_string(seed) + ")" + (run.why.empty() ? "" : ": " + run.why);
   }

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <memory>
 #include <utility>
+#include <vector>
 
+#include "bench/natlab/host_capture.h"
 #include "bench/natlab/kernel_lab.h"
 #include "bench/natlab/kernel_nat.h"
 #include "bench/natlab/lab.h"
@@ -177,7 +180,7 @@ class Run {
     if (is_relayed) {
       result.relay_protocol = !a_.relay_protocol.empty() ? a_.relay_protocol : b_.relay_protocol;
       if (result.relay_protocol.empty()) result.relay_protocol = "udp";
-      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint);
+      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint, options_.relay);
       if (why.empty()) why = "the checks did not get through";
       result.why = why + "; relayed over " + result.relay_protocol;
     }
@@ -203,7 +206,7 @@ class Run {
     if (!broken_.empty()) {
       result.why = broken_;
     } else if (BothFailed()) {
-      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint);
+      std::string why = WhyNotDirect(options_.a, options_.b, options_.network.joint, options_.relay);
       if (why.empty()) why = "the checks did not get through";
       result.why = why + "; " + a_.failure;
     } else {
@@ -251,9 +254,10 @@ constexpr std::pair<const char*, std::optional<Duration> RunResult::*> kTimes[] 
     {"dtls", &RunResult::to_dtls}};
 
 json::object ToObject(const RunResult& result) {
-  json::object object{{"outcome", ToString(result.outcome)},     {"pair_type", result.pair_type},
-                      {"relay_protocol", result.relay_protocol}, {"checks_sent", result.checks_sent},
-                      {"bytes_sent", result.bytes_sent},         {"why", result.why}};
+  json::object object{{"outcome", ToString(result.outcome)},      {"pair_type", result.pair_type},
+                      {"relay_protocol", result.relay_protocol},  {"checks_sent", result.checks_sent},
+                      {"bytes_sent", result.bytes_sent},          {"why", result.why},
+                      {"capture_problem", result.capture_problem}};
   for (const auto& [name, time] : kTimes) {
     if (result.*time) object[name] = (result.*time)->count();
   }
@@ -269,6 +273,7 @@ RunResult ToResult(const json::object& object) {
   result.checks_sent = object.at("checks_sent").to_number<uint64_t>();
   result.bytes_sent = object.at("bytes_sent").to_number<uint64_t>();
   result.why = ToText(object.at("why"));
+  result.capture_problem = ToText(object.at("capture_problem"));
   for (const auto& [name, time] : kTimes) {
     if (const auto* value = object.if_contains(name)) result.*time = Duration(value->to_number<int64_t>());
   }
@@ -287,6 +292,20 @@ void Say(int out, const std::string& text) {
     if (size <= 0) return;
     rest.remove_prefix(static_cast<size_t>(size));
   }
+}
+
+using Captures = std::vector<std::unique_ptr<HostCapture>>;
+
+// None when none are asked for.
+Expected<Captures, std::string> StartCaptures(const CellOptions& options, const KernelLab& lab) {
+  Captures captures;
+  if (options.capture.empty()) return captures;
+  for (const auto& [host, side] : {std::pair{&lab.a_host(), "-a.pcapng"}, {&lab.b_host(), "-b.pcapng"}}) {
+    auto capture = HostCapture::Start(*host, "eth0", options.capture + side);
+    if (!capture) return Unexpected(capture.error());
+    captures.push_back(*std::move(capture));
+  }
+  return captures;
 }
 
 // The server is ready once it answers; it says so on its standard output, which is no JSON.
@@ -309,7 +328,10 @@ RunResult RunIn(const Task& task) {
       return result;
     }
   }
-  return Run(task.netns, task.options, *lab).Do();
+  Expected<Captures, std::string> captures = StartCaptures(task.options, *lab);
+  result = Run(task.netns, task.options, *lab).Do();
+  if (!captures) result.capture_problem = captures.error();
+  return result;
 }
 
 void WorkInside(void* context, int out) {
@@ -327,9 +349,10 @@ void TryInside(void*, int out) {
 
 }  // namespace
 
-Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families) {
+Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families,
+                                       std::span<const netsim::NatType> types) {
   for (const auto family : families) {
-    if (const auto able = KernelLab::Supports(network.joint, family); !able) return able;
+    if (const auto able = KernelLab::Supports(network, family, types); !able) return able;
   }
   const auto said = RunIsolated(&TryInside, nullptr);
   if (!said) return Unexpected(said.error());

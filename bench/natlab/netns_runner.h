@@ -17,7 +17,8 @@ struct NetnsOptions {
 };
 
 // Whether this user may do all that, and a kernel can be what is asked for; the error says what is missing.
-Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families);
+Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families,
+                                       std::span<const netsim::NatType> types = {});
 
 // RunCell with a kernel's NATs (KernelLab), real sockets and real time, in namespaces that end with the run. Neither
 // TLS relays nor seeds of the peers: what is random there is not repeatable.

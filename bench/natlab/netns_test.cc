@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -125,6 +126,28 @@ TEST_F(NetnsTest, APeerThatHangsIsCutAtTheDeadline) {
   EXPECT_EQ(result.why, "it took longer than its deadline: peer b has no answer");
 }
 
+TEST_F(NetnsTest, TsharkReadsWhatBothHostsSaw) {
+  if (std::system("tshark -v >/dev/null 2>&1") != 0) {
+    std::printf("JSP-SKIPPED: tshark is not installed\n");
+    GTEST_SKIP() << "JSP-SKIPPED: tshark is not installed";
+  }
+  const std::string prefix = testing::TempDir() + "/real";
+  const RunResult result =
+      RunCellInNamespaces(netns_, {.a = NatType::kUdpBlocked, .b = NatType::kPort, .capture = prefix});
+  ASSERT_EQ(result.outcome, Outcome::kRelay) << result.why;
+  EXPECT_EQ(result.capture_problem, "");
+  const auto count = [&](const std::string& side, const std::string& filter) {
+    const std::string command = "test $(tshark -r " + prefix + side + " -Y '" + filter + "' 2>/dev/null | wc -l) -gt 0";
+    return std::system(command.c_str()) == 0;
+  };
+  EXPECT_TRUE(count("-a.pcapng", "tcp && stun.type.method == 3")) << "an allocation over TCP";
+  EXPECT_TRUE(count("-b.pcapng", "dtls.handshake.type == 1")) << "a Client Hello";
+  for (const char* side : {"-a.pcapng", "-b.pcapng"}) EXPECT_FALSE(count(side, "_ws.malformed")) << side;
+  const RunResult nowhere =
+      RunCellInNamespaces(netns_, {.a = NatType::kPublic, .b = NatType::kPublic, .capture = "/nowhere/run"});
+  EXPECT_EQ(nowhere.capture_problem, "cannot write /nowhere/run-a.pcapng");
+}
+
 TEST_F(NetnsTest, ARunLeavesNoProcessBehind) {
   const std::string mark = "natlab-mark-" + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
   netns_.peer_b = {"/bin/sh", "-c", ": " + mark + "; cat >/dev/null & cat >/dev/null & exec cat"};
@@ -141,11 +164,20 @@ TEST_F(NetnsTest, ARunLeavesNoProcessBehind) {
 }
 
 TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
-  EXPECT_TRUE(KernelLab::Supports({Site::kSameCarrier, NatType::kFullCone, true}, IpAddress::Family::kV4));
-  EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, true}, IpAddress::Family::kV4));
-  EXPECT_FALSE(KernelLab::Supports({Site::kSameCarrier, NatType::kFullCone, true}, IpAddress::Family::kV6));
-  EXPECT_TRUE(KernelLab::Supports({Site::kSameCarrier, NatType::kPort, false}, IpAddress::Family::kV6));
-  EXPECT_FALSE(KernelLab::Supports({.ice_tcp = true}, IpAddress::Family::kV4));
+  constexpr auto kV4 = IpAddress::Family::kV4;
+  constexpr auto kV6 = IpAddress::Family::kV6;
+  const auto supports = [](const Joint& joint, IpAddress::Family family) {
+    return KernelLab::Supports({.joint = joint}, family, {}).has_value();
+  };
+  EXPECT_TRUE(supports({Site::kSameCarrier, NatType::kFullCone, true}, kV4));
+  EXPECT_FALSE(supports({Site::kSameCarrier, NatType::kPort, true}, kV4));
+  EXPECT_FALSE(supports({Site::kSameCarrier, NatType::kFullCone, true}, kV6));
+  EXPECT_TRUE(supports({Site::kSameCarrier, NatType::kPort, false}, kV6));
+  EXPECT_FALSE(supports({.ice_tcp = true}, kV4));
+  EXPECT_FALSE(supports({.ports = {.quota = 4}}, kV4));
+  EXPECT_FALSE(KernelLab::Supports({.events = {NetworkEvent{}}}, kV4, {}));
+  const NatType types[] = {NatType::kPort, NatType::kNat64};
+  EXPECT_EQ(KernelLab::Supports({}, kV4, types).error(), "its kernel has no NAT64, type nat64");
 }
 
 TEST(KernelNatTest, EveryTypeHasRules) {

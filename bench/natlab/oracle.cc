@@ -1,6 +1,7 @@
 #include "bench/natlab/oracle.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace jsp::natlab {
 namespace {
@@ -50,6 +51,24 @@ bool IsDirectPossible(const NatOptions& a, const NatOptions& b) {
   return LetsUdpOut(a) && LetsUdpOut(b) && (CanReach(a, b) || CanReach(b, a));
 }
 
+// How many ports a side's NATs have to give before its checks get to where the other side's mapping is.
+size_t PortsForChecks(const NatOptions& nat, NatType other, const Joint& joint, RelayService relay) {
+  if (IsStable(nat)) return 1;
+  const size_t servers = relay == RelayService::kPresent ? 2 : 1;
+  // A host's own address is told, and checked before its reflexive one; that of a NAT64's is IPv6, and cannot be.
+  const bool is_translated = joint.carrier || (other != NatType::kPublic && netsim::OptionsFor(other).translate);
+  const bool is_checked_in_vain = is_translated && other != NatType::kNat64;
+  return servers + (is_checked_in_vain ? 2 : 1);
+}
+
+bool IsDirectWithPorts(const NatOptions& a, const NatOptions& b, bool a_has_ports, bool b_has_ports) {
+  const auto opens = [](const NatOptions& to, bool has_ports) {
+    return has_ports || to.filtering == FilteringBehavior::kEndpointIndependent;
+  };
+  return (a_has_ports && opens(b, b_has_ports) && CanReach(a, b)) ||
+         (b_has_ports && opens(a, a_has_ports) && CanReach(b, a));
+}
+
 // Both inside of one carrier's network: an address there is reached without its NAT.
 bool CanMeetInside(NatType a, NatType b) {
   const NatOptions of_a = netsim::OptionsFor(a);
@@ -63,9 +82,28 @@ bool CanConnectByTcp(NatType a, NatType b, const Joint& joint) {
   return joint.ice_tcp && !is_hidden && (a == NatType::kPublic || b == NatType::kPublic);
 }
 
+struct Cell {
+  NatType a;
+  NatType b;
+  const Joint& joint;
+  RelayService relay;
+};
+
+// Empty when there are enough ports for a direct way that is there otherwise.
+std::string WhyNoPorts(const NatOptions& offerer, const NatOptions& answerer, const Cell& cell) {
+  const size_t has = cell.joint.ports.least();
+  const size_t a_needs = PortsForChecks(offerer, cell.b, cell.joint, cell.relay);
+  const size_t b_needs = PortsForChecks(answerer, cell.a, cell.joint, cell.relay);
+  if (IsDirectWithPorts(offerer, answerer, has >= a_needs, has >= b_needs)) return {};
+  const bool is_a = has < a_needs;
+  return std::string(is_a ? "a" : "b") + "'s NAT maps per destination and gives " + std::to_string(has) + " of the " +
+         std::to_string(is_a ? a_needs : b_needs) + " ports that this takes";
+}
+
 // As far as it depends on how the sides are joined; nullopt: on their NATs alone.
 std::optional<bool> IsDirectByJoint(NatType a, NatType b, const Joint& joint) {
   if (joint.site == netsim::Site::kSameLan) return true;
+  if (a == NatType::kNat64 && b == NatType::kNat64) return true;
   if (joint.site != netsim::Site::kSameCarrier) return std::nullopt;
   if (CanMeetInside(a, b)) return true;
   if (!joint.hairpin) return false;
@@ -102,7 +140,7 @@ const char* ToString(Outcome outcome) {
 }
 
 Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& joint, HardNats hard) {
-  if (WhyNotDirect(a, b, joint).empty()) return Outcome::kDirect;
+  if (WhyNotDirect(a, b, joint, relay).empty()) return Outcome::kDirect;
   const NatOptions offerer = Together(a, joint);
   const NatOptions answerer = Together(b, joint);
   const bool may_cross = hard == HardNats::kCrossed && IsDirectByJoint(a, b, joint) != false;
@@ -110,13 +148,13 @@ Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& j
   return relay == RelayService::kPresent ? Outcome::kRelay : Outcome::kNone;
 }
 
-std::string WhyNotDirect(NatType a, NatType b, const Joint& joint) {
+std::string WhyNotDirect(NatType a, NatType b, const Joint& joint, RelayService relay) {
   if (CanConnectByTcp(a, b, joint)) return {};
   const auto by_joint = IsDirectByJoint(a, b, joint);
   if (by_joint == true) return {};
   const NatOptions answerer = Together(b, joint);
   const NatOptions offerer = AsOfferer(a, joint, answerer);
-  if (!by_joint && IsDirectPossible(offerer, answerer)) return {};
+  if (!by_joint && IsDirectPossible(offerer, answerer)) return WhyNoPorts(offerer, answerer, {a, b, joint, relay});
   if (!LetsUdpOut(offerer) && !LetsUdpOut(answerer)) return "both networks block UDP";
   if (!LetsUdpOut(offerer)) return "a's network blocks UDP";
   if (!LetsUdpOut(answerer)) return "b's network blocks UDP";

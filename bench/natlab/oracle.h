@@ -21,6 +21,7 @@ struct Joint {
   std::optional<netsim::NatType> carrier{};
   bool hairpin = false;
   bool ice_tcp = false;  // both sides have active and passive candidates over TCP (RFC 6544)
+  netsim::PortLimits ports{};
 };
 
 // What must happen between two kinds of NAT, computed from their behaviours, not from experience: a offers, b answers.
@@ -37,6 +38,14 @@ struct Joint {
 // Two NATs in a row map and filter as the stricter of both does. Behind one carrier's NAT the sides meet at its
 // outside, if it hairpins, or inside, if one of them has an address there that the other can reach.
 //
+// A NAT that gives few ports opens no way to the other side when it maps per destination and the ports are used up
+// before: for the STUN server, for the relay, and for the other host's own address, which is checked first.
+//
+// Two hosts behind NAT64s have IPv6, and with it a way past them. Nobody else's IPv4 is further away than a NAT64,
+// which maps and filters like other NATs do.
+//
+// No NetworkEvent changes what is expected: whoever could connect is connected again, though maybe by another way.
+//
 // Over TCP a side reaches the other if that has no NAT and no firewall, or an address inside of the network that both
 // share: every type lets TCP out, and nothing waits behind a NAT's mapping for a connection from outside.
 //
@@ -47,6 +56,7 @@ struct Joint {
 Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {},
                         HardNats hard = HardNats::kLeft);
 // In words, why there is no direct way; empty when there is one.
-std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {});
+std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {},
+                         RelayService relay = RelayService::kPresent);
 
 }  // namespace jsp::natlab

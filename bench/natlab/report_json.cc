@@ -43,6 +43,8 @@ constexpr std::pair<const char*, std::vector<double> CellSamples::*> kSamples[] 
     {"nominated_ms", &CellSamples::nominated_ms},
     {"dtls_ms", &CellSamples::dtls_ms},
     {"upgrade_to_direct_ms", &CellSamples::upgrades_ms},
+    {"recovery_ms", &CellSamples::recovery_ms},
+    {"reconnects", &CellSamples::reconnects},
     {"checks_sent", &CellSamples::checks_sent},
     {"bytes_sent", &CellSamples::bytes_sent}};
 

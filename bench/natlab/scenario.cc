@@ -21,8 +21,13 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kMaxRuns = 100'000;
+constexpr uint64_t kMaxPorts = 64'512;  // without the well-known ones
 constexpr double kMaxDelayMs = 60'000;
 constexpr double kMaxKbit = 10'000'000;
+constexpr size_t kEnoughPorts = 16;  // for two sides with their relays and checks
+constexpr size_t kEnoughForProbes =
+    1024;  // ice::ProbingOptions: 256 sockets of the one, twice as many checks of the other
+constexpr size_t kMaxEvents = 100;
 
 // Thrown within this file only.
 struct Wrong {
@@ -112,7 +117,7 @@ class Reader {
 
 netsim::NatType ToType(const std::string& path, const std::string& name) {
   const auto type = netsim::ParseNatType(name);
-  if (!type) throw Wrong{path, "unknown NAT type '" + name + "'; it is one of " + AllTypeNames()};
+  if (!type) throw Wrong{path, "unknown NAT type '" + name + "'; it is one of " + netsim::NatTypeNames()};
   return *type;
 }
 
@@ -153,8 +158,9 @@ void ReadJoint(const Reader& reader, Joint& joint) {
   }
   if (reader.Find("carrier") != nullptr) {
     joint.carrier = ToType("carrier", reader.Text("carrier"));
-    if (!netsim::OptionsFor(*joint.carrier).translate || joint.carrier == netsim::NatType::kPortReject) {
-      throw Wrong{"carrier", "a carrier's NAT translates and drops: none of public, fw, port-rej"};
+    if (!netsim::OptionsFor(*joint.carrier).translate || joint.carrier == netsim::NatType::kPortReject ||
+        joint.carrier == netsim::NatType::kNat64) {
+      throw Wrong{"carrier", "a carrier's NAT translates and drops: none of public, fw, port-rej, nat64"};
     }
   } else if (joint.site == netsim::Site::kSameCarrier) {
     throw Wrong{"site", "same-carrier needs a carrier"};
@@ -163,6 +169,55 @@ void ReadJoint(const Reader& reader, Joint& joint) {
   joint.hairpin = reader.Flag("hairpin", false);
   if (joint.hairpin && joint.site != netsim::Site::kSameCarrier) {
     throw Wrong{"hairpin", "it matters only with the site same-carrier"};
+  }
+}
+
+void ReadPorts(const Reader& top, netsim::PortLimits& ports) {
+  const auto* value = top.Find("ports");
+  if (value == nullptr) return;
+  const Reader reader(*value, "ports");
+  reader.ExpectOnly({"pool", "quota"});
+  if (reader.Find("pool") != nullptr) ports.pool = static_cast<uint16_t>(reader.Whole("pool", 1, kMaxPorts));
+  if (reader.Find("quota") != nullptr) ports.quota = static_cast<uint16_t>(reader.Whole("quota", 1, kMaxPorts));
+}
+
+// The words of a file and what they mean.
+template <class Value, size_t kCount>
+Value OneOf(const Reader& reader, std::string_view key, const std::pair<std::string_view, Value> (&known)[kCount]) {
+  const std::string text = reader.Text(key);
+  std::string list;
+  for (const auto& [word, value] : known) {
+    if (word == text) return value;
+    list += (list.empty() ? "" : ", ") + std::string(word);
+  }
+  throw Wrong{reader.PathOf(key), "'" + text + "' is none of " + list};
+}
+
+NetworkEvent ToEvent(const Reader& reader, const Joint& joint) {
+  using Where = NetworkEvent::Where;
+  reader.ExpectOnly({"after_ms", "what", "nat", "down_ms"});
+  NetworkEvent event;
+  event.after = ToDuration(reader.Number("after_ms", 0, kMaxDelayMs));
+  event.down = ToDuration(reader.Number("down_ms", 0, kMaxDelayMs));
+  event.what = OneOf<NetworkEvent::What>(
+      reader, "what", {{"reboot", NetworkEvent::What::kReboot}, {"renumber", NetworkEvent::What::kRenumber}});
+  event.where = OneOf<Where>(
+      reader, "nat",
+      {{"a", Where::kNatA}, {"b", Where::kNatB}, {"carrier-a", Where::kCarrierA}, {"carrier-b", Where::kCarrierB}});
+  const bool is_carriers = event.where == Where::kCarrierA || event.where == Where::kCarrierB;
+  if (is_carriers && !joint.carrier) throw Wrong{reader.PathOf("nat"), "the scenario has no carrier"};
+  return event;
+}
+
+void ReadEvents(const Reader& top, Network& network) {
+  const auto* value = top.Find("events");
+  if (value == nullptr) return;
+  if (!value->is_array() || value->as_array().size() > kMaxEvents) {
+    throw Wrong{"events", "it has to be a list of at most " + std::to_string(kMaxEvents) + " objects"};
+  }
+  for (const auto& item : value->as_array()) {
+    const std::string path = "events[" + std::to_string(network.events.size()) + "]";
+    network.events.push_back(ToEvent(Reader(item, path), network.joint));
   }
 }
 
@@ -192,7 +247,7 @@ void ReadTypes(const Reader& reader, Scenario& scenario) {
 Scenario ToScenario(const json::value& document) {
   const Reader reader(document, "");
   reader.ExpectOnly({"version", "name", "about", "types", "mix", "families", "runs", "relay", "site", "carrier",
-                     "hairpin", "ice_tcp", "links"});
+                     "hairpin", "ice_tcp", "links", "ports", "events"});
   if (reader.Find("version") == nullptr) throw Wrong{"version", "it is missing; it is 1"};
   if (reader.Whole("version", 1, kMaxRuns) != 1) throw Wrong{"version", "only 1 is known"};
   Scenario scenario;
@@ -209,17 +264,33 @@ Scenario ToScenario(const json::value& document) {
   }
   ReadJoint(reader, matrix.network.joint);
   ReadLinks(reader, matrix.network);
+  ReadPorts(reader, matrix.network.joint.ports);
+  ReadEvents(reader, matrix.network);
+  if (const auto fit = CheckFit(matrix); !fit) throw Wrong{fit.error().key, fit.error().what};
   return scenario;
 }
 
 }  // namespace
 
-std::string AllTypeNames() {
-  std::string names;
-  for (const auto type : netsim::AllNatTypes()) {
-    names += (names.empty() ? "" : ", ") + std::string(netsim::ToString(type));
+Expected<void, Misfit> CheckFit(const MatrixOptions& matrix) {
+  const Joint& joint = matrix.network.joint;
+  const bool has_nat64 = std::ranges::find(matrix.types, netsim::NatType::kNat64) != matrix.types.end();
+  const bool has_v6 = std::ranges::find(matrix.families, IpAddress::Family::kV6) != matrix.families.end();
+  if (has_nat64 && has_v6) {
+    return Unexpected(Misfit{"families", "nat64 is a way from IPv6 to IPv4: with it there is ipv4 only"});
   }
-  return names;
+  if (has_nat64 && joint.carrier) return Unexpected(Misfit{"carrier", "nobody's NAT64 is behind a carrier's NAT"});
+  const bool is_probing = matrix.network.hard == HardNats::kCrossed;
+  if (is_probing && joint.ports.least() < kEnoughForProbes) {
+    return Unexpected(Misfit{"ports", "probes of random ports take more of them than there are"});
+  }
+  const bool is_shared = joint.site == netsim::Site::kSameCarrier && joint.ports.pool;
+  if ((is_shared || joint.ice_tcp) && joint.ports.least() < kEnoughPorts) {
+    return Unexpected(Misfit{"ports", std::string(is_shared ? "of one carrier's NAT" : "with ice_tcp") +
+                                          " there have to be " + std::to_string(kEnoughPorts) +
+                                          " at least: who gets the last ones is a matter of time"});
+  }
+  return {};
 }
 
 Expected<Scenario, std::string> ParseScenario(std::string_view text, const std::string& file) {
@@ -231,8 +302,12 @@ Expected<Scenario, std::string> ParseScenario(std::string_view text, const std::
     scenario.matrix.scenario = scenario.name;
     return scenario;
   } catch (const Wrong& wrong) {
-    // What is missing is missing in the whole of the file.
-    const auto line = lines->find(wrong.path);
+    // What is missing is missing in what is around it: the object, at the end the whole of the file.
+    auto line = lines->find(wrong.path);
+    for (std::string path = wrong.path; line == lines->end() && path.find('.') != std::string::npos;) {
+      path.resize(path.rfind('.'));
+      line = lines->find(path);
+    }
     const size_t number = line == lines->end() ? 1 : line->second;
     const std::string key = wrong.path.empty() ? "the document" : "key '" + wrong.path + "'";
     return Unexpected(file + ":" + std::to_string(number) + ": " + key + ": " + wrong.what);

@@ -22,7 +22,11 @@ const std::vector<Scenario>& ScenarioPresets();
 // A preset's name, else a file's.
 Expected<Scenario, std::string> LoadScenario(const std::string& name_or_file);
 
-// "public, fw, …": for messages.
-std::string AllTypeNames();
+// What does not fit together, by the scenario's key.
+struct Misfit {
+  std::string key;
+  std::string what;
+};
+Expected<void, Misfit> CheckFit(const MatrixOptions& matrix);
 
 }  // namespace jsp::natlab

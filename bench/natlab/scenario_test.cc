@@ -46,7 +46,7 @@ TEST(ScenarioTest, SaysWhatIsMeasured) {
 
 TEST(ScenarioTest, AnErrorNamesFileLineAndKey) {
   EXPECT_EQ(ErrorOf("{\n\"version\": 1,\n\"types\": [\"port\",\n\"nonsense\"]}"),
-            "s.json:4: key 'types[1]': unknown NAT type 'nonsense'; it is one of " + AllTypeNames());
+            "s.json:4: key 'types[1]': unknown NAT type 'nonsense'; it is one of " + netsim::NatTypeNames());
   EXPECT_EQ(ErrorOf("{\n\"version\": 1,\n\"typos\": []}").substr(0, 48),
             "s.json:3: key 'typos': there is no such key; kno");
   EXPECT_EQ(ErrorOf("{\"version\": 1, \"types\": [\"port\"],\n\"links\": {\n\"b\": {\"loss\": 2}}}"),
@@ -73,11 +73,55 @@ TEST(ScenarioTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_NE(ErrorOf(R"({"version": 2, "types": ["port"]})").find("only 1 is known"), std::string::npos);
 }
 
+TEST(ScenarioTest, FewPortsAndEventsAreReadAndWhatIsWrongWithThemIsNamed) {
+  const auto scenario = ParseScenario(R"({"version": 1, "types": ["port"], "carrier": "sym",
+      "ports": {"pool": 64, "quota": 4}, "events": [
+      {"after_ms": 100, "what": "reboot", "nat": "a", "down_ms": 7}, {"what": "renumber", "nat": "carrier-b"}]})",
+                                      "s.json");
+  ASSERT_TRUE(scenario) << scenario.error();
+  const Network& network = scenario->matrix.network;
+  EXPECT_EQ(network.joint.ports.pool, 64);
+  EXPECT_EQ(network.joint.ports.quota, 4);
+  ASSERT_EQ(network.events.size(), 2u);
+  EXPECT_EQ(network.events[0].after, std::chrono::milliseconds(100));
+  EXPECT_EQ(network.events[0].down, std::chrono::milliseconds(7));
+  EXPECT_EQ(network.events[1].what, NetworkEvent::What::kRenumber);
+  EXPECT_EQ(network.events[1].where, NetworkEvent::Where::kCarrierB);
+  const auto error = [](const std::string& rest) {
+    const auto parsed = ParseScenario("{\"version\": 1, \"types\": [\"port\"],\n" + rest + "}", "s.json");
+    return parsed ? std::string("none") : parsed.error();
+  };
+  EXPECT_EQ(error("\"ports\": {\"pool\": 0}"),
+            "s.json:2: key 'ports.pool': it has to be a whole number from 1 to 64512");
+  EXPECT_EQ(error("\"ports\": {\"size\": 9}"),
+            "s.json:2: key 'ports.size': there is no such key; known are pool, quota");
+  EXPECT_EQ(error("\"events\": [{\"what\": \"flood\", \"nat\": \"a\"}]"),
+            "s.json:2: key 'events[0].what': 'flood' is none of reboot, renumber");
+  EXPECT_EQ(error("\"events\": [{\"what\": \"reboot\"}]"),
+            "s.json:2: key 'events[0].nat': '' is none of a, b, carrier-a, carrier-b");
+  EXPECT_EQ(error("\"events\": [{\"what\": \"reboot\", \"nat\": \"carrier-a\"}]"),
+            "s.json:2: key 'events[0].nat': the scenario has no carrier");
+  EXPECT_EQ(error("\"events\": {}"), "s.json:2: key 'events': it has to be a list of at most 100 objects");
+  EXPECT_EQ(error("\"ports\": {\"quota\": 3},\n\"ice_tcp\": true"),
+            "s.json:2: key 'ports': with ice_tcp there have to be 16 at least: who gets the last ones is a matter of "
+            "time");
+}
+
+TEST(ScenarioTest, ANat64LeadsToIpv4Only) {
+  const auto error = [](const std::string& rest) {
+    return ParseScenario("{\"version\": 1, \"types\": [\"nat64\"],\n" + rest + "}", "s.json").error();
+  };
+  EXPECT_EQ(error("\"families\": [\"ipv6\"]"),
+            "s.json:2: key 'families': nat64 is a way from IPv6 to IPv4: with it there is ipv4 only");
+  EXPECT_EQ(error("\"carrier\": \"port\""), "s.json:2: key 'carrier': nobody's NAT64 is behind a carrier's NAT");
+}
+
 TEST(ScenarioTest, APresetIsKnownByItsName) {
   std::set<std::string> names;
   for (const Scenario& preset : ScenarioPresets()) names.insert(preset.name);
-  const std::set<std::string> expected = {"home",      "office",   "mobile-cgn", "enterprise", "udp-blocked",
-                                          "ipv6-only", "same-lan", "hairpin",    "all"};
+  const std::set<std::string> expected = {"home",        "office",    "mobile-cgn",  "enterprise",
+                                          "udp-blocked", "ipv6-only", "crowded-cgn", "renumbering",
+                                          "same-lan",    "hairpin",   "all"};
   EXPECT_EQ(names, expected);
   EXPECT_EQ(LoadScenario("home")->mix, "home");
   EXPECT_NE(LoadScenario("hom").error().find("home"), std::string::npos) << "the known ones are listed";

@@ -58,23 +58,6 @@ struct InFlight {
   bool operator>(const InFlight& other) const { return std::pair(at, sequence) > std::pair(other.at, other.sequence); }
 };
 
-int OpenRaw(const std::string& interface) {
-  const int raw = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
-  if (raw < 0) return -1;
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ALL);
-  address.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
-  packet_mreq all{};
-  all.mr_ifindex = address.sll_ifindex;
-  all.mr_type = PACKET_MR_PROMISC;
-  const bool is_bound = ::bind(raw, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
-                        ::setsockopt(raw, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0;
-  if (is_bound) return raw;
-  ::close(raw);
-  return -1;
-}
-
 class Wire {
  public:
   Wire(std::array<End, 2> ends) : ends_(std::move(ends)) {}
@@ -133,9 +116,27 @@ class Wire {
 
 }  // namespace
 
+int OpenPacketSocket(const std::string& interface) {
+  const int raw = ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
+  if (raw < 0) return -1;
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
+  packet_mreq all{};
+  all.mr_ifindex = address.sll_ifindex;
+  all.mr_type = PACKET_MR_PROMISC;
+  const bool is_bound = ::bind(raw, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 &&
+                        ::setsockopt(raw, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) == 0;
+  if (is_bound) return raw;
+  ::close(raw);
+  return -1;
+}
+
 std::string RunWire(const std::string& left, const std::string& right, const netsim::LinkOptions& both, uint64_t seed) {
   Rng rng = Rng::FromNumber(seed);
-  std::array<End, 2> ends{End{OpenRaw(left), {both, rng.Fork()}}, End{OpenRaw(right), {both, rng.Fork()}}};
+  std::array<End, 2> ends{End{OpenPacketSocket(left), {both, rng.Fork()}},
+                          End{OpenPacketSocket(right), {both, rng.Fork()}}};
   if (ends[0].socket < 0 || ends[1].socket < 0) return Reason("a raw socket");
   Wire(std::move(ends)).Run();
 }

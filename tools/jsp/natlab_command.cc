@@ -79,7 +79,7 @@ Expected<std::vector<netsim::NatType>, std::string> ParseTypes(const std::vector
   for (const auto& name : names) {
     const auto type = netsim::ParseNatType(name);
     if (!type) {
-      return Unexpected("--types: unknown NAT type '" + name + "'; it is one of " + natlab::AllTypeNames());
+      return Unexpected("--types: unknown NAT type '" + name + "'; it is one of " + netsim::NatTypeNames());
     }
     types.push_back(*type);
   }
@@ -131,6 +131,9 @@ Expected<natlab::Scenario, std::string> ToScenario(const NatlabArguments& argume
   const auto shard = ParseShard(arguments.execution.shard);
   if (!shard) return Unexpected(shard.error());
   options.shard = *shard;
+  if (const auto fit = natlab::CheckFit(options); !fit) {
+    return Unexpected((fit.error().key == "families" ? "--" : "") + fit.error().key + ": " + fit.error().what);
+  }
   return scenario;
 }
 
@@ -228,7 +231,7 @@ Expected<void, std::string> UseNetns(const NatlabArguments& arguments, natlab::N
   netns.peer_a = PeerCommand(arguments.peers.a);
   netns.peer_b = PeerCommand(arguments.peers.b);
   netns.turn_server = {OwnPath(), "turn-server"};
-  if (const auto able = natlab::CheckNetns(options.network, options.families); !able) {
+  if (const auto able = natlab::CheckNetns(options.network, options.families, options.types); !able) {
     return Unexpected("--engine netns: " + able.error() + "; --engine sim needs no permission");
   }
   options.engine = {"netns",
@@ -261,7 +264,6 @@ int RunNatlab(const NatlabArguments& arguments) {
     before = *std::move(parsed);
   }
   if (!arguments.files.captures.empty()) {
-    if (arguments.execution.engine != "sim") return Fail("--pcap captures the simulation only", kExitUsage);
     std::error_code error;
     std::filesystem::create_directories(arguments.files.captures, error);
     if (error) return Fail("--pcap: cannot make " + arguments.files.captures + ": " + error.message());
@@ -309,8 +311,8 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
       ->capture_default_str();
   command->add_option("--scenario", arguments->scenario,
                       "what to measure: a JSON file, or home, office, mobile-cgn, enterprise, udp-blocked, ipv6-only, "
-                      "same-lan, hairpin; other options have their way over it");
-  command->add_option("--types", arguments->types, "only these NAT types: " + natlab::AllTypeNames())->delimiter(',');
+                      "same-lan, hairpin, all; other options have their way over it");
+  command->add_option("--types", arguments->types, "only these NAT types: " + netsim::NatTypeNames())->delimiter(',');
   command->add_option("--runs", arguments->runs, "runs of each cell, with different seeds")
       ->check(CLI::Range(1, 100000));
   command->add_option("--seed", arguments->seed, "the same seed gives the same report")->capture_default_str();
@@ -332,7 +334,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
   command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");
   command->add_option("--pcap", arguments->files.captures,
-                      "write what both hosts of every run see to DIR, as pcapng with the keys of DTLS");
+                      "write what both hosts of every run see to DIR, as pcapng, with sim with the keys of DTLS");
   command->add_option("--mix", arguments->mix,
                       "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
   command->add_option("--compare", arguments->compare,
