@@ -91,9 +91,9 @@ std::string MatrixHtml(const Report& report, IpAddress::Family family) {
       "the colour, the slower. Choose a cell for the rest, with the arrow keys too.</p>"
       "<p class=\"legend\"><span class=\"direct\">direct</span><span class=\"relay\">relay</span><span "
       "class=\"none\">none</span><span class=\"wrong\" style=\"border:2px solid\">not as expected</span></p>"
-      "<table><thead><tr><td></td>";
+      "<div class=\"wide\"><table><thead><tr><td></td>";
   for (const auto b : report.types) html += "<th scope=\"col\">" + Escape(netsim::ToString(b)) + "</th>";
-  return html + "</tr></thead><tbody>" + rows + "</tbody></table></section>";
+  return html + "</tr></thead><tbody>" + rows + "</tbody></table></div></section>";
 }
 
 std::string MixesHtml(const Report& report) {
@@ -136,7 +136,8 @@ std::string PathsHtml(const Report& report) {
   std::string html =
       "<section><h2>The paths</h2><p class=\"note\">Under the same links: 50 Mbit/s and 10 ms at both accesses, in "
       "virtual "
-      "time. Medians.</p><table><thead><tr><th>path</th><th>connected</th><th>round trip</th><th>beside a bulk</th>"
+      "time. Medians.</p><div class=\"wide\"><table><thead><tr><th>path</th><th>connected</th><th>round "
+      "trip</th><th>beside a bulk</th>"
       "<th>bulk</th></tr></thead><tbody>";
   for (const PathReport& path : report.paths) {
     html += "<tr><th scope=\"row\">" + Escape(path.path) + "</th>" +
@@ -145,7 +146,7 @@ std::string PathsHtml(const Report& report) {
             Bar(path.loaded_rtt_ms.p50, round_trip, Number(path.loaded_rtt_ms.p50) + " ms") +
             Bar(path.mbytes_per_s, rate, Number(path.mbytes_per_s, 2) + " MB/s") + "</tr>";
   }
-  return html + "</tbody></table></section>";
+  return html + "</tbody></table></div></section>";
 }
 
 std::string ListHtml(const std::string& title, const std::vector<std::string>& items) {

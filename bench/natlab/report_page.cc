@@ -10,7 +10,8 @@ const std::string_view kReportStyle = R"css(
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:76rem;margin:0 auto;padding:1rem}h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.15rem;margin:0 0 .6rem}
 h3{font-size:1rem;margin:.8rem 0 .3rem}h4{font-size:.95rem;margin:.8rem 0 .2rem}section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
-padding:1rem;margin:1rem 0;overflow-x:auto}p,dd,li{margin:.3rem 0}.faint,p.note{color:var(--faint)}
+padding:1rem;margin:1rem 0}.wide{overflow-x:auto;margin:0 -.3rem;padding:.3rem}
+.wide tbody th{position:sticky;left:-.3rem;background:var(--card);z-index:1}p,dd,li{margin:.3rem 0}.faint,p.note{color:var(--faint)}
 table{border-collapse:separate;border-spacing:2px}th{font-weight:600;padding:.25rem .5rem;text-align:left;white-space:nowrap}
 thead th{text-align:center}td.number{text-align:right;font-variant-numeric:tabular-nums;padding:.25rem .6rem}
 .cell{font:inherit;color:inherit;width:100%;min-width:4.6rem;padding:.35rem .3rem;border:2px solid transparent;
@@ -22,8 +23,10 @@ background:color-mix(in srgb,var(--hue) var(--heat,100%),var(--card))}
 outline:3px solid var(--bar);outline-offset:1px}
 .legend span{display:inline-block;padding:.1rem .7rem;border-radius:.35rem;margin:0 .5rem .3rem 0}
 .share{display:flex;height:1.6rem;border-radius:.35rem;overflow:hidden;margin:.2rem 0 .4rem;max-width:46rem}
-.share span{overflow:hidden;white-space:nowrap;padding-left:.4rem}
-svg{display:block;max-width:100%;height:auto;font:13px system-ui,sans-serif}svg text{fill:var(--ink)}
+.share span{overflow:hidden;white-space:nowrap;padding-left:.4rem;box-sizing:border-box}
+@media(max-width:30rem){main{padding:.5rem}section{padding:.7rem}.share{font-size:.85rem}.cell{min-width:4rem;font-size:.9rem}
+dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}}
+svg{display:block;max-width:100%;height:auto;font:13px system-ui,sans-serif}.wide svg{max-width:none}svg text{fill:var(--ink)}
 svg .axis{stroke:var(--line)}svg .bar{fill:var(--bar)}svg .tail{fill:var(--tail)}svg .dim{fill:var(--faint)}
 svg .first{stroke:var(--bar);fill:none;stroke-width:2}svg .second{stroke:var(--second);fill:none;stroke-width:2;
 stroke-dasharray:6 3}code{background:var(--ground);padding:.1rem .3rem;border-radius:.25rem;overflow-wrap:anywhere}
@@ -47,7 +50,7 @@ function cdf(series,label){
   let svg='<svg viewBox="0 0 '+w+' '+h+'" width="'+w+'" role="img" aria-label="'+text(label)+'">';
   for(let i=0;i<=4;i++){svg+='<line class="axis" x1="'+left+'" x2="'+(w-10)+'" y1="'+y(i/4)+'" y2="'+y(i/4)+'"/>'+
     '<text class="dim" x="'+(left-6)+'" y="'+(y(i/4)+4)+'" text-anchor="end">'+i*25+' %</text>'+
-    '<text class="dim" x="'+x(top*i/4)+'" y="'+(h-8)+'" text-anchor="'+(i<4?'middle':'end')+'">'+Math.round(top*i/4)+(i<4?'':' ms')+'</text>';}
+    (i%2&&w<400?'':'<text class="dim" x="'+x(top*i/4)+'" y="'+(h-8)+'" text-anchor="'+(i<4?'middle':'end')+'">'+Math.round(top*i/4)+(i<4?'':' ms')+'</text>');}
   series.forEach(s=>{const v=[...s.values].sort((a,b)=>a-b);if(!v.length)return;
     let d='M'+x(0)+' '+y(0)+'H'+x(v[0]);v.forEach((t,i)=>{d+='V'+y((i+1)/v.length)+'H'+x(i+1<v.length?v[i+1]:top);});
     svg+='<path class="'+s.style+'" d="'+d+'"/>';});
@@ -86,6 +89,8 @@ function show(button){
     (o.relay?'<dt>relay over</dt><dd>'+counts(c.relay_protocols)+'</dd>':'')+
     '<dt>first message</dt><dd>'+(any?'median '+ms(t.p50)+ci(t.p50_ci95)+', 95 % within '+ms(t.p95)+ci(t.p95_ci95)+', at most '+ms(t.max):'none came')+'</dd>'+
     (u.count?'<dt>relay left</dt><dd>'+u.count+' runs, median after '+ms(u.p50)+'</dd>':'')+
+    (c.recovery_ms&&c.recovery_ms.count?'<dt>back after events</dt><dd>median '+ms(c.recovery_ms.p50)+', 95 % within '+ms(c.recovery_ms.p95)+
+      ', in '+c.samples.reconnects.filter(n=>n>0).length+' of '+c.recovery_ms.count+' runs by another connection</dd>':'')+
     '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+(c.bytes_sent?', and '+Math.round(c.bytes_sent.p50)+' octets in all':'')+'</dd>'+
     '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+
