@@ -19,7 +19,10 @@
 namespace jsp::natlab {
 namespace {
 
-std::string Reason(const std::string& what) { return what + ": " + std::strerror(errno); }
+// The limit on namespaces is told as if a disk were full.
+std::string Reason(const std::string& what) {
+  return what + ": " + (errno == ENOSPC ? "this user may have none (user.max_user_namespaces)" : std::strerror(errno));
+}
 
 bool WriteFile(const char* path, std::string_view text) {
   const int file = ::open(path, O_WRONLY | O_CLOEXEC);

@@ -91,6 +91,45 @@ TEST(NatlabCliTest, AScenarioErrorNamesFileLineAndKey) {
       << result.err;
 }
 
+TEST(NatlabCliTest, AnUnknownTypeListsTheKnownOnes) {
+  const auto result = RunJsp({"natlab", "--types", "port,cone"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(
+      result.err.find("--types: unknown NAT type 'cone'; it is one of public, fw, fullcone, addr, port, port-rej, "
+                      "port-rnd, adm, sym, sym-seq, sym-eif, udpblock, nat64"),
+      std::string::npos)
+      << result.err;
+}
+
+TEST(NatlabCliTest, WhatDoesNotFitTogetherIsRefused) {
+  const auto result = RunJsp({"natlab", "--types", "nat64", "--families", "ipv4,ipv6"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.err.find("--families: nat64 is a way from IPv6 to IPv4"), std::string::npos) << result.err;
+  const auto kernel = RunJsp({"natlab", "--engine", "netns", "--scenario", "renumbering"});
+  EXPECT_EQ(kernel.exit_code, 1);
+  EXPECT_NE(kernel.err.find("nothing happens to its networks"), std::string::npos) << kernel.err;
+}
+
+TEST(NatlabCliTest, WithoutPermissionForNamespacesItSaysSoAndOffersTheSimulation) {
+  const std::string forbid = "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -all ";
+  const std::vector<std::string> around = {"unshare", "-Ur", "sh", "-c"};
+  const auto run = [&](const std::string& command) {
+    auto arguments = around;
+    arguments.push_back(forbid + command);
+    return ChildProcess::Run(arguments);
+  };
+  if (run("true").exit_code != 0) {
+    std::printf("JSP-SKIPPED: user namespaces cannot be made, and so not be forbidden\n");
+    GTEST_SKIP() << "JSP-SKIPPED: user namespaces cannot be made, and so not be forbidden";
+  }
+  const auto result = run(Jsp() + " natlab --engine netns --types public");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.err,
+            "error: --engine netns: not permitted: namespaces: this user may have none (user.max_user_namespaces); "
+            "--engine sim needs no permission\n");
+  EXPECT_EQ(run(Jsp() + " natlab --engine sim --types public").exit_code, 0);
+}
+
 TEST(NatlabCliTest, ForeignPeersNeedRealSockets) {
   EXPECT_EQ(RunJsp({"natlab", "--types", "port", "--peer-a", "true"}).exit_code, 2);
 }
@@ -130,6 +169,22 @@ TEST_F(StoppedNatlabTest, AnInterruptWritesWhatIsDoneAndLeavesNothing) {
   EXPECT_TRUE(report.at("interrupted").as_bool());
   EXPECT_EQ(report.at("cells").as_array().size(), 1u);
   EXPECT_TRUE(IsWithin(std::chrono::seconds(20), [&] { return CountProcesses(mark_) == 0; }));
+}
+
+// One crash is one failed cell with what it said, and the report has the others.
+TEST_F(StoppedNatlabTest, APeerThatCrashesIsAFailedCellAndTheRunGoesOn) {
+  const std::string peer =
+      "sh -c 'if mkdir " + first_ + " 2>/dev/null; then echo it hurts >&2; kill -SEGV $$; fi; exec " + Jsp() + " peer'";
+  const auto result =
+      RunJsp({"natlab", "--engine", "netns", "--types", "public,fw", "--jobs", "1", "--json", json_, "--peer-b", peer});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("1 runs did not end as their NAT types demand"), std::string::npos) << result.err;
+  const auto cells = json::parse(Content(json_)).as_object().at("cells").as_array();
+  ASSERT_EQ(cells.size(), 4u);
+  EXPECT_NE(std::string(cells[0].at("why").as_string()).find("peer b: it died of signal 11; it said: it hurts"),
+            std::string::npos)
+      << cells[0].at("why");
+  for (size_t i = 1; i < cells.size(); ++i) EXPECT_EQ(cells[i].at("mismatches").as_int64(), 0) << cells[i];
 }
 
 TEST_F(StoppedNatlabTest, NothingOutlivesAKill) {
