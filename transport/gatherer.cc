@@ -87,6 +87,7 @@ void Gatherer::Restart(Timestamp now) {
   phase_ = Phase::kWaitingForServers;
   deadline_ = now + options_.timeout;
   is_concluded_ = false;
+  relays_settled_ = false;
   waiting_.clear();
   for (const LocalAddress& local : locals_) Ask(local);
   StartQueries(now);
@@ -211,10 +212,13 @@ void Gatherer::HandleMapped(const SocketAddress& local, const SocketAddress& map
   auto candidate = MakeReflexive(local, mapped);
   if (!candidate) return;
   candidate->server = server;
-  // A second socket of one address is there because the mapping of the first is of no use (HoleOpener). By the letter
-  // of RFC 8445 §5.1.1.3 they share a foundation, and the new one would wait for the old one's checks to fail.
+  // A second socket of one address is there because the mapping of the first is of no use (HoleOpener), and a second
+  // mapping of a socket because the NAT forgot the first. By the letter of RFC 8445 §5.1.1.3 they share a foundation,
+  // and the new one would wait for the old one's checks to fail.
   const auto first = std::ranges::find(locals_, local.ip, [](const LocalAddress& l) { return l.address.ip; });
-  if (first->address != local) candidate->foundation = "fresh" + std::to_string(reflexive_.size());
+  const bool has_moved = std::ranges::any_of(
+      reflexive_, [&](const ice::Candidate& c) { return c.base == local && c.server && c.server->ip == server.ip; });
+  if (first->address != local || has_moved) candidate->foundation = "fresh" + std::to_string(reflexive_.size());
   Announce(std::move(*candidate));
 }
 

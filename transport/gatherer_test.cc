@@ -184,6 +184,21 @@ TEST_F(GathererTest, ARestartAsksAgainAndFindsAMovedMapping) {  // RFC 8445 §9
   const auto found = Candidates(gatherer);
   ASSERT_EQ(found.size(), 1u) << "the host candidate is known";
   EXPECT_EQ(found[0].address, moved);
+  EXPECT_FALSE(found[0].foundation.empty()) << "else the peer checks it only when the one before has failed";
+}
+
+TEST_F(GathererTest, ARestartWaitsForRelaysThatAreAskedAgain) {  // RFC 8445 §9
+  GathererOptions options;
+  options.waits_for_relays = true;
+  Gatherer gatherer(options, rng_);
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  gatherer.HandleRelaysSettled();
+  ASSERT_TRUE(gatherer.is_complete());
+  gatherer.Restart(now_);
+  EXPECT_FALSE(gatherer.is_complete());
+  gatherer.HandleRelaysSettled();
+  EXPECT_TRUE(gatherer.is_complete());
 }
 
 TEST_F(GathererTest, AddressesComeAndGoAfterItsEnd) {

@@ -384,6 +384,7 @@ void Peer::Impl::BeginGeneration(Timestamp now) {
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
   gathering.probes.HandleRestart();
   gathering.gatherer.Restart(now);
+  gathering.relays.Restart(now);
 }
 
 void Peer::Impl::NoteDescribed(Timestamp now, SdpType type) {

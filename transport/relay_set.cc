@@ -89,6 +89,30 @@ void RelaySet::Start(Timestamp now) {
   MaybeSettle();
 }
 
+// RFC 8445 §9: a restart gathers anew.
+void RelaySet::Restart(Timestamp now) {
+  if (!started_) return;
+  const auto is_idle = [](const Relay& relay) {
+    return relay.state == Relay::State::kEnded || relay.state == Relay::State::kWaiting;
+  };
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    const size_t first = groups_[i].first;
+    const size_t end = i + 1 < groups_.size() ? groups_[i + 1].first : relays_.size();
+    const auto own = std::span(relays_).subspan(first, end - first);
+    if (!std::ranges::all_of(own, is_idle)) continue;
+    for (Relay& relay : own) {
+      std::erase_if(failures_, [&](const RelayFailure& failure) { return failure.server == relay.server.address; });
+      relay.client.reset();
+      relay.state = Relay::State::kWaiting;
+    }
+    groups_[i].race = ConnectionRace(own.size());
+    groups_[i].race.Start(now);
+  }
+  settled_ = false;
+  AdvanceRaces(now);
+  MaybeSettle();
+}
+
 void RelaySet::AdvanceRaces(Timestamp now) {
   for (Group& group : groups_) {
     while (const auto attempt = group.race.PollAttempt(now)) {

@@ -89,6 +89,9 @@ class RelaySet {
 
   // Asks for the first connections; Settled follows at once where there is no server.
   void Start(Timestamp now);
+  // For another generation of ICE (RFC 8445 §9): servers that gave no address, or took it back, are asked again.
+  // Settled follows, at once where there is nobody to ask.
+  void Restart(Timestamp now);
   // `local`: the connection's address, which comes back in Transmit.
   void HandleConnected(Timestamp now, RelayId id, const SocketAddress& local);
   // It could not be opened, or is gone.

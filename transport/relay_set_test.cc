@@ -196,6 +196,37 @@ TEST_F(RelaySetTest, WhatIsNotThereInTimeIsGivenUp) {
   EXPECT_EQ(relays_->NextTimeout(), Timestamp::Never());
 }
 
+TEST_F(RelaySetTest, ARestartAsksTheServersAgainThatGaveNoAddress) {  // RFC 8445 §9
+  Make({{.address = kServer}, {.address = kSecondServer}});
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(wanted && Next<relay_event::ConnectionWanted>());
+  relays_->HandleConnected(now_, wanted->id, kLocal);
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  Answer(*request);
+  ASSERT_TRUE(Next<relay_event::CandidateGathered>());
+  relays_->GiveUpUnsettled(now_);
+  ASSERT_TRUE(Next<relay_event::ConnectionDone>());
+  ASSERT_TRUE(Next<relay_event::Settled>());
+  EXPECT_EQ(relays_->failures().size(), 1u);
+
+  relays_->Restart(now_);
+  const auto again = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->server.address, kSecondServer) << "the other one has its allocation";
+  EXPECT_FALSE(relays_->PollEvent());
+  EXPECT_TRUE(relays_->failures().empty());
+  relays_->HandleConnected(now_, again->id, kLocal2);
+  const auto allocate = Poll();
+  ASSERT_TRUE(allocate);
+  EXPECT_EQ(allocate->transmit.remote, kSecondServer);
+  Answer(*allocate);
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->Restart(now_);
+  EXPECT_TRUE(Next<relay_event::Settled>()) << "at once: nobody is asked";
+}
+
 TEST_F(RelaySetTest, ARefusalIsAReasonForPeople) {  // RFC 8656 §7.4
   Make({{.address = kServer}});
   relays_->HandleConnected(now_, Next<relay_event::ConnectionWanted>()->id, kLocal);
