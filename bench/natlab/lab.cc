@@ -161,6 +161,9 @@ bool Lab::Signal() {
   world.RunFor(kSignalling);
   const auto taken = z->peer.SetRemoteDescription(world.now(), transport::SdpType::kOffer, *offer);
   if (!taken) return fail("z takes no offer: " + taken.error().message);
+  // An offer that restarts ICE has z gather anew, and nothing trickles here.
+  z->driver.Kick();
+  if (!world.RunUntil(gathered, kGatheringDeadline)) return fail("z's gathering did not end");
   const auto answer = z->peer.CreateAnswer(world.now());
   z->driver.Kick();
   if (!answer) return fail("no answer: " + answer.error().message);
