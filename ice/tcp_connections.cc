@@ -254,6 +254,15 @@ void TcpConnections::CloseOthers(Timestamp now) {
   }
 }
 
+void TcpConnections::LoseAddress(const IpAddress& address) {
+  if (selected_ && selected_->local.ip == address) selected_.reset();
+  std::vector<TcpId> gone;
+  for (const auto& [id, connection] : connections_) {
+    if (connection.path.local.ip == address) gone.push_back(id);
+  }
+  for (const TcpId id : gone) Remove(id, Ending::kClose);
+}
+
 void TcpConnections::Close() {
   selected_.reset();
   while (!connections_.empty()) Remove(connections_.begin()->first, Ending::kClose);

@@ -130,6 +130,8 @@ class TcpConnections {
   void CloseOthers(Timestamp now);
   // RFC 6544 §9: ICE begins anew; what is there is used again where it is of use.
   void BeginGeneration() { has_completed_ = false; }
+  // The address is none of this host's any more: what goes from or came to it is closed, and not opened again.
+  void LoseAddress(const IpAddress& address);
   // The session is over.
   void Close();
 

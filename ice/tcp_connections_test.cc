@@ -238,6 +238,25 @@ TEST_F(TcpConnectionsTest, TheSelectedConnectionIsReopenedAtOnce) {  // RFC 6544
 }
 
 // I15: a peer, or somebody on the way, that resets every connection.
+// RFC 6544 §11.1 would have it opened again, but there is nowhere to open it from.
+TEST_F(TcpConnectionsTest, WhatALostAddressHadIsClosedAndNotReopened) {
+  const TcpId selected = Connect();
+  tcp_.Select(now_, kPath);
+  const SocketAddress elsewhere = *SocketAddress::Parse("10.0.0.3:9");
+  (void)Connect({elsewhere, kRemote});
+  const auto accepted = tcp_.HandleAccepted(now_, {kActive.ip, kTcpPassivePort}, Remote(6000));
+  ASSERT_TRUE(accepted);
+  while (tcp_.PollEvent()) {
+  }
+  tcp_.LoseAddress(kActive.ip);
+  EXPECT_EQ(Next<tcp_event::CloseWanted>()->id, selected);
+  EXPECT_EQ(Next<tcp_event::CloseWanted>()->id, *accepted);
+  tcp_.HandleClosed(now_, selected);
+  Pass(seconds(60));
+  EXPECT_FALSE(Next<tcp_event::ConnectWanted>());
+  EXPECT_TRUE(tcp_.IsReady({elsewhere, kRemote}));
+}
+
 TEST_F(TcpConnectionsTest, I15_AStormOfResetsSlowsReconnectingDown) {
   TcpId id = Connect();
   tcp_.Select(now_, kPath);

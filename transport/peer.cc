@@ -54,18 +54,28 @@ void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> pre
     has_changed = true;
     gatherer.AddLocalAddress(now, address);
   }
+  if (has_changed) impl.gathering.relays.HandleAddressAdded(now);
   impl.Pump(now);
   for (const LocalAddress& address : known) {
     if (has(present, address.address)) continue;
     has_changed = true;
     gatherer.RemoveLocalAddress(address.address);
     impl.agent.LoseLocalBase(now, address.address);
+    const auto has_ip = [&](const LocalAddress& other) { return other.address.ip == address.address.ip; };
+    if (std::ranges::none_of(present, has_ip)) impl.LoseAddress(now, address.address.ip);
   }
   impl.LoseProbedSockets(now, present);
   if (has_changed && impl.negotiation.remote() && !impl.agent.CanMove()) {
     impl.events.Push(event::IceRestartNeeded{"the local network changed"});
   }
   impl.Pump(now);
+}
+
+// The last socket of that address is gone: its connections over TCP go as well, and those to relays.
+void Peer::Impl::LoseAddress(Timestamp now, const IpAddress& ip) {
+  for (const uint16_t port : {ice::kTcpActivePort, ice::kTcpPassivePort}) agent.LoseLocalBase(now, {ip, port});
+  gathering.tcp.LoseAddress(ip);
+  gathering.relays.HandleAddressLost(now, ip);
 }
 
 Expected<std::string, DescriptionError> Peer::CreateOffer(Timestamp now) {

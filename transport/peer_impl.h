@@ -93,6 +93,7 @@ struct Peer::Impl {
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
 
   // peer_tcp.cc
+  void LoseAddress(Timestamp now, const IpAddress& ip);
   void AddActiveCandidate(Timestamp now, const ice::Candidate& host);
   std::optional<Transmit> FrameForTcp(Timestamp now, const Transmit& transmit, std::span<uint8_t> out);
   std::optional<Transmit> PollTcp(Timestamp now, std::span<uint8_t> out);

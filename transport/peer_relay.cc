@@ -95,6 +95,7 @@ void Peer::Impl::PumpRelays(Timestamp now) {
                    },
                    [&](const relay_event::ConnectionDone& e) { events.Push(event::RelayConnectionDone{e.id}); },
                    [&](const relay_event::CandidateGathered& e) { AddCandidate(now, e.candidate); },
+                   [&](const relay_event::AddressLost& e) { agent.LoseLocalBase(now, e.relayed); },
                    [&](const relay_event::Exhausted& e) { gathering.gatherer.AddServer(now, e.server); },
                    [&](const relay_event::Settled&) { gathering.gatherer.HandleRelaysSettled(); },
                },

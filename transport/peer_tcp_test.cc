@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/crypto.h"
@@ -26,13 +27,17 @@ const SocketAddress kRemote = *SocketAddress::Parse("198.51.100.7:50000");
 class PeerTcpTest : public ::testing::Test {
  protected:
   void Open(IceTcp mode, PeerOptions options = {}) {
+    Begin(mode, std::move(options));
+    peer_->EndOfLocalAddresses(now_);
+  }
+  // Gathering goes on.
+  void Begin(IceTcp mode, PeerOptions options = {}) {
     options.certificate = *dtls::Certificate::Generate();
     options.ice_tcp.mode = mode;
     peer_.emplace(options, rng_, now_);
     peer_->AddLocalAddress(now_, {kUdp});
     peer_->AddLocalAddress(now_, {*SocketAddress::Parse("[2001:db8::1]:443")});
     peer_->AddTcpListener(now_, {kListener});
-    peer_->EndOfLocalAddresses(now_);
   }
   std::vector<std::string> Lines(const char* type) {
     std::vector<std::string> lines;
@@ -83,6 +88,37 @@ TEST_F(PeerTcpTest, GathersActiveAndPassiveCandidatesOfEachAddress) {  // RFC 65
   ASSERT_EQ(passive.size(), 1u);
   EXPECT_NE(passive[0].find(" 192.0.2.1 443 typ host tcptype passive"), std::string::npos) << passive[0];
   EXPECT_EQ(Lines(" UDP ").size() + Lines(" udp ").size(), 2u);
+}
+
+TEST_F(PeerTcpTest, CandidatesFollowTheAddressesOfTheHost) {
+  Begin(IceTcp::kBoth);
+  const LocalAddress v6{*SocketAddress::Parse("[2001:db8::1]:443")};
+  const LocalAddress second{*SocketAddress::Parse("192.0.2.1:444")};
+  peer_->HandleLocalAddresses(now_, std::vector<LocalAddress>{second, v6});
+  EXPECT_EQ(Lines("tcptype active").size(), 2u) << "the address is still there";
+  peer_->HandleLocalAddresses(now_, std::vector<LocalAddress>{v6});
+  EXPECT_TRUE(Lines("tcptype passive").empty());
+  ASSERT_EQ(Lines("tcptype active").size(), 1u);
+  EXPECT_NE(Lines("tcptype active")[0].find("2001:db8::1"), std::string::npos);
+  const LocalAddress moved{*SocketAddress::Parse("192.0.2.9:443")};
+  peer_->HandleLocalAddresses(now_, std::vector<LocalAddress>{v6, moved});
+  peer_->AddTcpListener(now_, moved);
+  EXPECT_EQ(Lines("tcptype active").size(), 2u);
+  ASSERT_EQ(Lines("tcptype passive").size(), 1u);
+  EXPECT_NE(Lines("tcptype passive")[0].find(" 192.0.2.9 443 "), std::string::npos);
+}
+
+TEST_F(PeerTcpTest, AConnectionGoesWithItsAddress) {  // RFC 6544 §11.1 has nothing to reopen then
+  Open(IceTcp::kBoth);
+  const auto id = peer_->HandleTcpAccepted(now_, kListener, kRemote, Check(Password()));
+  ASSERT_TRUE(id);
+  peer_->HandleLocalAddresses(now_, std::vector<LocalAddress>{{*SocketAddress::Parse("[2001:db8::1]:443")}});
+  bool is_closed = false;
+  while (const auto event = peer_->PollEvent()) {
+    const auto* close = std::get_if<event::TcpCloseWanted>(&*event);
+    is_closed = is_closed || (close != nullptr && close->id == *id);
+  }
+  EXPECT_TRUE(is_closed);
 }
 
 TEST_F(PeerTcpTest, GathersWhatItIsToldAndNothingWithRelaysOnly) {

@@ -191,6 +191,44 @@ void RelaySet::HandleConnectionFailed(Timestamp now, RelayId id, std::string rea
   End(now, *relay, std::move(reason));
 }
 
+// The 5-tuple is gone, and with it what was allocated for it (RFC 8656 §5): the server keeps it until it expires.
+void RelaySet::LoseConnection(Relay& relay) {
+  if (const auto& allocation = relay.client->allocation()) {
+    for (const auto& relayed : {allocation->relayed_v4(), allocation->relayed_v6()}) {
+      if (relayed) events_.Push(relay_event::AddressLost{*relayed});
+    }
+  }
+  relay.client.reset();
+  events_.Push(relay_event::ConnectionDone{relay.id});
+}
+
+void RelaySet::HandleAddressLost(Timestamp, const IpAddress& local) {
+  for (Relay& relay : relays_) {
+    const bool has_client = relay.state == Relay::State::kAllocating || relay.state == Relay::State::kAllocated;
+    if (!has_client || relay.local.ip != local) continue;
+    LoseConnection(relay);
+    Want(relay);
+  }
+}
+
+void RelaySet::HandleAddressAdded(Timestamp now) {
+  if (!started_) return;
+  for (Group& group : groups_) {
+    const size_t index = static_cast<size_t>(&group - groups_.data());
+    const auto is_of_group = [&](const Relay& relay) { return relay.group == index; };
+    const auto is_over = [&](const Relay& relay) { return !is_of_group(relay) || relay.state == Relay::State::kEnded; };
+    if (!std::ranges::all_of(relays_, is_over)) continue;
+    for (Relay& relay : relays_) {
+      if (!is_of_group(relay)) continue;
+      relay.client.reset();
+      relay.state = Relay::State::kWaiting;
+    }
+    group.race = ConnectionRace(static_cast<size_t>(std::ranges::count_if(relays_, is_of_group)));
+    group.race.Start(now);
+  }
+  AdvanceRaces(now);
+}
+
 void RelaySet::GiveUpUnsettled(Timestamp now) {
   for (Group& group : groups_) group.race.HandleWon();
   for (Relay& relay : relays_) {

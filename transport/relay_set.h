@@ -38,6 +38,10 @@ struct ConnectionDone {
 struct CandidateGathered {
   ice::Candidate candidate;
 };
+// The allocation went with the network that it was reached by: nothing comes to this relayed address any more.
+struct AddressLost {
+  SocketAddress relayed;
+};
 // RFC 8445 §5.1.1.2: the server lacks resources for an allocation; a Binding request would still tell the mapped
 // address.
 struct Exhausted {
@@ -68,7 +72,7 @@ class RelaySet {
     SocketAddress remote;
   };
   using Event = std::variant<relay_event::ConnectionWanted, relay_event::ConnectionDone, relay_event::CandidateGathered,
-                             relay_event::Exhausted, relay_event::Settled>;
+                             relay_event::AddressLost, relay_event::Exhausted, relay_event::Settled>;
   // A datagram of a peer, as if it had come to the relayed address itself.
   struct Received {
     SocketAddress relayed;
@@ -96,6 +100,10 @@ class RelaySet {
   void HandleConnected(Timestamp now, RelayId id, const SocketAddress& local);
   // It could not be opened, or is gone.
   void HandleConnectionFailed(Timestamp now, RelayId id, std::string reason);
+  // This host lost that address: what it reached a server from is asked for anew, by whatever way there is now.
+  void HandleAddressLost(Timestamp now, const IpAddress& local);
+  // It has another address: servers that could not be reached, or kept, are tried again.
+  void HandleAddressAdded(Timestamp now);
   // Gathering is over: what has no address by now is given up.
   void GiveUpUnsettled(Timestamp now);
   // Deletes the allocations (RFC 8656 §8): a last request each is to be polled.
@@ -148,6 +156,7 @@ class RelaySet {
     return const_cast<Relay*>(std::as_const(*this).FindByRelayed(address));
   }
   void Want(Relay& relay);
+  void LoseConnection(Relay& relay);
   void AdvanceRaces(Timestamp now);
   // The server answers at this address: no other is tried.
   void HandleReached(const Relay& relay);

@@ -425,6 +425,41 @@ TEST_F(RelaySetTest, AsksForBothFamiliesOverIpv6Only) {  // RFC 8656 §7.1
   }
 }
 
+TEST_F(RelaySetTest, AnAllocationGoesWithTheAddressThatReachedIt) {
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->HandleAddressLost(now_, *IpAddress::Parse("10.0.0.99"));
+  EXPECT_FALSE(relays_->PollEvent());
+  relays_->HandleAddressLost(now_, kLocal.ip);
+  EXPECT_EQ(Next<relay_event::AddressLost>()->relayed, kRelayed);
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_FALSE(relays_->IsRelayed(kRelayed));
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(wanted);
+  relays_->HandleConnected(now_, wanted->id, *SocketAddress::Parse("10.9.9.9:50000"));
+  const auto request = Poll();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->transmit.local, *SocketAddress::Parse("10.9.9.9:50000"));
+  Answer(*request);
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+}
+
+TEST_F(RelaySetTest, AServerThatCouldNotBeReachedIsTriedAgainFromANewAddress) {
+  Make({{.address = kServer}, {.address = kSecondServer}});
+  const auto first = Next<relay_event::ConnectionWanted>();
+  const auto second = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(first && second);
+  relays_->HandleConnectionFailed(now_, first->id, "no route");
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  relays_->HandleAddressAdded(now_);
+  const auto again = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->server.address, kServer);
+  EXPECT_FALSE(relays_->PollEvent());  // the other one is under way
+  relays_->HandleAddressAdded(now_);
+  EXPECT_FALSE(relays_->PollEvent());
+}
+
 TEST_F(RelaySetTest, ClosingDeletesTheAllocation) {  // RFC 8656 §8
   Allocate();
   relays_->Close(now_);

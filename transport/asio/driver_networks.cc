@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "transport/asio/driver_core.h"
+#include "transport/asio/ice_tcp.h"
 #include "transport/asio/steady_clock.h"
 
 namespace jsp::transport::io {
@@ -71,9 +72,12 @@ void DriverCore::SetAddresses(const std::vector<LocalAddress>& wanted) {
   if (changes == 0) return;
   counters.network_changes += changes;
   const Timestamp now = Now();
+  std::vector<LocalAddress> listeners;
+  if (helpers.tcp_listeners) listeners = helpers.tcp_listeners->SetAddresses(AddressesOf(0));
   mux->ForEachPeer([&](UdpMux::Key key) {
     auto& driven = *static_cast<DrivenPeer*>(key);
     driven.peer.HandleLocalAddresses(now, AddressesOf(driven.fresh_sets));
+    for (const LocalAddress& listener : listeners) driven.peer.AddTcpListener(now, listener);
     Touch(driven);
   });
   OpenPorts();

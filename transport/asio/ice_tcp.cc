@@ -111,13 +111,33 @@ IceTcpListeners::IceTcpListeners(const std::shared_ptr<DriverCore>& core, const 
     : core_(core),
       executor_(core->executor),
       door_(core->options.ice_tcp.door),
+      ports_(core->options.ice_tcp.ports),
       timer_(executor_),
       alive_(std::make_shared<IceTcpListeners*>(this)) {
-  for (const LocalAddress& address : addresses) {
-    const bool known =
-        std::ranges::any_of(addresses_, [&](const auto& l) { return l.address.ip == address.address.ip; });
-    if (!known) Open(address, core->options.ice_tcp.ports);
+  (void)SetAddresses(addresses);
+}
+
+std::vector<LocalAddress> IceTcpListeners::addresses() const {
+  std::vector<LocalAddress> open;
+  for (size_t i = 0; i < acceptors_.size(); ++i) {
+    if (acceptors_[i]->is_open()) open.push_back(addresses_[i]);
   }
+  return open;
+}
+
+std::vector<LocalAddress> IceTcpListeners::SetAddresses(const std::vector<LocalAddress>& addresses) {
+  const auto has_ip = [](const std::vector<LocalAddress>& list, const IpAddress& ip) {
+    return std::ranges::any_of(list, [&](const LocalAddress& each) { return each.address.ip == ip; });
+  };
+  error_code ignored;
+  for (size_t i = 0; i < acceptors_.size(); ++i) {
+    if (!has_ip(addresses, addresses_[i].address.ip)) acceptors_[i]->close(ignored);
+  }
+  const size_t before = acceptors_.size();
+  for (const LocalAddress& address : addresses) {
+    if (!has_ip(this->addresses(), address.address.ip)) Open(address, ports_);
+  }
+  return {addresses_.begin() + static_cast<std::ptrdiff_t>(before), addresses_.end()};
 }
 
 IceTcpListeners::~IceTcpListeners() {
@@ -165,6 +185,7 @@ void IceTcpListeners::Accept(size_t listener) {
         const auto alive = weak.lock();
         if (!alive || error == boost::asio::error::operation_aborted) return;
         IceTcpListeners& self = **alive;
+        if (!self.acceptors_[listener]->is_open()) return;  // its address is gone
         if (!error) self.HandleAccepted(listener, std::move(socket));
         // Out of descriptors the next call would fail likewise, at once.
         const bool is_of_peer = error == boost::asio::error::connection_aborted;
@@ -176,7 +197,7 @@ void IceTcpListeners::PauseAccepting(size_t listener) {
   auto pause = std::make_shared<boost::asio::steady_timer>(executor_, kNoDescriptors);
   pause->async_wait([weak = std::weak_ptr(alive_), pause, listener](error_code) {
     const auto alive = weak.lock();
-    if (alive) (*alive)->Accept(listener);
+    if (alive && (*alive)->acceptors_[listener]->is_open()) (*alive)->Accept(listener);
   });
 }
 

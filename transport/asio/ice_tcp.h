@@ -66,7 +66,10 @@ class IceTcpListeners {
   IceTcpListeners(const std::shared_ptr<DriverCore>& core, const std::vector<LocalAddress>& addresses);
   ~IceTcpListeners();
 
-  const std::vector<LocalAddress>& addresses() const { return addresses_; }
+  // Where it listens.
+  std::vector<LocalAddress> addresses() const;
+  // The host has these addresses now; returns the listeners that are new.
+  std::vector<LocalAddress> SetAddresses(const std::vector<LocalAddress>& addresses);
   // What a visitor says. True: it is a peer's now, and `octets` are what is left for that.
   bool HandleOctets(DriverCore& core, Timestamp now, IceTcpConnection& visitor, std::span<const uint8_t>& octets);
   void HandleGone(ice::TcpVisitorId visitor);
@@ -87,7 +90,8 @@ class IceTcpListeners {
   boost::asio::any_io_executor executor_;
   ice::TcpDoor door_;
   std::vector<LocalAddress> addresses_;
-  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;  // closed: its address is gone; no place is used again
+  PortRange ports_;
   std::map<ice::TcpVisitorId, std::shared_ptr<IceTcpConnection>> visitors_;
   boost::asio::steady_timer timer_;
   Timestamp armed_at_;

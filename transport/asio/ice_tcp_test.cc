@@ -14,6 +14,7 @@
 #include "ice/stun_attributes.h"
 #include "ice/tcp_framing.h"
 #include "transport/asio/driver.h"
+#include "transport/asio/endpoint.h"
 #include "transport/asio/loop_test_support.h"
 
 namespace jsp::transport::io {
@@ -358,6 +359,38 @@ TEST_F(IceTcpDriverTest, I15_AConnectionToAnOwnPortComesToNothing) {
   }));
   EXPECT_EQ(a.handle.peer().stats().ice_tcp.accepts, 0u);
   EXPECT_FALSE(a.IsUp());
+}
+
+TEST_F(IceTcpDriverTest, ListenersFollowTheAddressesOfTheHost) {
+  const auto driver = OpenDriver();
+  TestPeer peer(*driver, With(IceTcp::kPassive));
+  const auto listeners = [](const Peer& of) {
+    std::vector<SocketAddress> found;
+    for (const ice::Candidate& candidate : of.stats().local_candidates) {
+      if (candidate.protocol == ice::TransportProtocol::kTcpPassive) found.push_back(candidate.address);
+    }
+    return found;
+  };
+  const auto before = listeners(peer.handle.peer());
+  ASSERT_EQ(before.size(), 1u);
+  const IpAddress moved = IpAddress::V4(127, 0, 0, 41);
+  driver->SetAddresses({{.address = {moved, 0}}});
+  EXPECT_TRUE(listeners(peer.handle.peer()).empty());
+  // One that has ended its candidates has the new one from its next restart on; who comes now has it at once.
+  TestPeer next(*driver, With(IceTcp::kPassive));
+  const auto after = listeners(next.handle.peer());
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0].ip, moved);
+  tcp::socket visitor(io_);
+  error_code error;
+  visitor.connect({ToAsioAddress(moved), after[0].port}, error);
+  EXPECT_FALSE(error) << error.message();
+  tcp::socket refused(io_);
+  refused.connect({ToAsioAddress(before[0].ip), before[0].port}, error);
+  EXPECT_TRUE(error);  // nobody listens there any more
+  // Back again: one for each.
+  driver->SetAddresses({{.address = {before[0].ip, 0}}, {.address = {moved, 0}}});
+  EXPECT_EQ(listeners(TestPeer(*driver, With(IceTcp::kPassive)).handle.peer()).size(), 2u);
 }
 
 TEST_F(IceTcpDriverTest, ListensWhereItIsTold) {

@@ -1,9 +1,11 @@
 #include "transport/asio/relay_connection.h"
 
+#include <boost/asio/ip/udp.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "transport/asio/endpoint.h"
 #include "transport/asio/steady_clock.h"
 #include "transport/asio/stream_connection.h"
 #include "turn/stream_framer.h"
@@ -135,6 +137,18 @@ class StreamRelayConnection final : public RelayConnection,
   std::shared_ptr<StreamConnection> stream_;  // last: it calls the rest
 };
 
+// The address that the system would send from, or the unspecified one where it has no route.
+IpAddress SourceFor(const boost::asio::any_io_executor& executor, const SocketAddress& server) {
+  boost::asio::ip::udp::socket probe(executor);
+  const boost::asio::ip::udp::endpoint remote(ToAsioAddress(server.ip), server.port);
+  boost::system::error_code error;
+  probe.open(remote.protocol(), error);
+  if (!error) probe.connect(remote, error);  // sends nothing
+  const auto local = error ? boost::asio::ip::udp::endpoint() : probe.local_endpoint(error);
+  if (!error) return FromAsioAddress(local.address());
+  return server.ip.is_v4() ? IpAddress() : *IpAddress::Parse("::");
+}
+
 }  // namespace
 
 std::shared_ptr<RelayConnection> RelayConnection::Open(const std::shared_ptr<DriverCore>& core,
@@ -146,8 +160,9 @@ std::shared_ptr<RelayConnection> RelayConnection::Open(const std::shared_ptr<Dri
   };
   switch (server.transport) {
     case turn::ControlTransport::kUdp: {
-      const SocketAddress any{server.address.ip.is_v4() ? IpAddress() : *IpAddress::Parse("::"), 0};
-      auto socket = UdpSocket::Open(core->executor, any, core->options.mux.socket);
+      // The 5-tuple is one of this address for good: when it goes, the allocation does, too.
+      auto socket =
+          UdpSocket::Open(core->executor, {SourceFor(core->executor, server.address), 0}, core->options.mux.socket);
       if (!socket) return fail("no UDP socket: " + socket.error().message());
       auto udp = std::make_shared<UdpRelayConnection>(core, driven, id, std::move(*socket));
       udp->WaitReadable();
