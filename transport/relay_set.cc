@@ -92,9 +92,15 @@ void RelaySet::Start(Timestamp now) {
 // RFC 8445 §9: a restart gathers anew.
 void RelaySet::Restart(Timestamp now) {
   if (!started_) return;
-  const auto is_idle = [](const Relay& relay) {
+  AskAgain(now, [](const Relay& relay) {
     return relay.state == Relay::State::kEnded || relay.state == Relay::State::kWaiting;
-  };
+  });
+  settled_ = false;
+  MaybeSettle();
+}
+
+// Servers of which no connection is more than `is_idle` says, as if nobody had asked them.
+void RelaySet::AskAgain(Timestamp now, bool (*is_idle)(const Relay& relay)) {
   for (size_t i = 0; i < groups_.size(); ++i) {
     const size_t first = groups_[i].first;
     const size_t end = i + 1 < groups_.size() ? groups_[i + 1].first : relays_.size();
@@ -108,9 +114,7 @@ void RelaySet::Restart(Timestamp now) {
     groups_[i].race = ConnectionRace(own.size());
     groups_[i].race.Start(now);
   }
-  settled_ = false;
   AdvanceRaces(now);
-  MaybeSettle();
 }
 
 void RelaySet::AdvanceRaces(Timestamp now) {
@@ -213,20 +217,7 @@ void RelaySet::HandleAddressLost(Timestamp, const IpAddress& local) {
 
 void RelaySet::HandleAddressAdded(Timestamp now) {
   if (!started_) return;
-  for (Group& group : groups_) {
-    const size_t index = static_cast<size_t>(&group - groups_.data());
-    const auto is_of_group = [&](const Relay& relay) { return relay.group == index; };
-    const auto is_over = [&](const Relay& relay) { return !is_of_group(relay) || relay.state == Relay::State::kEnded; };
-    if (!std::ranges::all_of(relays_, is_over)) continue;
-    for (Relay& relay : relays_) {
-      if (!is_of_group(relay)) continue;
-      relay.client.reset();
-      relay.state = Relay::State::kWaiting;
-    }
-    group.race = ConnectionRace(static_cast<size_t>(std::ranges::count_if(relays_, is_of_group)));
-    group.race.Start(now);
-  }
-  AdvanceRaces(now);
+  AskAgain(now, [](const Relay& relay) { return relay.state == Relay::State::kEnded; });
 }
 
 void RelaySet::GiveUpUnsettled(Timestamp now) {

@@ -156,6 +156,7 @@ class RelaySet {
     return const_cast<Relay*>(std::as_const(*this).FindByRelayed(address));
   }
   void Want(Relay& relay);
+  void AskAgain(Timestamp now, bool (*is_idle)(const Relay& relay));
   void LoseConnection(Relay& relay);
   void AdvanceRaces(Timestamp now);
   // The server answers at this address: no other is tried.
