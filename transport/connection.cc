@@ -1,5 +1,6 @@
 #include "transport/connection.h"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
 #include <utility>
@@ -10,6 +11,20 @@
 namespace jsp {
 
 using boost::system::error_code;
+
+namespace {
+
+constexpr std::chrono::seconds kFarewellTimeout(2);  // of something that nobody waits for
+
+// RFC 9725: the client ends a session by a DELETE of its resource. Posted, as the loop may be going, too.
+void Delete(const boost::asio::any_io_executor& executor, const std::string& session_url) {
+  if (session_url.empty()) return;
+  boost::asio::post(executor, [executor, session_url] {
+    signaling::DeleteSession(executor, session_url, kFarewellTimeout, [](const auto&) {});
+  });
+}
+
+}  // namespace
 
 // One attempt: gather, offer over HTTP, answer, connect. Kept alive by its operations; the deadline ends them all.
 struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
@@ -84,6 +99,7 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
     Connection connection;
     connection.error_ = message.empty() ? error.message() : std::move(message);
     done.Complete(error, std::move(connection));
+    if (transport) Delete(transport->get_executor(), session_url);
     transport.reset();
   }
 
@@ -96,9 +112,20 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
 };
 
 Connection::Connection() = default;
-Connection::~Connection() = default;
 Connection::Connection(Connection&&) noexcept = default;
-Connection& Connection::operator=(Connection&&) noexcept = default;
+
+Connection::~Connection() {
+  if (transport_) Delete(transport_->get_executor(), session_url_);
+}
+
+Connection& Connection::operator=(Connection&& other) noexcept {
+  Connection former(std::move(*this));
+  transport_ = std::move(other.transport_);
+  restarter_ = std::move(other.restarter_);
+  error_ = std::move(other.error_);
+  session_url_ = std::move(other.session_url_);
+  return *this;
+}
 
 uint64_t Connection::restarts() const { return restarter_ ? restarter_->restarts() : 0; }
 

@@ -22,7 +22,7 @@ struct ConnectionConfig {
 };
 
 // A connected WebRtcTransport whose offer and answer went over HTTP (the resource shape of WHIP, RFC 9725). Owns
-// the transport; closing deletes the session at the server, best effort.
+// the transport; destroying it deletes the session at the server, best effort: it does not wait for the answer.
 class Connection {
  public:
   Connection();

@@ -94,6 +94,28 @@ TEST_F(ConnectionTest, SignalsOverHttpConnectsAndEchoes) {
   EXPECT_EQ(host_->stats().sessions, 0u);
 }
 
+TEST_F(ConnectionTest, DestroyingOneDeletesTheSessionAtTheServer) {  // RFC 9725
+  std::optional<Connection> connection;
+  const auto connect = [&] {
+    connection.reset();
+    Connection::async_connect(io_.get_executor(), server_->url(), config_,
+                              [&](error_code, Connection c) { connection = std::move(c); });
+    return RunUntil([&] { return connection.has_value(); }) && *connection;
+  };
+  ASSERT_TRUE(connect());
+  EXPECT_EQ(server_->stats().requests, 1u);
+  connection.reset();
+  ASSERT_TRUE(RunUntil([&] { return server_->stats().requests == 2 && ended_ == 1; }));
+
+  ASSERT_TRUE(connect());
+  Connection moved = std::move(*connection);
+  connection.reset();  // no longer its own
+  EXPECT_TRUE(moved);
+  moved = Connection();
+  ASSERT_TRUE(RunUntil([&] { return server_->stats().requests == 4 && ended_ == 2; }));
+  EXPECT_EQ(host_->stats().sessions, 0u);
+}
+
 TEST_F(ConnectionTest, EchoesBulkWithBackPressureInBothDirections) {
   std::optional<Connection> connection;
   Connection::async_connect(io_.get_executor(), server_->url(), config_,
