@@ -1,6 +1,8 @@
 // Several workers that are one server to their clients (docs/turn.md#workers), here in one loop. The system gives a
 // client to any of them, so that these tests have many: what is said of both holds but once in 2^15 runs.
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <thread>
 
 #include "transport/asio/turn_server_test_fixture.h"
 #include "transport/asio/turn_workers.h"
@@ -20,14 +22,16 @@ class TurnServerWorkersTest : public testing::TurnServerFixture {
  protected:
   static constexpr size_t kMany = 16;
 
-  void OpenBoth(TurnServerOptions options = LoopbackServer()) {
+  void OpenBoth(TurnServerOptions options = LoopbackServer()) { OpenBoth(io_, std::move(options)); }
+  // The second one in a loop of its own.
+  void OpenBoth(boost::asio::io_context& second_loop, TurnServerOptions options = LoopbackServer()) {
     options.workers = std::make_shared<TurnWorkers>(options.core, 2);
     options.core.relay_ports = {50000, 54999};
     Open(options);
     options.listen.assign(server_->listening().begin(), server_->listening().end());
     options.worker = turn::WorkerIndex{1};
     options.core.relay_ports = {55000, 59999};
-    auto opened = TurnServer::Open(io_.get_executor(), options);
+    auto opened = TurnServer::Open(second_loop.get_executor(), options);
     ASSERT_TRUE(opened) << opened.error();
     second_ = std::move(*opened);
   }
@@ -123,6 +127,34 @@ TEST_F(TurnServerWorkersTest, ADataConnectionIsFoundFromAnywhere) {  // RFC 6062
     client->Disconnect();
     ASSERT_TRUE(RunUntil(io_, [&] { return data.is_closed && accepted->is_closed; }));
   }
+}
+
+// As in the program: a thread each. What one has goes to the other while both are busy with clients of their own.
+TEST_F(TurnServerWorkersTest, HaveThreadsOfTheirOwn) {
+  boost::asio::io_context loop(1);
+  TurnServerOptions options = LoopbackServer();
+  options.core.quotas.bandwidth_per_user = 1'000'000'000;  // so that the counters are shared
+  OpenBoth(loop, options);
+  std::thread thread([&] {
+    const auto guard = boost::asio::make_work_guard(loop);
+    loop.run();
+  });
+  std::vector<std::unique_ptr<TestTurnClient>> clients;
+  for (size_t i = 0; i < kMany; ++i) {
+    const TurnListen& listener = i % 2 == 0 ? udp() : tcp();
+    clients.push_back(Allocate(listener, {.even_port = turn::EvenPort{true}}));
+    const auto token = clients.back()->Find<turn::event::Allocated>()->reservation;
+    EXPECT_TRUE(token);
+    clients.push_back(Allocate(listener, {.reservation = token}));
+  }
+  for (const auto& client : clients) Relay(*client);
+  loop.stop();
+  thread.join();
+  EXPECT_EQ(allocations(), clients.size());
+  EXPECT_GT(server_->allocations(), 0u);
+  EXPECT_GT(second_->allocations(), 0u);
+  second_.reset();
+  clients.clear();
 }
 
 TEST_F(TurnServerWorkersTest, ClientsOfTwoWorkersReachEachOther) {  // docs/turn.md: own relays are always reached
