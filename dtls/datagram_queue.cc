@@ -33,7 +33,7 @@ void DatagramQueue::Clear() {
 }
 
 void DatagramQueue::Release() {
-  slots_ = {};
+  std::vector<std::vector<uint8_t>>().swap(slots_);  // `= {}` would keep the slots
   head_ = count_ = octets_ = 0;
 }
 

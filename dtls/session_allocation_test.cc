@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "dtls/datagram_queue.h"
 #include "dtls/session_test_support.h"
 #include "test/support/allocations.h"
 
@@ -76,6 +77,16 @@ TEST(SessionAllocationTest, BurstsThatArePolledLateReuseTheirStorage) {
   const uint64_t before = Count();
   for (int i = 0; i < 100; ++i) ASSERT_EQ(burst(), 32);
   EXPECT_EQ(Count(), before);
+}
+
+TEST(SessionAllocationTest, AQueueThatIsReleasedHoldsNothing) {
+  const uint64_t before = CountAllocations().live;
+  DatagramQueue queue({.datagrams = 160, .octets = 40'000});
+  ASSERT_TRUE(queue.Push(Bytes(1200, 1)));
+  queue.Release();
+  EXPECT_EQ(CountAllocations().live, before);
+  ASSERT_TRUE(queue.Push(Bytes(1200, 2)));  // and may be used again
+  EXPECT_EQ(queue.front()[0], 2);
 }
 
 }  // namespace

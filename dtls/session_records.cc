@@ -172,7 +172,7 @@ void Session::Impl::ShedHandshake() {
   bio.DropInbound();
   bio.outbound().Release();
   if (records.received.empty()) records.received.Release();  // OpenDatagram leads past it
-  scratch = {};
+  std::vector<uint8_t>().swap(scratch);
   events.Trim();
   ssl.reset();
 }

@@ -44,7 +44,7 @@ std::optional<CheckScheduler::Due> CheckScheduler::Pick(Timestamp now, Checklist
   // RFC 8445 §6.1.4.2 step 1
   while (!triggered_.empty()) {
     const AddressPair pair = triggered_.front();
-    triggered_.pop_front();
+    triggered_.erase(triggered_.begin());
     if (checklist.Find(pair) != nullptr) return Due{pair, false};
   }
   // Steps 2 and 3

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstddef>
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "ice/checklist.h"
 #include "ice/options.h"
@@ -43,7 +43,7 @@ class CheckScheduler {
   Duration pacing_interval_;
   Duration nomination_pacing_interval_;
   size_t max_triggered_;
-  std::deque<AddressPair> triggered_;
+  std::vector<AddressPair> triggered_;  // in order of arrival
   std::optional<AddressPair> nomination_;
   std::optional<Timestamp> last_check_;
 };

@@ -237,6 +237,19 @@ TEST(AssociationAllocationTest, GivesBackWhatItKeptOnceBothDirectionsAreIdle) { 
   EXPECT_EQ(pair.z().pool().kept_octets(), 0u);
 }
 
+TEST(AssociationAllocationTest, GivesBackAtOnceWhatItsOwnerDoesNotNeed) {
+  SteadyPair pair({});
+  const uint64_t before = CountAllocations().octets;
+  pair.Transfer(65536, size_t{4} << 20);
+  pair.Drain();
+  pair.a().Trim();
+  pair.z().Trim();
+  EXPECT_EQ(pair.a().pool().kept_octets(), 0u);
+  EXPECT_EQ(pair.z().pool().kept_octets(), 0u);
+  EXPECT_LT(CountAllocations().octets - before, 4096u);
+  pair.Transfer(65536, size_t{1} << 20);  // and goes on
+}
+
 // The receiver of a transfer sends no DATA, and yet is not idle.
 TEST(AssociationAllocationTest, AReceiverKeepsItsMemoryWhileMessagesCome) {
   SteadyPair pair({});

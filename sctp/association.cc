@@ -89,6 +89,10 @@ void Association::HandleConsumed(Timestamp now, size_t bytes) {
   HandleConsumedOctets(impl_->context, bytes);
 }
 
+void Association::Trim() {
+  if (Tcb* tcb = impl_->context.tcb()) GiveMemoryBack(impl_->context, *tcb);
+}
+
 void Association::Connect(Timestamp now) {
   impl_->Advance(now);
   if (Is<state::Closed>(impl_->context.state)) StartHandshake(impl_->context);

@@ -83,6 +83,8 @@ class Association {
   void HandleTimeout(Timestamp now);
   // The application took `bytes` of received messages: the window opens again.
   void HandleConsumed(Timestamp now, size_t bytes);
+  // Gives back what empty queues hold, as idle associations do by themselves after a heartbeat interval.
+  void Trim();
   // RFC 8261 §6.1: packets take another path from now on, or are wrapped differently. The path MTU is measured anew,
   // congestion control begins anew.
   void HandlePathChanged(Timestamp now, const PathProperties& path);

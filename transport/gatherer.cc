@@ -103,7 +103,7 @@ void Gatherer::Conclude() {
 void Gatherer::StartQueries(Timestamp now) {
   while (!waiting_.empty() && (next_start_ == Timestamp::Never() || now >= next_start_)) {
     const Query query = waiting_.front();
-    waiting_.pop_front();
+    waiting_.erase(waiting_.begin());
     const stun::BehaviorRequest once_more{
         .answer_from = query.server, .answer_to = query.local, .retransmit = kSecondPort};
     const auto started = IsSecondPort(query.server) ? client_.StartBinding(now, query.local, query.server, once_more)

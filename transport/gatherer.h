@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <variant>
@@ -126,7 +125,7 @@ class Gatherer {
   Phase phase_ = Phase::kOpen;
   std::vector<LocalAddress> locals_;
   std::vector<ice::Candidate> reflexive_;  // distinct ones, to drop repeats
-  std::deque<Query> waiting_;
+  std::vector<Query> waiting_;
   std::vector<Asked> asked_;
   std::vector<Query> in_progress_;
   std::vector<Binding> bindings_;  // until Conclude()

@@ -174,6 +174,7 @@ void Peer::Impl::MaybeRest(Timestamp now) {
   gathering.relays.Trim();
   agent.Trim();
   secured->dtls.Trim();
+  secured->sctp.Trim();
   channels.Trim();
   events.Trim();
 }

@@ -34,7 +34,7 @@ void RemoteCandidates::HandleDescription(std::string ufrag) {
   if (ufrag_ == ufrag) return;
   if (ufrag_) {
     past_ufrags_.push_back(std::move(*ufrag_));
-    if (past_ufrags_.size() > kMaxPast) past_ufrags_.pop_front();
+    if (past_ufrags_.size() > kMaxPast) past_ufrags_.erase(past_ufrags_.begin());
     dropped_ += unresolved_.size() + ready_.size();
     unresolved_.clear();
     ready_.clear();

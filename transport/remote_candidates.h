@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,8 +53,8 @@ class RemoteCandidates {
   std::vector<ice::ParsedCandidate> orphans_;
   std::vector<Unresolved> unresolved_;
   std::vector<ice::Candidate> ready_;
-  std::deque<std::string> past_ufrags_;  // the last kMaxPast
-  std::string early_end_;                // the end of a generation to come
+  std::vector<std::string> past_ufrags_;  // the last kMaxPast
+  std::string early_end_;                 // the end of a generation to come
   bool end_signalled_ = false;
   bool end_polled_ = false;
   uint64_t dropped_ = 0;

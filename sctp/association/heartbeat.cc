@@ -24,7 +24,8 @@ void ArmPeriod(Context& context, Tcb& tcb) {
   context.timers.Arm(Timer::kHeartbeat, Timestamp::OnGrid(earliest + jitter, earliest, earliest + rto, kTimerGrid));
 }
 
-// Neither end sent anything for a while: what the last transfers took is not needed soon.
+}  // namespace
+
 void GiveMemoryBack(Context& context, Tcb& tcb) {
   tcb.sender.Trim();
   tcb.reassembly.Trim();
@@ -32,8 +33,6 @@ void GiveMemoryBack(Context& context, Tcb& tcb) {
   context.events.Trim();
   context.pool.Trim();
 }
-
-}  // namespace
 
 bool IsHeartbeatState(const StateData& state) {
   return Is<state::Established>(state) || Is<state::ShutdownPending>(state) || Is<state::ShutdownReceived>(state);

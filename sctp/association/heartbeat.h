@@ -13,6 +13,8 @@ bool IsHeartbeatState(const StateData& state);
 // The association is established: the first period begins, and path MTU discovery.
 void StartHeartbeats(Context& context, Tcb& tcb);
 void HandleHeartbeatTimer(Context& context);
+// Neither end sent anything for a while: what the last transfers took is not needed soon.
+void GiveMemoryBack(Context& context, Tcb& tcb);
 Flow HandleHeartbeat(Context& context, const ChunkView& chunk);
 Flow HandleHeartbeatAck(Context& context, Tcb& tcb, const ChunkView& chunk);
 
