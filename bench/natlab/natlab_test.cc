@@ -227,6 +227,23 @@ TEST(ReportTest, WritesTheDocumentOfTheContract) {
   EXPECT_EQ(document.at("paths").as_array().at(0).at("path").as_string(), "host");
 }
 
+TEST(ReportTest, TellsWhatAKernelsNatsDidOrWhyTheyDidNot) {
+  Report report = Sample();
+  EXPECT_TRUE(boost::json::parse(ToJson(report)).at("kernel").is_null());
+  EXPECT_EQ(ToHtml(report).find("With a kernel's NATs"), std::string::npos);
+  report.kernel.not_run = "not permitted: <nobody>";
+  EXPECT_EQ(boost::json::parse(ToJson(report)).at("kernel").at("not_run").as_string(), "not permitted: <nobody>");
+  EXPECT_NE(ToHtml(report).find("Not run: not permitted: &lt;nobody&gt;"), std::string::npos);
+  report.kernel = {.cells = {report.cells[0], report.cells[1]}, .not_run = {}};
+  report.kernel.cells[1].mismatches = 1;
+  EXPECT_EQ(report.mismatches(), 1u);
+  const auto cells = boost::json::parse(ToJson(report)).at("kernel").at("cells").as_array();
+  ASSERT_EQ(cells.size(), 2u);
+  EXPECT_TRUE(cells[0].at("why").is_null());
+  EXPECT_EQ(cells[1].at("why").as_string(), "<b maps & moves>");
+  EXPECT_NE(ToHtml(report).find("1 of 2 cells with real sockets"), std::string::npos);
+}
+
 TEST(ReportTest, TheHtmlIsSelfContainedAndEscaped) {
   const std::string html = ToHtml(Sample());
   EXPECT_NE(html.find("&lt;b maps &amp; moves&gt;"), std::string::npos);

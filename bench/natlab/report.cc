@@ -56,6 +56,7 @@ Distribution Distribution::Of(std::vector<double> sample) {
 size_t Report::mismatches() const {
   size_t sum = 0;
   for (const auto& cell : cells) sum += cell.mismatches;
+  for (const auto& cell : kernel.cells) sum += cell.mismatches;
   return sum;
 }
 

@@ -89,6 +89,13 @@ struct MixReport {
   double none = 0;
 };
 
+// Cells in which a kernel's NATs were tried beside the simulation. Only what is the same on every machine counts, so no
+// times.
+struct KernelCheck {
+  std::vector<CellReport> cells{};
+  std::string not_run{};  // why there are none; empty as well: nobody asked
+};
+
 struct Report {
   std::string engine = "sim";
   std::string scenario{};     // preset or file; empty: none
@@ -101,7 +108,8 @@ struct Report {
   std::vector<PathReport> paths;
   std::vector<MixReport> mixes;
   std::vector<std::string> changes;  // since another report (compare.h)
-  size_t mismatches() const;
+  KernelCheck kernel{};
+  size_t mismatches() const;  // a kernel's too
 };
 
 const char* FamilyName(IpAddress::Family family);  // "ipv4", "ipv6"

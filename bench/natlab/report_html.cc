@@ -156,6 +156,24 @@ std::string ListHtml(const std::string& title, const std::vector<std::string>& i
   return html + "</ul></section>";
 }
 
+std::string KernelHtml(const Report& report) {
+  const KernelCheck& kernel = report.kernel;
+  if (kernel.cells.empty() && kernel.not_run.empty()) return {};
+  std::string html = "<section><h2>With a kernel's NATs</h2>";
+  if (!kernel.not_run.empty()) return html + "<p>Not run: " + Escape(kernel.not_run) + "</p></section>";
+  std::string others;
+  size_t agree = 0;
+  for (const CellReport& cell : kernel.cells) {
+    agree += cell.mismatches == 0 ? 1 : 0;
+    if (cell.mismatches == 0) continue;
+    others += "<li>" + Escape(netsim::ToString(cell.a)) + " → " + Escape(netsim::ToString(cell.b)) + ": " +
+              Escape(cell.why) + "</li>";
+  }
+  html += "<p>" + std::to_string(agree) + " of " + std::to_string(kernel.cells.size()) +
+          " cells with real sockets in network namespaces, behind NATs of nftables, end as in the simulation.</p>";
+  return html + (others.empty() ? "" : "<ul>" + others + "</ul>") + "</section>";
+}
+
 std::string HowHtml(const Report& report) {
   std::string how =
       "Whole peers (ICE, DTLS, SCTP, data channels) in a simulated internet and in virtual time, from one seed: access "
@@ -206,7 +224,7 @@ std::string ToHtml(const Report& report) {
       "cells as a "
       "line, relayed ones dashed.</p><div id=\"cdf\"></div></section>";
   html += PathsHtml(report) + ListHtml("What changed", report.changes) + ListHtml("Why not direct", Reasons(report));
-  html += HowHtml(report) + "<script type=\"application/json\" id=\"data\">";
+  html += KernelHtml(report) + HowHtml(report) + "<script type=\"application/json\" id=\"data\">";
   html += Embedded(ToJson(report)) + "</script><script>";
   html += kReportScript;
   return html + "</script></main></body></html>\n";

@@ -200,6 +200,22 @@ json::object ToObjectOf(std::string_view text) {
   return json::parse(json::string_view(text.data(), text.size())).as_object();
 }
 
+json::value ToValue(const KernelCheck& kernel) {
+  if (kernel.cells.empty() && kernel.not_run.empty()) return nullptr;
+  json::array cells;
+  for (const CellReport& cell : kernel.cells) {
+    const bool is_as_expected = cell.mismatches == 0;
+    cells.push_back(json::object{{"a", netsim::ToString(cell.a)},
+                                 {"b", netsim::ToString(cell.b)},
+                                 {"expected", ToString(cell.expected)},
+                                 {"observed", {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}}},
+                                 {"mismatches", cell.mismatches},
+                                 {"why", is_as_expected ? json::value(nullptr) : json::value(cell.why)}});
+  }
+  return json::object{{"cells", std::move(cells)},
+                      {"not_run", kernel.not_run.empty() ? json::value(nullptr) : json::value(kernel.not_run)}};
+}
+
 }  // namespace
 
 const char* FamilyName(IpAddress::Family family) { return family == IpAddress::Family::kV4 ? "ipv4" : "ipv6"; }
@@ -243,6 +259,7 @@ std::string ToJson(const Report& report) {
   document["paths"] = std::move(paths);
   document["mixes"] = std::move(mixes);
   document["changes"] = std::move(changes);
+  document["kernel"] = ToValue(report.kernel);
   document["mismatches"] = report.mismatches();
   return json::serialize(document) + "\n";
 }

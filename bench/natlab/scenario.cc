@@ -24,9 +24,8 @@ constexpr size_t kMaxRuns = 100'000;
 constexpr uint64_t kMaxPorts = 64'512;  // without the well-known ones
 constexpr double kMaxDelayMs = 60'000;
 constexpr double kMaxKbit = 10'000'000;
-constexpr size_t kEnoughPorts = 16;  // for two sides with their relays and checks
-constexpr size_t kEnoughForProbes =
-    1024;  // ice::ProbingOptions: 256 sockets of the one, twice as many checks of the other
+constexpr size_t kEnoughPorts = 16;        // for two sides with their relays and checks
+constexpr size_t kEnoughForProbes = 1024;  // ice::ProbingOptions: 256 sockets, and as much again to spare
 constexpr size_t kMaxEvents = 100;
 
 // Thrown within this file only.

@@ -128,6 +128,9 @@ TEST(NatlabCliTest, WithoutPermissionForNamespacesItSaysSoAndOffersTheSimulation
             "error: --engine netns: not permitted: namespaces: this user may have none (user.max_user_namespaces); "
             "--engine sim needs no permission\n");
   EXPECT_EQ(run(Jsp() + " natlab --engine sim --types public").exit_code, 0);
+  const auto quick = run(Jsp() + " natlab --quick");
+  EXPECT_EQ(quick.exit_code, 0) << quick.err;
+  EXPECT_NE(quick.out.find("With a kernel's NATs: not run, not permitted"), std::string::npos) << quick.out;
 }
 
 TEST(NatlabCliTest, ForeignPeersNeedRealSockets) {
@@ -185,6 +188,15 @@ TEST_F(StoppedNatlabTest, APeerThatCrashesIsAFailedCellAndTheRunGoesOn) {
             std::string::npos)
       << cells[0].at("why");
   for (size_t i = 1; i < cells.size(); ++i) EXPECT_EQ(cells[i].at("mismatches").as_int64(), 0) << cells[i];
+}
+
+TEST_F(StoppedNatlabTest, QuickTriesAKernelsNatsToo) {
+  const auto result = RunJsp({"natlab", "--quick", "--json", json_});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NE(result.out.find("9 of 9 cells end as in the simulation"), std::string::npos) << result.out;
+  const auto report = json::parse(Content(json_)).as_object();
+  EXPECT_EQ(report.at("cells").as_array().size(), 49u);
+  EXPECT_EQ(report.at("kernel").at("cells").as_array().size(), 9u);
 }
 
 TEST_F(StoppedNatlabTest, NothingOutlivesAKill) {

@@ -242,6 +242,35 @@ Expected<void, std::string> UseNetns(const NatlabArguments& arguments, natlab::N
   return {};
 }
 
+// What --quick alone adds: a few of its cells with a kernel's NATs, where this user may make namespaces.
+natlab::KernelCheck CheckWithKernel(const NatlabArguments& arguments) {
+  natlab::MatrixOptions options;
+  options.types = {netsim::NatType::kPublic, netsim::NatType::kPort, netsim::NatType::kSymmetric};
+  options.seed = arguments.seed;
+  natlab::NetnsOptions netns;
+  const auto able = natlab::CheckNetns(options.network, options.families, options.types);
+  if (!able) return {.cells = {}, .not_run = able.error()};
+  if (const auto used = UseNetns(arguments, netns, options); !used) return {.cells = {}, .not_run = used.error()};
+  return {.cells = RunWithProgress(options, arguments.execution.jobs).cells, .not_run = {}};
+}
+
+bool IsQuickAlone(const NatlabArguments& arguments) {
+  const bool has_own_cells = !arguments.scenario.empty() || !arguments.types.empty() || !arguments.families.empty() ||
+                             !arguments.execution.shard.empty() || arguments.runs > 0;
+  const bool has_own_ways = arguments.ways.no_relay || arguments.ways.ice_tcp || arguments.ways.prediction;
+  return arguments.quick && arguments.execution.engine == "sim" && !has_own_cells && !has_own_ways;
+}
+
+Expected<void, std::string> MeasurePaths(const NatlabArguments& arguments, natlab::Report& report) {
+  if (!arguments.paths && !arguments.quick && !arguments.full) return {};
+  ProgressLine line("natlab:");
+  line.Show("measuring the paths");
+  auto paths = natlab::RunPaths({.seed = arguments.seed});
+  if (!paths) return Unexpected(paths.error());
+  report.paths = *std::move(paths);
+  return {};
+}
+
 int RunNatlab(const NatlabArguments& arguments) {
   auto scenario = ToScenario(arguments);
   if (!scenario) return Fail(scenario.error(), kExitUsage);
@@ -276,16 +305,13 @@ int RunNatlab(const NatlabArguments& arguments) {
   natlab::Report report = RunWithProgress(options, arguments.execution.jobs);
   if (options.engine.run != nullptr) report.environment = Environment();
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
-  if (!report.interrupted && (arguments.paths || arguments.quick || arguments.full)) {
-    ProgressLine line("natlab:");
-    line.Show("measuring the paths");
-    auto paths = natlab::RunPaths({.seed = arguments.seed});
-    if (!paths) return Fail(paths.error());
-    report.paths = *std::move(paths);
+  if (!report.interrupted) {
+    if (const auto measured = MeasurePaths(arguments, report); !measured) return Fail(measured.error());
+    if (IsQuickAlone(arguments)) report.kernel = CheckWithKernel(arguments);
   }
   if (const auto weighed = WeighMixes(arguments, *mixes, report); !weighed) return Fail(weighed.error(), kExitUsage);
   if (before) report.changes = natlab::Compare(*before, report);
-  human.Print(FormatPaths(report) + FormatMixes(report));
+  human.Print(FormatPaths(report) + FormatMixes(report) + FormatKernel(report));
   if (before) human.Print(FormatChanges(report));
   if (const auto written = WriteReports(arguments, report); !written) return Fail(written.error());
   if (!arguments.files.html.empty() && arguments.files.html != "-")
@@ -301,8 +327,10 @@ int RunNatlab(const NatlabArguments& arguments) {
 void AddNatlabCommand(CLI::App& program, int& exit_code) {
   auto arguments = std::make_shared<NatlabArguments>();
   auto* command = program.add_subcommand("natlab", "NAT traversal between every pair of NAT types, simulated");
-  auto* quick = command->add_flag("--quick", arguments->quick,
-                                  "types public, fw, fullcone, addr, port, sym and udpblock, and the paths");
+  auto* quick =
+      command->add_flag("--quick", arguments->quick,
+                        "types public, fw, fullcone, addr, port, sym and udpblock, the paths, and a few cells with "
+                        "a kernel's NATs where they are permitted");
   command->add_flag("--full", arguments->full, "20 runs of each cell, over IPv4 and IPv6, and the paths")
       ->excludes(quick);
   command

@@ -105,6 +105,24 @@ std::string FormatMixes(const natlab::Report& report) {
   return text;
 }
 
+// Also what is not as the simulation has it, a line each.
+std::string FormatKernel(const natlab::Report& report) {
+  const natlab::KernelCheck& kernel = report.kernel;
+  if (!kernel.not_run.empty()) return "\nWith a kernel's NATs: not run, " + kernel.not_run + "\n";
+  if (kernel.cells.empty()) return {};
+  size_t agree = 0;
+  std::string others;
+  for (const auto& cell : kernel.cells) {
+    agree += cell.mismatches == 0 ? 1 : 0;
+    if (cell.mismatches == 0) continue;
+    others +=
+        std::string(netsim::ToString(cell.a)) + " - " + std::string(netsim::ToString(cell.b)) + ": " + cell.why + "\n";
+  }
+  return Format("\nWith a kernel's NATs and real sockets: %zu of %zu cells end as in the simulation\n", agree,
+                kernel.cells.size()) +
+         others;
+}
+
 std::string FormatChanges(const natlab::Report& report) {
   if (report.changes.empty()) return "\nNothing has changed.\n";
   std::string text = "\nWhat changed\n\n";

@@ -11,6 +11,7 @@ enum class Color : bool { kOff, kOn };
 std::string FormatMatrix(const natlab::Report& report, Color color);
 // The shares of each mix, and what is different from another report; empty, or a word, when there is nothing.
 std::string FormatMixes(const natlab::Report& report);
+std::string FormatKernel(const natlab::Report& report);
 std::string FormatChanges(const natlab::Report& report);
 // The paths, one per line; empty when there are none.
 std::string FormatPaths(const natlab::Report& report);
