@@ -11,12 +11,12 @@ body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,
 main{max-width:76rem;margin:0 auto;padding:1rem}h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.15rem;margin:0 0 .6rem}
 h3{font-size:1rem;margin:.8rem 0 .3rem}h4{font-size:.95rem;margin:.8rem 0 .2rem}section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
 padding:1rem;margin:1rem 0}.wide{overflow-x:auto;margin:0 -.3rem;padding:.3rem}
-.wide tbody th{position:sticky;left:-.3rem;background:var(--card);z-index:1}p,dd,li{margin:.3rem 0}.faint,p.note{color:var(--faint)}
+.wide tbody th,.wide thead td,.wide thead th:first-child{position:sticky;left:-.3rem;background:var(--card);z-index:1}p,dd,li{margin:.3rem 0}.faint,p.note{color:var(--faint)}
 table{border-collapse:separate;border-spacing:2px}th{font-weight:600;padding:.25rem .5rem;text-align:left;white-space:nowrap}
 thead th{text-align:center}td.number{text-align:right;font-variant-numeric:tabular-nums;padding:.25rem .6rem}
 .cell{font:inherit;color:inherit;width:100%;min-width:4.6rem;padding:.35rem .3rem;border:2px solid transparent;
 border-radius:.35rem;cursor:pointer;text-align:center;line-height:1.2;font-variant-numeric:tabular-nums}
-.cell small{display:block}.direct{--hue:var(--direct)}.relay{--hue:var(--relay)}.none{--hue:var(--none)}.direct,.relay,.none{background:var(--hue);
+.cell small{display:block;white-space:nowrap}.direct{--hue:var(--direct)}.relay{--hue:var(--relay)}.none{--hue:var(--none)}.direct,.relay,.none{background:var(--hue);
 background:color-mix(in srgb,var(--hue) var(--heat,100%),var(--card))}
 .t0{--heat:35%}.t1{--heat:50%}.t2{--heat:67%}.t3{--heat:84%}.wrong{border-color:var(--wrong)}
 .cell:hover,.cell[aria-pressed=true]{border-color:var(--ink)}.cell:focus-visible,summary:focus-visible{
@@ -24,14 +24,14 @@ outline:3px solid var(--bar);outline-offset:1px}
 .legend span{display:inline-block;padding:.1rem .7rem;border-radius:.35rem;margin:0 .5rem .3rem 0}
 .share{display:flex;height:1.6rem;border-radius:.35rem;overflow:hidden;margin:.2rem 0 .4rem;max-width:46rem}
 .share span{overflow:hidden;white-space:nowrap;padding-left:.4rem;box-sizing:border-box}
-@media(max-width:30rem){main{padding:.5rem}section{padding:.7rem}.share{font-size:.85rem}.cell{min-width:4rem;font-size:.9rem}
-dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}}
 svg{display:block;max-width:100%;height:auto;font:13px system-ui,sans-serif}.wide svg{max-width:none}svg text{fill:var(--ink)}
 svg .axis{stroke:var(--line)}svg .bar{fill:var(--bar)}svg .tail{fill:var(--tail)}svg .dim{fill:var(--faint)}
 svg .first{stroke:var(--bar);fill:none;stroke-width:2}svg .second{stroke:var(--second);fill:none;stroke-width:2;
 stroke-dasharray:6 3}code{background:var(--ground);padding:.1rem .3rem;border-radius:.25rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1rem;margin:.4rem 0}dt{color:var(--faint)}dd{margin:0}
 #detail{min-height:4rem}
+@media(max-width:30rem){main{padding:.5rem}section{padding:.7rem}.share{font-size:.75rem}.share span{padding-left:.2rem}.cell{min-width:4rem;font-size:.9rem}
+dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}}
 )css";
 
 // Cells say all they know when they are chosen, by mouse or by keyboard (arrows move between them).
