@@ -114,6 +114,8 @@ Expected<std::unique_ptr<HostCapture>, std::string> HostCapture::Start(const Net
 }
 
 HostCapture::~HostCapture() {
+  // Other children have it open as well.
+  ::shutdown(control_, SHUT_RDWR);
   ::close(control_);
   if (pid_ < 0) return;
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
