@@ -52,7 +52,11 @@ class Recorder {
       return;
     }
     if (host.Enter()) socket_ = OpenPacketSocket(interface);
-    if (socket_ < 0) problem_ = Reason("a raw socket");
+    if (socket_ < 0) {
+      problem_ = Reason("a raw socket");
+    } else if (!WriteAll(file_, tap_.Take())) {  // a file without packets is one, too
+      problem_ = "cannot write " + file;
+    }
   }
   const std::string& problem() const { return problem_; }
 
