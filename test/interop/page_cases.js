@@ -55,6 +55,13 @@ globalThis.jspCases = (() => {
     return channel;
   }
 
+  // The pair that carries data. Its state may be 'in-progress' at any moment, as browsers go on checking it.
+  function selectedPair(stats) {
+    const all = [...stats.values()];
+    const transport = all.find((s) => s.type === 'transport');
+    return stats.get(transport?.selectedCandidatePairId) ?? all.find((s) => s.type === 'candidate-pair' && (s.selected || s.nominated));
+  }
+
   async function connected(label, options, configuration = {iceServers: []}) {
     const pc = new RTCPeerConnection(configuration);
     const channel = open(pc, label, options);
@@ -274,7 +281,7 @@ globalThis.jspCases = (() => {
       const report = JSON.parse(await exchange(channel, 'done'));
       check(report.bytes === bytes.length && report.sha256 === await sha256(bytes), `sink counted ${JSON.stringify(report)}`);
       const stats = await pc.getStats();
-      const pair = [...stats.values()].find((s) => s.type === 'candidate-pair' && (s.selected || s.nominated) && s.state === 'succeeded');
+      const pair = selectedPair(stats);
       kept = {pc, channel};
       return {local: stats.get(pair.localCandidateId), location};
     },
@@ -290,8 +297,7 @@ globalThis.jspCases = (() => {
       const report = JSON.parse(await exchange(channel, 'done'));
       check(report.bytes === bytes.length && report.sha256 === await sha256(bytes), `sink counted ${JSON.stringify(report)}`);
       const stats = await pc.getStats();
-      const transport = [...stats.values()].find((s) => s.type === 'transport');
-      const pair = stats.get(transport.selectedCandidatePairId);
+      const pair = selectedPair(stats);
       const result = {local: stats.get(pair.localCandidateId), remote: stats.get(pair.remoteCandidateId),
         candidates: offer.match(/a=candidate:.*/g) ?? []};
       pc.close();
