@@ -84,7 +84,11 @@ int main() {
       Exchange(pair, now);
     }
   }
-  for (Pair& pair : pairs) completed += pair.a->session.state() == ice::State::kCompleted ? 1 : 0;
+  for (Pair& pair : pairs) {
+    completed += pair.a->session.state() == ice::State::kCompleted ? 1 : 0;
+    pair.a->session.Trim();  // as a peer at rest does
+    pair.z->session.Trim();
+  }
   const size_t octets = (CountAllocations().octets - before) / (2 * kPairs);
   std::printf("%zu of %zu pairs completed; an idle agent holds %zu octets\n", completed, kPairs, octets);
 
