@@ -32,9 +32,9 @@ if grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 2>/dev/null; 
   has_v6=true
   relays+=(--relay-address ::1 --allow-peer ::1)
 fi
-# turnutils_uclient picks channel numbers that RFC 8656 reserves: --legacy-channels.
+# turnutils_uclient picks channel numbers that RFC 8656 reserves; they are taken unless the file says otherwise.
 "$jsp" turn-server "${listens[@]}" --cert "$scratch/cert.pem" --key "$scratch/key.pem" --realm r --user u:p "${relays[@]}" \
-  --legacy-channels --tcp-relays --mobility --stranger-rate 0 --alternate-address 127.0.0.2 >"$scratch/server" 2>&1 &
+  --tcp-relays --mobility --stranger-rate 0 --alternate-address 127.0.0.2 >"$scratch/server" 2>&1 &
 servers+=($!)
 until grep -qs 'listening on tls' "$scratch/server"; do
   [[ $SECONDS -lt 30 ]] || fail "jsp turn-server does not listen"

@@ -47,9 +47,9 @@ struct TurnServerConfig {
     turn::PortRange ports{};
     std::vector<turn::Prefix> allowed_peers{};
     std::vector<turn::Prefix> denied_peers{};
-    bool tcp = false;              // RFC 6062
-    bool mobility = false;         // RFC 8016
-    bool legacy_channels = false;  // turn::ChannelRange::kLegacy
+    bool tcp = false;             // RFC 6062
+    bool mobility = false;        // RFC 8016
+    bool legacy_channels = true;  // turn::ChannelRange::kLegacy: coturn's own clients need it
   };
   struct Tls {
     std::string certificate_file{};

@@ -44,7 +44,7 @@ relay-address = ["192.0.2.3/10.0.0.3", "2001:db8::3"]
 relay-ports = "50000-50999"
 allow-peer = ["10.0.0.0/8", "fd00::/8"]
 deny-peer = ["192.0.2.99", "198.51.100.0/24"]
-legacy-channels = true
+legacy-channels = false
 default-lifetime = 700
 max-lifetime = 1800
 permission-lifetime = 30
@@ -79,7 +79,7 @@ TEST(TurnServerSettingsTest, ReadsEverySettingOfAFile) {
   EXPECT_EQ(config->relaying.ports.last, 50999);
   EXPECT_EQ(config->relaying.allowed_peers.size(), 2u);
   EXPECT_EQ(config->relaying.denied_peers.front().length, 32);
-  EXPECT_TRUE(config->relaying.legacy_channels);
+  EXPECT_FALSE(config->relaying.legacy_channels);
   EXPECT_EQ(config->lifetimes.permission, std::chrono::seconds(30));
   EXPECT_EQ(config->quotas.allocations_per_source, 7u);
   EXPECT_EQ(config->quotas.bandwidth_per_user, 1'000'000u);
