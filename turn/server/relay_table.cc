@@ -11,7 +11,7 @@ std::optional<uint16_t> RelayTable::PickPort(const IpAddress& ip, RelayProtocol 
   const uint32_t count = last - first + 1;
   const auto start = static_cast<uint32_t>(rng_->Below(count));
   const auto is_free = [&](uint32_t port) {
-    return port <= last && !index_by_address_.contains(Key{{ip, static_cast<uint16_t>(port)}, protocol});
+    return port <= last && !index_by_address_.contains(RelayKey{{ip, static_cast<uint16_t>(port)}, protocol});
   };
   for (uint32_t i = 0; i < std::min<uint32_t>(count, kMaxProbes); ++i) {
     const uint32_t port = first + (start + i) % count;
@@ -31,7 +31,7 @@ RelayHandle RelayTable::Open(const SocketAddress& address, RelayProtocol protoco
   free_.pop_back();
   Relay& relay = relays_[index];
   relay = {address, allocation, relay.generation + 1, Relay::State::kOpening, protocol};
-  index_by_address_.emplace(Key{address, protocol}, index);
+  index_by_address_.emplace(RelayKey{address, protocol}, index);
   return {index, relay.generation};
 }
 
@@ -44,7 +44,7 @@ Relay* RelayTable::Find(RelayHandle handle) {
 void RelayTable::Close(RelayHandle handle) {
   Relay* relay = Find(handle);
   if (relay == nullptr) return;
-  index_by_address_.erase(Key{relay->address, relay->protocol});
+  index_by_address_.erase(RelayKey{relay->address, relay->protocol});
   relay->state = Relay::State::kFree;
   free_.push_back(handle.index);
 }

@@ -10,6 +10,7 @@
 #include "base/socket_address.h"
 #include "turn/attributes.h"
 #include "turn/server/options.h"
+#include "turn/server/relay_key.h"
 namespace jsp::turn {
 
 // Names a relay socket: an index into a slab, and which of its tenants is meant, so that what arrives late for a closed
@@ -53,20 +54,11 @@ class RelayTable {
   size_t size() const { return index_by_address_.size(); }
 
  private:
-  struct Key {
-    SocketAddress address;
-    RelayProtocol protocol;
-    bool operator==(const Key&) const = default;
-  };
-  struct Hash {
-    size_t operator()(const Key& key) const { return HashValue(key.address) + static_cast<size_t>(key.protocol); }
-  };
-
   PortRange ports_;
   Rng* rng_;
   std::vector<Relay> relays_;
   std::vector<uint32_t> free_;
-  boost::unordered_flat_map<Key, uint32_t, Hash> index_by_address_;
+  boost::unordered_flat_map<RelayKey, uint32_t, RelayKeyHash> index_by_address_;
 };
 
 }  // namespace jsp::turn

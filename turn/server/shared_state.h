@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "turn/server/options.h"
 #include "turn/server/quota.h"
+#include "turn/server/relay_key.h"
 namespace jsp::turn {
 
 // How an owner with several threads keeps them apart: `close` before what is shared is touched, `open` behind it.
@@ -54,14 +55,6 @@ class SharedState {
   bool IsRelay(const SocketAddress& address, RelayProtocol protocol);
 
  private:
-  struct Key {
-    SocketAddress address;
-    RelayProtocol protocol;
-    bool operator==(const Key&) const = default;
-  };
-  struct Hash {
-    size_t operator()(const Key& key) const { return HashValue(key.address) + static_cast<size_t>(key.protocol); }
-  };
   class Closed;  // the gate, while one of these lives
 
   size_t workers_;
@@ -71,7 +64,7 @@ class SharedState {
   bool limits_strangers_;
   Quota quota_;
   StrangerLimit strangers_;
-  boost::unordered_flat_set<Key, Hash> relays_;
+  boost::unordered_flat_set<RelayKey, RelayKeyHash> relays_;
 };
 
 }  // namespace jsp::turn
