@@ -25,14 +25,14 @@ trap 'rm -rf "$scratch"' EXIT
 targets=("$@")
 if [[ $# -eq 0 ]]; then targets=(//...); fi
 status=0
-options=("${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going --test_output=errors)
-bazel test "${options[@]}" --build_event_json_file="$scratch/events.json" -- "${targets[@]}" || status=$?
+bazel test "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going --build_event_json_file="$scratch/events.json" -- \
+  "${targets[@]}" || status=$?
 
 counted=(--bazel-status "$status")
 if [[ $# -eq 0 ]]; then
   echo "testing test/consumer, a second workspace that depends on this one" >&2
   status=0
-  (cd test/consumer && bazel test "${options[@]}" //...) || status=$?
+  (cd test/consumer && bazel test "${JSP_BAZEL_OUTPUT_OPTIONS[@]}" --keep_going //...) || status=$?
   counted+=(--step "test/consumer=$status")
 fi
 

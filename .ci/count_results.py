@@ -3,7 +3,8 @@
 
 A target counts as skipped when it passed without having tested anything and said so: a line that starts with
 `JSP-SKIPPED:` in its log, or a GoogleTest run in which every test was skipped. The reasons are printed above the last
-line, so that a skip is never silent. What could not be built counts as failed. Exit code 1 when anything failed.
+line, so that a skip is never silent. What could not be built counts as failed. The end of a failed test's log
+is printed too. Exit code 1 when anything failed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import urllib.parse
 
 PASSED = ("PASSED", "FLAKY")
+LOG_LINES = 60  # of a failed test's log: where the log is, nobody may be able to look
 SKIP_LINE = re.compile(r"^JSP-SKIPPED:\s*(.*)$", re.MULTILINE)
 GTEST_SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) tests?", re.MULTILINE)
 GTEST_PASSED = re.compile(r"^\[  PASSED  \] (\d+) tests?", re.MULTILINE)
@@ -78,6 +80,14 @@ def read_logs(paths):
     return [pathlib.Path(path).read_text(errors="replace") for path in paths if pathlib.Path(path).is_file()]
 
 
+def print_log_ends(label, paths):
+    """The end of each shard's log of a failed test."""
+    for text in read_logs(paths):
+        lines = text.splitlines()
+        print("---- %s: the last %d of %d lines" % (label, min(LOG_LINES, len(lines)), len(lines)))
+        print("\n".join(lines[-LOG_LINES:]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bazel-status", type=int, required=True, help="exit code of bazel test")
@@ -97,6 +107,8 @@ def main():
     if options.bazel_status not in (0, 3, 4) and not results.not_built:
         failed.add("bazel (exit code %d)" % options.bazel_status)
 
+    for label in sorted(failed):
+        print_log_ends(label, results.logs.get(label, []))
     skipped = {}
     for label in sorted(passed):
         reason = skip_reason(read_logs(results.logs.get(label, [])))
