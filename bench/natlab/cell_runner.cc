@@ -14,16 +14,6 @@ using turn::ControlTransport;
 constexpr Duration kCrossing = std::chrono::seconds(14);
 constexpr Duration kDeadline = std::chrono::seconds(90);  // beyond ICE's own (RFC 8863 §3: 39.5 s)
 
-std::string PairType(const transport::Peer& peer) {
-  const auto stats = peer.stats();
-  if (!stats.selected_pair) return {};
-  const bool is_tcp = stats.selected_pair->local.protocol != ice::TransportProtocol::kUdp;
-  const bool is_own_relay =
-      stats.selected_relay && stats.selected_pair->local.type == ice::CandidateType::kPeerReflexive;
-  return std::string(is_own_relay ? "relay" : ice::ToString(stats.selected_pair->local.type)) + "-" +
-         ice::ToString(stats.selected_pair->remote.type) + (is_tcp ? "-tcp" : "");
-}
-
 // a's own relay, else the one that b is reached by.
 std::string RelayProtocol(const Lab& lab) {
   const auto relay = lab.a->relay() ? lab.a->relay() : lab.z->relay();
@@ -139,7 +129,7 @@ RunResult RunCell(const CellOptions& options) {
   Measure(lab, result);
   if (echoed && ended) {
     result.outcome = lab.a->IsRelayed() ? Outcome::kRelay : Outcome::kDirect;
-    result.pair_type = PairType(lab.a->peer);
+    result.pair_type = lab.a->PairType();
     result.to_upgrade = ToUpgrade(lab);
     if (result.outcome == Outcome::kRelay) result.relay_protocol = RelayProtocol(lab);
   } else {

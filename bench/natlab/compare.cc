@@ -53,7 +53,8 @@ void ComparePaths(const PathReport& before, const PathReport& now, std::vector<s
   const auto compare = [&](const char* what, double was, double is, const char* unit) {
     const bool is_time = unit[0] == 'm';
     if (!DiffersByShare(was, is) || (is_time && std::abs(is - was) <= kMilliseconds)) return;
-    changes.push_back("path " + now.path + ": " + what + " " + Change(was, is, unit));
+    const char* family = now.family == IpAddress::Family::kV4 ? "" : " over ipv6";
+    changes.push_back("path " + now.path + family + ": " + what + " " + Change(was, is, unit));
   };
   compare("connect", before.connect_ms.p50, now.connect_ms.p50, "ms");
   compare("round trip", before.rtt_ms.p50, now.rtt_ms.p50, "ms");
@@ -79,7 +80,8 @@ std::vector<std::string> Compare(const Report& before, const Report& now) {
   }
   if (missing > 0) changes.push_back(std::to_string(missing) + " cells are not in the old report");
   for (const PathReport& path : now.paths) {
-    const auto found = std::ranges::find(before.paths, path.path, &PathReport::path);
+    const auto found = std::ranges::find_if(
+        before.paths, [&](const PathReport& other) { return other.path == path.path && other.family == path.family; });
     if (found != before.paths.end()) ComparePaths(*found, path, changes);
   }
   return changes;

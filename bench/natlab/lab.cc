@@ -76,6 +76,16 @@ bool LabSide::IsRelayed() const {
   return pair->local.type == ice::CandidateType::kRelayed || pair->remote.type == ice::CandidateType::kRelayed;
 }
 
+std::string LabSide::PairType() const {
+  const auto stats = peer.stats();
+  const auto& pair = stats.selected_pair;
+  if (!pair) return {};
+  const bool is_tcp = pair->local.protocol != ice::TransportProtocol::kUdp;
+  const bool is_own_relay = stats.selected_relay && pair->local.type == ice::CandidateType::kPeerReflexive;
+  return std::string(is_own_relay ? "relay" : ice::ToString(pair->local.type)) + "-" +
+         ice::ToString(pair->remote.type) + (is_tcp ? "-tcp" : "");
+}
+
 Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout), start(world.now()) {
   const Tls& tls = SharedTls();
   making_.trust = tls.trust;

@@ -46,6 +46,8 @@ struct LabSide {
   bool IsNominated() const { return peer.state() == transport::ConnectionState::kCompleted; }
   // The selected pair is relayed at one end at least.
   bool IsRelayed() const;
+  // The selected pair's types, "host-srflx", and "-tcp" behind them over TCP; empty: there is none.
+  std::string PairType() const;
   // How the relay of the pair is reached: over this side's own, else as the other side says.
   std::optional<turn::ControlTransport> relay() const { return peer.stats().selected_relay; }
 

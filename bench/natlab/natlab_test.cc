@@ -209,7 +209,8 @@ Report Sample() {
   bad.none = 2;
   bad.why = "<b maps & moves>";
   report.cells = {good, bad};
-  report.paths = {{"host", Distribution::Of({12}), Distribution::Of({0.2}), 150}};
+  report.paths = {{.path = "host", .connect_ms = Distribution::Of({12}), .rtt_ms = Distribution::Of({0.2})}};
+  report.paths[0].mbytes_per_s = 150;
   return report;
 }
 
@@ -225,6 +226,16 @@ TEST(ReportTest, WritesTheDocumentOfTheContract) {
   EXPECT_EQ(cell.at("time_to_first_message_ms").at("max").as_double(), 120);
   EXPECT_TRUE(cell.at("why").is_null());
   EXPECT_EQ(document.at("paths").as_array().at(0).at("path").as_string(), "host");
+}
+
+TEST(ReportTest, ReadsWhatItWrote) {
+  Report report = Sample();
+  report.paths[0].family = IpAddress::Family::kV6;
+  report.paths[0].pair = "host-host";
+  report.paths[0].cpu_ms_per_mb = 12.25;
+  const auto again = ParseReport(ToJson(report));
+  ASSERT_TRUE(again) << again.error();
+  EXPECT_EQ(ToJson(*again), ToJson(report));
 }
 
 TEST(ReportTest, TellsWhatAKernelsNatsDidOrWhyTheyDidNot) {

@@ -1,5 +1,7 @@
 #include "bench/natlab/path_runner.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -31,6 +33,7 @@ struct Path {
 std::vector<Path> AllPaths() {
   return {{"host", NatType::kPublic, NatType::kPublic, {}},
           {"srflx", NatType::kPort, NatType::kPort, {}},
+          {"prflx", NatType::kSymmetric, NatType::kAddress, {}},
           {"ice-tcp", NatType::kUdpBlocked, NatType::kPublic, {}, transport::IceTcp::kBoth},
           {"relay-udp", NatType::kPort, NatType::kPort, {ControlTransport::kUdp}},
           {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}},
@@ -47,6 +50,13 @@ netsim::LinkOptions AccessLink() {
   return link;
 }
 
+// Of this process, all threads, in user and kernel mode.
+double CpuMilliseconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6;
+}
+
 double Milliseconds(Duration duration) { return static_cast<double>(duration.count()) / 1000.0; }
 
 // What the runs of one path have measured.
@@ -54,13 +64,15 @@ struct Samples {
   std::vector<double> connect_ms;
   std::vector<double> rtt_ms;
   std::vector<double> loaded_rtt_ms;
+  std::string pair;
   double mbytes_per_s = 0;
+  double cpu_ms_per_mb = 0;
 };
 
 // One connection: a pings over one channel, z echoes; a sends a bulk over another, z counts.
 class PathRun {
  public:
-  PathRun(const Path& path, uint64_t seed) : lab_(OptionsFor(path, seed)) {}
+  PathRun(const Path& path, IpAddress::Family family, uint64_t seed) : lab_(OptionsFor(path, family, seed)) {}
 
   Expected<void, std::string> Connect(Samples& samples) {
     if (!lab_.error().empty()) return Unexpected(lab_.error());
@@ -74,6 +86,7 @@ class PathRun {
     samples.connect_ms.push_back(Milliseconds(lab_.world.now() - lab_.start));
     // The pair that is measured is the one that was nominated.
     (void)lab_.world.RunUntil([&] { return lab_.a->IsNominated() && lab_.z->IsNominated(); }, kConnectDeadline);
+    if (samples.pair.empty()) samples.pair = lab_.a->PairType();
     return {};
   }
 
@@ -89,6 +102,8 @@ class PathRun {
 
   Expected<void, std::string> Transfer(size_t octets, Samples& samples) {
     const Timestamp begin = lab_.world.now();
+    const double cpu_begin = CpuMilliseconds();
+    const double megabytes = static_cast<double>(octets) / 1e6;
     size_t sent = 0;
     const auto done = [&] {
       while (sent < octets && lab_.a->peer.send_buffer_room() >= kBulkMessage) {
@@ -102,14 +117,16 @@ class PathRun {
     };
     if (!lab_.world.RunUntil(done, kTransferDeadline)) return Unexpected<std::string>("the bulk did not arrive");
     const double took = Milliseconds(lab_.world.now() - begin) / 1000.0;
-    samples.mbytes_per_s = static_cast<double>(octets) / 1e6 / took;
+    samples.mbytes_per_s = megabytes / took;
+    samples.cpu_ms_per_mb = (CpuMilliseconds() - cpu_begin) / megabytes;
     return {};
   }
 
  private:
-  static LabOptions OptionsFor(const Path& path, uint64_t seed) {
+  static LabOptions OptionsFor(const Path& path, IpAddress::Family family, uint64_t seed) {
     LabOptions options;
     options.layout = {.a = path.a, .z = path.z, .a_access = AccessLink(), .z_access = AccessLink()};
+    options.layout.family = family;
     options.layout.server_access.jitter = std::chrono::microseconds(500);
     options.a = {.relays = path.relays, .only_relays = !path.relays.empty(), .ice_tcp = path.ice_tcp};
     options.z.ice_tcp = path.ice_tcp;
@@ -149,20 +166,25 @@ class PathRun {
   size_t arrived_ = 0;
 };
 
-Expected<PathReport, std::string> RunPath(const Path& path, const PathOptions& options) {
+Expected<PathReport, std::string> RunPath(const Path& path, IpAddress::Family family, const PathOptions& options) {
   Samples samples;
   for (size_t i = 0; i < options.runs; ++i) {
-    PathRun run(path, options.seed * 1'000'003 + i);
+    PathRun run(path, family, options.seed * 1'000'003 + i);
     auto result = run.Connect(samples);
     if (result) result = run.Ping(samples.rtt_ms);
     if (result && i == 0) result = run.Transfer(options.octets, samples);
-    if (!result) return Unexpected("path " + std::string(path.name) + ": " + result.error());
+    if (!result)
+      return Unexpected("path " + std::string(path.name) + " over " + FamilyName(family) + ": " + result.error());
   }
-  return PathReport{.path = path.name,
-                    .connect_ms = Distribution::Of(samples.connect_ms),
-                    .rtt_ms = Distribution::Of(samples.rtt_ms),
-                    .mbytes_per_s = samples.mbytes_per_s,
-                    .loaded_rtt_ms = Distribution::Of(samples.loaded_rtt_ms)};
+  return PathReport{
+      .path = path.name,
+      .family = family,
+      .pair = samples.pair,
+      .connect_ms = Distribution::Of(samples.connect_ms),
+      .rtt_ms = Distribution::Of(samples.rtt_ms),
+      .mbytes_per_s = samples.mbytes_per_s,
+      .loaded_rtt_ms = Distribution::Of(samples.loaded_rtt_ms),
+      .cpu_ms_per_mb = options.cpu == CpuMeter::kOn ? std::optional(samples.cpu_ms_per_mb) : std::nullopt};
 }
 
 }  // namespace
@@ -170,9 +192,11 @@ Expected<PathReport, std::string> RunPath(const Path& path, const PathOptions& o
 Expected<std::vector<PathReport>, std::string> RunPaths(const PathOptions& options) {
   std::vector<PathReport> reports;
   for (const Path& path : AllPaths()) {
-    auto report = RunPath(path, options);
-    if (!report) return Unexpected(report.error());
-    reports.push_back(*std::move(report));
+    for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) {
+      auto report = RunPath(path, family, options);
+      if (!report) return Unexpected(report.error());
+      reports.push_back(*std::move(report));
+    }
   }
   return reports;
 }

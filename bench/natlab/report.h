@@ -72,11 +72,15 @@ struct CellReport : CellName {
 
 // One way between two peers.
 struct PathReport {
-  std::string path;              // "host", "srflx", "ice-tcp", "relay-udp", "relay-tcp", "relay-tls"
+  std::string path;  // "host", "srflx", "prflx", "ice-tcp", "relay-udp", "relay-tcp", "relay-tls"
+  IpAddress::Family family = IpAddress::Family::kV4;
+  std::string pair{};            // the selected one of the first connection, as CellReport::pair_types
   Distribution connect_ms{};     // from the start of gathering until the channel is open
   Distribution rtt_ms{};         // of a small message and its echo, while nothing else is sent
   double mbytes_per_s = 0;       // of one bulk transfer
   Distribution loaded_rtt_ms{};  // as rtt_ms, on another channel during the bulk transfer
+  // Processor time for each megabyte of the bulk, where it was measured: no two runs have the same.
+  std::optional<double> cpu_ms_per_mb{};
 };
 
 // What becomes of a connection between two hosts of a mix of NATs (mixes.h); shares of 1.

@@ -127,24 +127,31 @@ std::string Bar(double value, double top, const std::string& label) {
 
 std::string PathsHtml(const Report& report) {
   if (report.paths.empty()) return {};
-  double connect = 0, round_trip = 0, rate = 0;
+  double connect = 0, round_trip = 0, rate = 0, cpu = 0;
   for (const PathReport& path : report.paths) {
     connect = std::max(connect, path.connect_ms.p50);
     round_trip = std::max({round_trip, path.rtt_ms.p50, path.loaded_rtt_ms.p50});
     rate = std::max(rate, path.mbytes_per_s);
+    cpu = std::max(cpu, path.cpu_ms_per_mb.value_or(0));
   }
   std::string html =
       "<section><h2>The paths</h2><p class=\"note\">Under the same links: 50 Mbit/s and 10 ms at both accesses, in "
-      "virtual "
-      "time. Medians.</p><div class=\"wide\"><table><thead><tr><th>path</th><th>connected</th><th>round "
-      "trip</th><th>beside a bulk</th>"
-      "<th>bulk</th></tr></thead><tbody>";
+      "virtual time. Medians." +
+      std::string(cpu > 0
+                      ? " Processor: time of one process for a megabyte of the bulk, both peers, the server and the "
+                        "simulated network, without a kernel's sockets; it differs from run to run."
+                      : "") +
+      "</p><div class=\"wide\"><table><thead><tr><th>path</th><th>over</th><th>connected</th><th>round "
+      "trip</th><th>beside a bulk</th><th>bulk</th>" +
+      (cpu > 0 ? "<th>processor</th>" : "") + "</tr></thead><tbody>";
   for (const PathReport& path : report.paths) {
-    html += "<tr><th scope=\"row\">" + Escape(path.path) + "</th>" +
+    html += "<tr><th scope=\"row\">" + Escape(path.path) + "</th><td>" +
+            (path.family == IpAddress::Family::kV4 ? "IPv4" : "IPv6") + "</td>" +
             Bar(path.connect_ms.p50, connect, Number(path.connect_ms.p50, 0) + " ms") +
             Bar(path.rtt_ms.p50, round_trip, Number(path.rtt_ms.p50) + " ms") +
             Bar(path.loaded_rtt_ms.p50, round_trip, Number(path.loaded_rtt_ms.p50) + " ms") +
-            Bar(path.mbytes_per_s, rate, Number(path.mbytes_per_s, 2) + " MB/s") + "</tr>";
+            Bar(path.mbytes_per_s, rate, Number(path.mbytes_per_s, 2) + " MB/s") +
+            (path.cpu_ms_per_mb ? Bar(*path.cpu_ms_per_mb, cpu, Number(*path.cpu_ms_per_mb) + " ms/MB") : "") + "</tr>";
   }
   return html + "</tbody></table></div></section>";
 }

@@ -88,10 +88,13 @@ json::object ToObject(const CellReport& cell) {
 
 json::object ToObject(const PathReport& path) {
   return {{"path", path.path},
+          {"family", FamilyName(path.family)},
+          {"pair", path.pair},
           {"connect_ms", ToObject(path.connect_ms)},
           {"rtt_ms", ToObject(path.rtt_ms)},
           {"mbytes_per_s", Rounded(path.mbytes_per_s)},
-          {"loaded_rtt_ms", ToObject(path.loaded_rtt_ms)}};
+          {"loaded_rtt_ms", ToObject(path.loaded_rtt_ms)},
+          {"cpu_ms_per_mb", path.cpu_ms_per_mb ? json::value(Rounded(*path.cpu_ms_per_mb)) : json::value(nullptr)}};
 }
 
 json::object ToObject(const MixReport& mix) {
@@ -161,6 +164,12 @@ PathReport ToPath(const json::object& object) {
   path.rtt_ms = ToDistribution(object.at("rtt_ms"));
   path.loaded_rtt_ms = ToDistribution(object.at("loaded_rtt_ms"));
   path.mbytes_per_s = object.at("mbytes_per_s").to_number<double>();
+  // Reports of before lack the rest.
+  const auto* family = object.if_contains("family");
+  if (family != nullptr && *family == "ipv6") path.family = IpAddress::Family::kV6;
+  if (const auto* pair = object.if_contains("pair")) path.pair = ToText(*pair);
+  const auto* cpu = object.if_contains("cpu_ms_per_mb");
+  if (cpu != nullptr && !cpu->is_null()) path.cpu_ms_per_mb = cpu->to_number<double>();
   return path;
 }
 

@@ -265,7 +265,9 @@ Expected<void, std::string> MeasurePaths(const NatlabArguments& arguments, natla
   if (!arguments.paths && !arguments.quick && !arguments.full) return {};
   ProgressLine line("natlab:");
   line.Show("measuring the paths");
-  auto paths = natlab::RunPaths({.seed = arguments.seed});
+  // What is there besides, --quick and --full, has to be the same on every machine.
+  const auto cpu = arguments.paths ? natlab::CpuMeter::kOn : natlab::CpuMeter::kOff;
+  auto paths = natlab::RunPaths({.seed = arguments.seed, .cpu = cpu});
   if (!paths) return Unexpected(paths.error());
   report.paths = *std::move(paths);
   return {};
@@ -356,8 +358,10 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_flag("--ice-tcp", arguments->ways.ice_tcp, "both sides listen and connect over TCP as well (RFC 6544)");
   command->add_flag("--prediction", arguments->ways.prediction,
                     "cross hard NATs: predicted ports, probes of random ones, fresh sockets; a second STUN server");
-  command->add_flag("--paths", arguments->paths,
-                    "measure each path: directly, over TCP, and by relays over UDP, TCP and TLS");
+  command->add_flag(
+      "--paths", arguments->paths,
+      "measure each path: directly, over TCP, and by relays over UDP, TCP and TLS, over IPv4 and IPv6, and "
+      "the processor time of each, which no two runs have alike");
   command->add_option("--json", arguments->files.json, "write the report as JSON to FILE, - is standard output");
   command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
   command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");

@@ -133,11 +133,17 @@ std::string FormatChanges(const natlab::Report& report) {
 std::string FormatPaths(const natlab::Report& report) {
   if (report.paths.empty()) return {};
   std::string text = "\nPaths: access links of 50 Mbit/s and 10 ms at both ends, virtual time\n\n";
-  text += "path        connect ms p50     p95    round trip ms p50     p95   loaded p50      MB/s\n";
+  const bool has_cpu =
+      std::ranges::any_of(report.paths, [](const auto& path) { return path.cpu_ms_per_mb.has_value(); });
+  text += "path             connect ms p50     p95    round trip ms p50     p95   loaded p50      MB/s";
+  text += has_cpu ? "   CPU ms/MB\n" : "\n";
   for (const auto& path : report.paths) {
-    text += Format("%-12s%14.1f %7.1f %20.1f %7.1f %12.1f %9.2f\n", path.path.c_str(), path.connect_ms.p50,
-                   path.connect_ms.p95, path.rtt_ms.p50, path.rtt_ms.p95, path.loaded_rtt_ms.p50, path.mbytes_per_s);
+    text += Format("%-12s%s%14.1f %7.1f %20.1f %7.1f %12.1f %9.2f", path.path.c_str(),
+                   path.family == IpAddress::Family::kV4 ? "IPv4 " : "IPv6 ", path.connect_ms.p50, path.connect_ms.p95,
+                   path.rtt_ms.p50, path.rtt_ms.p95, path.loaded_rtt_ms.p50, path.mbytes_per_s);
+    text += path.cpu_ms_per_mb ? Format("%12.1f\n", *path.cpu_ms_per_mb) : std::string("\n");
   }
+  if (has_cpu) text += "CPU: processor time of this process for the bulk, both peers, server and simulated network\n";
   return text;
 }
 

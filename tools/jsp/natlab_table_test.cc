@@ -53,7 +53,8 @@ TEST(NatlabTableTest, MarksAndExplainsMismatches) {
 TEST(NatlabTableTest, ListsPathsOnlyWhenThereAreSome) {
   natlab::Report report;
   EXPECT_EQ(FormatPaths(report), "");
-  report.paths.push_back({"host", {.p50 = 12.5, .p95 = 20, .max = 21, .count = 20}, {}, 321.5});
+  report.paths.push_back(
+      {.path = "host", .connect_ms = {.p50 = 12.5, .p95 = 20, .max = 21, .count = 20}, .mbytes_per_s = 321.5});
   const std::string text = FormatPaths(report);
   EXPECT_NE(text.find("host"), std::string::npos);
   EXPECT_NE(text.find("12.5"), std::string::npos);
