@@ -46,8 +46,7 @@ struct ConnectionAttempt : std::enable_shared_from_this<ConnectionAttempt> {
     deadline->async_wait([self = shared_from_this()](error_code error) {
       if (error || !self->done) return;
       self->Fail(TransportErrc::kTimedOut, "not connected within " + std::to_string(self->config.timeout.count()) +
-                                               " ms; the state is " +
-                                               std::string(ToString(self->transport->connection_state())));
+                                               " ms; " + self->transport->core_->WhyNotConnected());
     });
     transport->async_initialize([self = shared_from_this()](error_code error) {
       if (error) return self->Fail(error, self->Detail());

@@ -242,6 +242,14 @@ void RelaySet::GiveUp(Relay& relay, std::string reason) {
   events_.Push(relay_event::ConnectionDone{relay.id});
 }
 
+// One pair that fails, which ICE finds out by itself (RFC 8656 §9.3); people want to know why.
+void RelaySet::NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t error_code) {
+  if (error_code == 0 || failures_.size() >= kMaxFailures) return;
+  RelayFailure refusal{relay.server.address,
+                       "refuses the peer " + peer.ToString() + " (" + std::to_string(error_code) + ")"};
+  if (std::ranges::find(failures_, refusal) == failures_.end()) failures_.push_back(std::move(refusal));
+}
+
 // RFC 8489 §8.1: then "the client SHOULD retry the request to the next server".
 void RelaySet::End(Timestamp now, Relay& relay, std::string reason) {
   const bool had_allocation = relay.state == Relay::State::kAllocated;
@@ -353,7 +361,8 @@ void RelaySet::HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent&
                  },
                  [&](const turn::event::AllocationLost&) { End(now, relay, "the allocation is gone"); },
                  [&](const turn::event::Closed&) { End(now, relay, "closed"); },
-                 // A refused peer is one pair that fails; ICE finds out by itself.
+                 [&](const turn::event::PermissionRefused& e) { NoteRefusal(relay, e.peer, e.error_code); },
+                 [&](const turn::event::ChannelRefused& e) { NoteRefusal(relay, e.peer.ip, e.error_code); },
                  [](const auto&) {},
              },
              event);

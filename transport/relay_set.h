@@ -51,10 +51,12 @@ struct Exhausted {
 struct Settled {};
 }  // namespace relay_event
 
-// Why a server gave no address, for people.
+// Why a server gave no address, or does not relay to a peer; for people.
 struct RelayFailure {
   SocketAddress server;
   std::string reason;
+
+  bool operator==(const RelayFailure&) const = default;
 };
 
 // The relayed paths of one peer: a TURN client (RFC 8656) for each server, whose relayed addresses become candidates
@@ -63,6 +65,7 @@ struct RelayFailure {
 class RelaySet {
  public:
   static constexpr size_t kMaxRelays = 8;
+  static constexpr size_t kMaxFailures = 32;  // of those told
   static constexpr size_t kMaxAddresses = 4;  // of one server: all tried within the first second
 
   struct Transmit {
@@ -163,6 +166,7 @@ class RelaySet {
   void HandleReached(const Relay& relay);
   void GiveUp(Relay& relay, std::string reason);
   void End(Timestamp now, Relay& relay, std::string reason);
+  void NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t error_code);
   void TakeEvents(Timestamp now, Relay& relay);
   void HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent& event);
   void AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped);

@@ -57,7 +57,7 @@ struct RelayStats {
   PathsTraffic paths;
   ice::TcpMetrics ice_tcp;
   RelaySet::Metrics relays;                  // of all relayed paths together
-  std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, and why
+  std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, or refused a peer, and why
 };
 
 // A snapshot of all layers.

@@ -167,7 +167,7 @@ void TransportCore::Connect(Completion<error_code> done) {
     const auto core = weak.lock();
     if (error || !core || core->phase != Phase::kReady) return;
     if (core->own_channel && core->StateOf(*core->own_channel) == ChannelState::kOpen) return;
-    core->error_detail = "not connected in time; the state is " + std::string(ToString(core->state()));
+    core->error_detail = "not connected in time; " + core->WhyNotConnected();
     core->init_error = TransportErrc::kTimedOut;
     core->CheckWaiters();
   });
@@ -303,6 +303,15 @@ std::optional<boost::system::error_code> TransportCore::FinalError() const {
 ConnectionState TransportCore::state() const {
   if (phase == Phase::kDestroyed) return ConnectionState::kClosed;
   return peer ? peer.peer().state() : ConnectionState::kNew;
+}
+
+std::string TransportCore::WhyNotConnected() const {
+  std::string text = "the state is " + std::string(ToString(state()));
+  if (!peer) return text;
+  for (const transport::RelayFailure& failure : peer.peer().stats().relay_failures) {
+    text += "; the TURN server " + failure.server.ToString() + ": " + failure.reason;
+  }
+  return text;
 }
 
 Expected<void, DescriptionError> TransportCore::RequirePeer() const {

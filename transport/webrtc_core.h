@@ -74,6 +74,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
   void Cancel(uint64_t id);
   std::optional<error_code> FinalError() const;
   ConnectionState state() const;
+  std::string WhyNotConnected() const;  // so far; for people
   Expected<void, DescriptionError> RequirePeer() const;
   void Fail(error_code code, std::string detail);
 
