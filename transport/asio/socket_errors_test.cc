@@ -1,40 +1,12 @@
-// The system refuses to send, in each of the ways that it has, for a while: peers go on (ATTACKS X1). This program's
-// own sendmsg and sendmmsg stand before those of the system.
+// The system refuses to send, in each of the ways that it has, for a while: peers go on (ATTACKS X1).
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "transport/asio/driver.h"
 #include "transport/asio/loop_test_support.h"
-
-namespace {
-
-struct Refusal {
-  int error = 0;  // 0: none
-  uint64_t count = 0;
-};
-Refusal refusal;
-
-bool IsRefused() {
-  if (refusal.error == 0) return false;
-  ++refusal.count;
-  errno = refusal.error;
-  return true;
-}
-
-}  // namespace
-
-extern "C" int sendmmsg(int socket, mmsghdr* messages, unsigned count, int flags) {
-  return IsRefused() ? -1 : static_cast<int>(syscall(SYS_sendmmsg, socket, messages, count, flags));
-}
-extern "C" ssize_t sendmsg(int socket, const msghdr* message, int flags) {
-  return IsRefused() ? -1 : syscall(SYS_sendmsg, socket, message, flags);
-}
+#include "transport/asio/scripted_system.h"
 
 namespace jsp::transport::io {
 namespace {
@@ -42,14 +14,20 @@ namespace {
 using testing::RunUntil;
 using testing::Signal;
 using testing::TestPeer;
+using testing::TheSystem;
 
 class SocketErrorsTest : public ::testing::TestWithParam<int> {
  protected:
-  ~SocketErrorsTest() override { refusal = {}; }
+  ~SocketErrorsTest() override { TheSystem() = {}; }
+  void Refuse() {
+    TheSystem() = {};
+    TheSystem().refuse = [](const msghdr&) { return GetParam(); };
+  }
   // What is refused for good is given up. Only a queue that is full (ENOBUFS) is tried until it has room.
   static void ExpectFew() {
+    EXPECT_GT(TheSystem().refused, 0u);
     if (GetParam() != ENOBUFS) {
-      EXPECT_LT(refusal.count, 2000u);
+      EXPECT_LT(TheSystem().refused, 2000u);
     }
   }
   boost::asio::io_context io_;
@@ -60,22 +38,20 @@ TEST_P(SocketErrorsTest, APeerOutlivesThem) {
   const auto right = *Driver::Open(io_.get_executor(), testing::LoopbackOptions());
   TestPeer a(*left);
   TestPeer z(*right);
-  refusal.error = GetParam();  // while it connects, too
+  Refuse();  // while it connects, too
   const auto channel = a.Open("hello");
   Signal(a, z);
   io_.run_for(std::chrono::milliseconds(200));
-  EXPECT_GT(refusal.count, 0u);
   ExpectFew();
-  refusal = {};
+  TheSystem() = {};
   ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
 
-  refusal.error = GetParam();
+  Refuse();
   ASSERT_TRUE(a.Send(channel, {1, 2, 3}));
   io_.restart();
   io_.run_for(std::chrono::milliseconds(200));
-  EXPECT_GT(refusal.count, 0u);
   ExpectFew();
-  refusal = {};
+  TheSystem() = {};
   ASSERT_TRUE(RunUntil(io_, [&] { return !z.messages.empty(); }));
   EXPECT_EQ(z.messages[0].payload, (std::vector<uint8_t>{1, 2, 3}));
   EXPECT_TRUE(a.IsUp() && z.IsUp());
