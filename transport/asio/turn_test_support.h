@@ -119,8 +119,9 @@ class TestTcp {
 
  private:
   void Read() {
-    socket_.async_read_some(boost::asio::buffer(input_), [this](boost::system::error_code error, size_t size) {
-      if (error == boost::asio::error::operation_aborted) return;
+    const std::weak_ptr<int> watched = alive_;
+    socket_.async_read_some(boost::asio::buffer(input_), [this, watched](boost::system::error_code error, size_t size) {
+      if (watched.expired() || error == boost::asio::error::operation_aborted) return;
       received.insert(received.end(), input_.begin(), input_.begin() + static_cast<ptrdiff_t>(size));
       is_closed = bool(error);
       if (!error) Read();
@@ -129,6 +130,7 @@ class TestTcp {
 
   boost::asio::ip::tcp::socket socket_;
   std::array<uint8_t, 65536> input_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 // Our own client on a real socket: UDP, or TCP once it is connected.
@@ -232,10 +234,12 @@ class TestTurnClient {
     bool reads = true;
     bool is_closed = false;
   };
+  // What was received already when the client goes is told to its handlers all the same: not as aborted.
+  std::weak_ptr<int> Alive() const { return alive_; }
   void Read() {
     if (udp_) {
-      udp_->socket().async_wait(UdpSocket::Native::wait_read, [this](boost::system::error_code error) {
-        if (error) return;
+      udp_->socket().async_wait(UdpSocket::Native::wait_read, [this, alive = Alive()](boost::system::error_code error) {
+        if (error || alive.expired()) return;
         while (udp_->Receive(
                    [&](const SocketAddress& from, std::span<const uint8_t> datagram) { Feed(from, datagram); }) > 0) {
         }
@@ -244,15 +248,17 @@ class TestTurnClient {
       });
       return;
     }
-    tcp_->async_read_some(boost::asio::buffer(input_), [this](boost::system::error_code error, size_t size) {
-      stream_.is_closed = stream_.is_closed || (error && error != boost::asio::error::operation_aborted);
-      if (error) return;
-      std::span<const uint8_t> rest(input_.data(), size);
-      while (const auto message = stream_.framer.Next(rest)) Feed(server_.address, *message);
-      EXPECT_FALSE(stream_.framer.error());
-      Flush();
-      if (stream_.reads) Read();
-    });
+    tcp_->async_read_some(
+        boost::asio::buffer(input_), [this, alive = Alive()](boost::system::error_code error, size_t size) {
+          if (alive.expired()) return;
+          stream_.is_closed = stream_.is_closed || (error && error != boost::asio::error::operation_aborted);
+          if (error) return;
+          std::span<const uint8_t> rest(input_.data(), size);
+          while (const auto message = stream_.framer.Next(rest)) Feed(server_.address, *message);
+          EXPECT_FALSE(stream_.framer.error());
+          Flush();
+          if (stream_.reads) Read();
+        });
   }
   void Feed(const SocketAddress& from, std::span<const uint8_t> message) {
     last_message = {from, {message.begin(), message.end()}};
@@ -274,8 +280,8 @@ class TestTurnClient {
     }
     while (auto event = client_->PollEvent()) events.push_back(std::move(*event));
     timer_.expires_at(ToTimePoint(client_->NextTimeout()));
-    timer_.async_wait([this](boost::system::error_code error) {
-      if (error) return;
+    timer_.async_wait([this, alive = Alive()](boost::system::error_code error) {
+      if (error || alive.expired()) return;
       client_->HandleTimeout(Now());
       Flush();
     });
@@ -289,8 +295,8 @@ class TestTurnClient {
   void WriteNext() {
     const auto first = stream_.unsent.front();
     boost::asio::async_write(*tcp_, boost::asio::buffer(*first),
-                             [this, first](boost::system::error_code error, size_t) {
-                               if (error == boost::asio::error::operation_aborted) return;
+                             [this, first, alive = Alive()](boost::system::error_code error, size_t) {
+                               if (alive.expired() || error == boost::asio::error::operation_aborted) return;
                                stream_.unsent.erase(stream_.unsent.begin());
                                if (!error && !stream_.unsent.empty()) WriteNext();
                              });
@@ -308,6 +314,7 @@ class TestTurnClient {
   std::optional<turn::Client> client_;
   std::array<uint8_t, 65536> input_;
   Stream stream_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 }  // namespace jsp::transport::io::testing
