@@ -16,6 +16,12 @@ void Agent::SetRole(Role role) {
   if (!impl_->runner.transactions().HasCredentials()) impl_->role.Become(role);
 }
 
+bool Agent::SetLocalCredentials(const Credentials& credentials) {
+  if (!credentials.IsValid() || impl_->runner.transactions().HasCredentials()) return false;
+  impl_->responder.SetCredentials(credentials);
+  return true;
+}
+
 Expected<void, AddCandidateError> Agent::AddLocalCandidate(Timestamp now, Candidate candidate) {
   impl_->Tick(now);
   if (impl_->session.IsOver()) return Unexpected(AddCandidateError::kClosed);

@@ -55,6 +55,9 @@ class Agent {
   // The offerer controls (RFC 8445 §6.1.1); known only once a description is made. No effect after
   // SetRemoteDescription.
   void SetRole(Role role);
+  // Instead of random ones, where something outside has chosen them, and whose secret they are then (RFC 8445 §5.3 asks
+  // for 24 and 128 random bits). False when they are not valid, or after SetRemoteDescription.
+  bool SetLocalCredentials(const Credentials& credentials);
   // The owner has sent it to the peer, or is about to (RFC 8838 §10). A `base` with port 0 means the address itself;
   // priority 0 and foundation "" are computed (RFC 8445 §5.1.2, §5.1.1.3).
   Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, Candidate candidate);

@@ -67,6 +67,19 @@ TEST(AgentTest, MakesCredentialsAndCompletesLocalCandidates) {
   EXPECT_FALSE(host.foundation.empty());
 }
 
+TEST(AgentTest, TakesCredentialsThatWereChosenElsewhereUntilThePeerIsKnown) {  // RFC 8839 §5.4
+  LoneAgent lone;
+  const Credentials chosen{"libp2p+chosen/1", "0123456789012345678901"};
+  EXPECT_FALSE(lone.agent().SetLocalCredentials({"abc", chosen.pwd}));
+  EXPECT_FALSE(lone.agent().SetLocalCredentials({"a b c", chosen.pwd}));
+  EXPECT_FALSE(lone.agent().SetLocalCredentials({chosen.ufrag, "short"}));
+  ASSERT_TRUE(lone.agent().SetLocalCredentials(chosen));
+  EXPECT_EQ(lone.agent().local_credentials(), chosen);
+  ASSERT_TRUE(lone.agent().SetRemoteDescription(lone.now(), {lone.peer(), false, true}));
+  EXPECT_FALSE(lone.agent().SetLocalCredentials({"another", chosen.pwd}));
+  EXPECT_EQ(lone.agent().local_credentials(), chosen);
+}
+
 TEST(AgentTest, RefusesCandidatesWithTheReason) {
   LoneAgent lone;
   Candidate tcp = Host("192.0.2.9:9000");

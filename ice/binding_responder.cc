@@ -7,6 +7,11 @@ namespace jsp::ice {
 BindingResponder::BindingResponder(const Credentials& local, size_t max_early_checks, Metrics& metrics)
     : metrics_(metrics), credentials_(local), key_(crypto::AsBytes(local.pwd)), max_early_checks_(max_early_checks) {}
 
+void BindingResponder::SetCredentials(const Credentials& local) {
+  credentials_ = local;
+  key_ = crypto::HmacSha1Key(crypto::AsBytes(local.pwd));
+}
+
 std::optional<DropReason> BindingResponder::FindForgery(const stun::MessageView& request) const {
   // RFC 8489 §7: where FINGERPRINT is in use, as in ICE, a message without it is not STUN.
   if (request.VerifyFingerprint() != stun::IntegrityStatus::kValid) return DropReason::kBadFingerprint;

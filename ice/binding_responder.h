@@ -52,6 +52,8 @@ class BindingResponder {
 
   std::optional<Transmit> PollTransmit(std::span<uint8_t> out);
   void Clear();
+  // Instead of those that it began with; no request has been answered yet.
+  void SetCredentials(const Credentials& local);
   // Gives back what a burst took.
   void Trim() { answers_.Trim(); }
   const Credentials& credentials() const { return credentials_; }

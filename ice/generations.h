@@ -41,6 +41,7 @@ class Generations {
 
   // As of Agent, for the present generation.
   void SetRole(Role role) { current_.SetRole(role); }
+  bool SetLocalCredentials(const Credentials& own) { return current_.SetLocalCredentials(own); }
   Expected<void, AddCandidateError> AddLocalCandidate(Timestamp now, const Candidate& candidate);
   void EndOfLocalCandidates(Timestamp now);
   Expected<void, SetRemoteError> SetRemoteDescription(Timestamp now, const RemoteDescription& remote);

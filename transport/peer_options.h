@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "datachannel/channel_set.h"
 #include "dtls/certificate.h"
+#include "ice/credentials.h"
 #include "ice/options.h"
 #include "ice/prediction.h"
 #include "ice/prediction_probes.h"
@@ -56,6 +57,9 @@ struct PeerOptions : IceServers {
   ice::Options ice = {.check = {.repeats = 4}};
   sctp::Options sctp;
   datachannel::Options channels;
+  // Of the first generation, where something outside chose them, as for a request that came before its peer
+  // (transport/asio/unknown_requests.h). Unset, or not valid: random ones (RFC 8445 §5.3).
+  std::shared_ptr<const ice::Credentials> local_credentials;
   size_t max_datagram = 1200;  // of a DTLS handshake flight
   // RFC 8899; replaces the flag of the same name in `sctp`. Needs a driver that obeys Transmit::fragmentation.
   bool path_mtu_discovery = true;

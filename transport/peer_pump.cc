@@ -62,6 +62,7 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
       channels(ToChannelOptions(peer_options)),
       progress(now),
       early(peer_options.max_early_datagrams) {
+  if (options.local_credentials) (void)agent.SetLocalCredentials(*options.local_credentials);
   gathering.relays.Start(now);
 }
 
