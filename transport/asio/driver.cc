@@ -53,6 +53,11 @@ void Driver::FindNat64(Duration deadline, std::function<void(std::optional<Nat64
   LookUpNat64(core_->executor, deadline, std::move(done));
 }
 
+void Driver::SetUnknownRequestHandler(std::function<void(const UnknownRequest&)> handler) {
+  core_->SetUnknownRequestHandler(std::move(handler));
+}
+bool Driver::HandleRequest(const UnknownRequest& request) { return core_->HandleRequest(request); }
+
 const boost::asio::any_io_executor& Driver::executor() const { return core_->executor; }
 const std::vector<LocalAddress>& Driver::local_addresses() const { return core_->mux->local_addresses(); }
 size_t Driver::peer_count() const { return core_->peer_count; }
@@ -62,6 +67,7 @@ DriverStats Driver::stats() const {
   DriverStats stats = core_->counters;
   stats.mux = core_->mux->stats();
   if (core_->helpers.tcp_listeners) stats.tcp_door = core_->helpers.tcp_listeners->metrics();
+  if (core_->helpers.unknown) stats.unknown_requests = core_->helpers.unknown->stats();
   for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
     const UdpSocketStats& one = core_->mux->socket(i).stats();
     auto& sum = stats.sockets;

@@ -14,6 +14,7 @@
 #include "transport/asio/interface_list.h"
 #include "transport/asio/port_mapper.h"
 #include "transport/asio/udp_mux.h"
+#include "transport/asio/unknown_requests.h"
 #include "transport/peer.h"
 namespace jsp::transport::io {
 
@@ -31,6 +32,7 @@ struct DriverOptions {
   bool resolve_mdns = true;      // "….local" names of candidates; otherwise they are dropped
   PortMappingOptions port_mapping;
   IceTcpListenOptions ice_tcp;
+  UnknownRequestOptions unknown_requests;
   bool find_nat64 = true;  // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
   // Interfaces that come, go or get another address change the sockets, and every peer hears of it
   // (Peer::HandleLocalAddresses). Not with `bind`.
@@ -44,7 +46,8 @@ struct DriverStats {
   uint64_t network_changes = 0;  // sockets opened and closed by SetAddresses
   MuxStats mux;
   ice::TcpDoorMetrics tcp_door;
-  UdpSocketStats sockets;  // sums; the buffer sizes are the smallest
+  UnknownRequestStats unknown_requests;  // while there is a handler
+  UdpSocketStats sockets;                // sums; the buffer sizes are the smallest
 };
 
 // Hears of one peer. Called after the turn, on the driver's executor; may do anything, also destroy the PeerHandle, the
@@ -117,6 +120,13 @@ class Driver {
   // For PeerOptions::nat64 and ThroughNat64: the prefix of the network, where this host has IPv6 only; elsewhere
   // nullopt, before this returns. No answer until `deadline` counts as none.
   void FindNat64(Duration deadline, std::function<void(std::optional<Nat64Prefix>)> done) const;
+  // Hears of connectivity checks for ufrags that no peer here has, within DriverOptions::unknown_requests: it may look
+  // the ufrag up elsewhere, add a peer with those PeerOptions::local_credentials, and have that answer the request.
+  // Called as observers are, and may do what they may. Without a handler all are dropped and counted.
+  void SetUnknownRequestHandler(std::function<void(const UnknownRequest&)> handler);
+  // As if it came now. False: its ufrag is still nobody's, or its socket is gone. The peer's next repetition would do
+  // the same, some 50 ms or more later.
+  bool HandleRequest(const UnknownRequest& request);
   // What the watch calls when the network changed: exactly these from now on, port 0 as in `bind`. An address that
   // cannot be bound yet is left out.
   void SetAddresses(const std::vector<LocalAddress>& addresses);

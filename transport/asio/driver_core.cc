@@ -109,10 +109,17 @@ void DriverCore::HandleReadable(size_t socket) {
 void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram,
                       EcnMark mark) {
   const UdpMux::Match match = mux->Find(socket, remote, datagram);
-  if (match.peer == nullptr) return;
+  if (match.is_unknown_request && helpers.unknown) {
+    helpers.unknown->Handle(now, mux->local_addresses()[socket].address, remote, datagram);
+  }
+  if (match.peer != nullptr) Deliver(now, match, {socket, remote, datagram, mark});
+}
+
+void DriverCore::Deliver(Timestamp now, const UdpMux::Match& match, const Arrival& arrival) {
   auto& driven = *static_cast<DrivenPeer*>(match.peer);
-  driven.peer.HandleDatagram(now, mux->local_addresses()[socket].address, remote, datagram, mark);
-  if (match.is_new) MaybeAddRoute(driven, match, socket, remote);
+  const SocketAddress& local = mux->local_addresses()[arrival.socket].address;
+  driven.peer.HandleDatagram(now, local, arrival.remote, arrival.datagram, arrival.mark);
+  if (match.is_new) MaybeAddRoute(driven, match, arrival.socket, arrival.remote);
   Touch(driven);
 }
 
@@ -208,12 +215,13 @@ void DriverCore::EndTurn(Timestamp now) {
   for (int round = 0; round < kMaxRounds; ++round) {
     FlushDirty(now);
     CheckCongestion();
-    if (events.pending.empty()) break;
+    if (events.pending.empty() && !HasUnknownRequests()) break;
     Dispatch();
+    TellUnknownRequests();
     now = Now();
   }
   phase.in_turn = false;
-  if (!events.pending.empty() || (!dirty.empty() && !phase.congested)) ScheduleTurn();
+  if (!events.pending.empty() || HasUnknownRequests() || (!dirty.empty() && !phase.congested)) ScheduleTurn();
   ArmTimer();
 }
 

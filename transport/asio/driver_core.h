@@ -100,6 +100,14 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::vector<uint8_t> tcp_input;
     std::vector<std::vector<LocalAddress>> fresh;  // sets of sockets that a peer gets when it asks for the next one
     std::vector<SocketAddress> probes;             // opened when a peer needs them, and kept for the next one
+    std::unique_ptr<UnknownRequests> unknown;
+    std::function<void(const UnknownRequest&)> unknown_handler;
+  };
+  struct Arrival {
+    size_t socket;
+    SocketAddress remote;
+    std::span<const uint8_t> datagram;
+    EcnMark mark = EcnMark::kNotEct;
   };
   struct Phase {
     bool in_turn = false;
@@ -117,6 +125,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void HandleReadable(size_t socket);
   void HandleWritable(size_t socket);
   void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark);
+  void Deliver(Timestamp now, const UdpMux::Match& match, const Arrival& arrival);
   void FeedError(Timestamp now, size_t socket, const NetworkError& error);
   void MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket, const SocketAddress& remote);
   // driver_networks.cc
@@ -163,6 +172,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void CloseTcp(DrivenPeer& driven, ice::TcpId id);
   // A turn that a connection begins.
   void TcpTurn(DrivenPeer& driven, const std::function<void(Timestamp)>& call);
+  // driver_unknown.cc
+  void SetUnknownRequestHandler(std::function<void(const UnknownRequest&)> handler);
+  bool HasUnknownRequests() const { return helpers.unknown && helpers.unknown->HasWaiting(); }
+  void TellUnknownRequests();
+  bool HandleRequest(const UnknownRequest& request);
   void Dispatch();
   void Release(DrivenPeer& driven);
   void SetDeadline(DrivenPeer& driven, Timestamp deadline);

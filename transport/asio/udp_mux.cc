@@ -142,7 +142,7 @@ UdpMux::Key UdpMux::FindByUfrag(std::span<const uint8_t> datagram) const {
   if (!message) return nullptr;
   const auto username = message->FindText(stun::AttributeType::kUsername);
   if (!username) return nullptr;
-  const auto found = ufrags_.find(std::string(username->substr(0, username->find(':'))));
+  const auto found = ufrags_.find(username->substr(0, username->find(':')));
   return found == ufrags_.end() ? nullptr : found->second;
 }
 
@@ -169,7 +169,7 @@ UdpMux::Match UdpMux::Find(size_t socket, const SocketAddress& remote, std::span
   const Key by_ufrag = FindByUfrag(datagram);
   if (by_ufrag != nullptr) return {by_ufrag, by_ufrag != by_address, by_address};
   if (by_address == nullptr) ++stats_.unknown_ufrag;
-  return {by_address, false, by_address};  // a request for nobody: the peer of that address drops and counts it
+  return {by_address, false, by_address, true};  // the peer of that address drops and counts it
 }
 
 UdpMux::Key UdpMux::FindRequested(std::span<const uint8_t> request) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -82,7 +83,8 @@ class UdpMux {
   struct Match {
     Key peer = nullptr;
     bool is_new = false;
-    Key holder = nullptr;  // whose route that address has now
+    Key holder = nullptr;             // whose route that address has now
+    bool is_unknown_request = false;  // of STUN, for a ufrag that no peer here has
   };
   Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
   // By its ufrag alone, which a TCP connection begins with (RFC 6544 §7.2).
@@ -111,6 +113,11 @@ class UdpMux {
     std::vector<Route> routes;
   };
 
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
   explicit UdpMux(const Options& options);
   Key FindByUfrag(std::span<const uint8_t> datagram) const;
   boost::system::error_code BindAll(const boost::asio::any_io_executor& executor,
@@ -119,7 +126,7 @@ class UdpMux {
   Options options_;
   std::vector<Bound> sockets_;
   std::vector<LocalAddress> locals_;
-  boost::unordered_flat_map<std::string, Key> ufrags_;
+  boost::unordered_flat_map<std::string, Key, TextHash, std::equal_to<>> ufrags_;
   boost::unordered_flat_map<Key, PeerEntry> peers_;
   boost::unordered_flat_map<stun::TransactionId, Key, std::hash<stun::TransactionId>> requests_;
   std::deque<stun::TransactionId> request_order_;
