@@ -242,7 +242,7 @@ void RelaySet::GiveUp(Relay& relay, std::string reason) {
   events_.Push(relay_event::ConnectionDone{relay.id});
 }
 
-// One pair that fails, which ICE finds out by itself (RFC 8656 §9.3); people want to know why.
+// One pair that fails, which ICE finds out by itself (RFC 8656 §10.2); people want to know why.
 void RelaySet::NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t error_code) {
   if (error_code == 0 || failures_.size() >= kMaxFailures) return;
   RelayFailure refusal{relay.server.address,
