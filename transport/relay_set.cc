@@ -195,13 +195,16 @@ void RelaySet::HandleConnectionFailed(Timestamp now, RelayId id, std::string rea
   End(now, *relay, std::move(reason));
 }
 
-// The 5-tuple is gone, and with it what was allocated for it (RFC 8656 §5): the server keeps it until it expires.
-void RelaySet::LoseConnection(Relay& relay) {
-  if (const auto& allocation = relay.client->allocation()) {
-    for (const auto& relayed : {allocation->relayed_v4(), allocation->relayed_v6()}) {
-      if (relayed) events_.Push(relay_event::AddressLost{*relayed});
-    }
+// The 5-tuple is gone, and with it what was allocated for it (RFC 8656 §5): the server keeps it until it expires. A
+// candidate that stayed would hold up those of its foundation (RFC 8445 §6.1.4.2): nothing leaves from it.
+void RelaySet::LoseAddresses(Relay& relay) {
+  for (const SocketAddress& relayed : std::exchange(relay.relayed, {})) {
+    events_.Push(relay_event::AddressLost{relayed});
   }
+}
+
+void RelaySet::LoseConnection(Relay& relay) {
+  LoseAddresses(relay);
   relay.client.reset();
   events_.Push(relay_event::ConnectionDone{relay.id});
 }
@@ -254,6 +257,7 @@ void RelaySet::NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t e
 void RelaySet::End(Timestamp now, Relay& relay, std::string reason) {
   const bool had_allocation = relay.state == Relay::State::kAllocated;
   GiveUp(relay, std::move(reason));
+  LoseAddresses(relay);
   if (!had_allocation) {
     groups_[relay.group].race.HandleFailed(now);
     AdvanceRaces(now);
@@ -368,9 +372,9 @@ void RelaySet::HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent&
              event);
 }
 
-void RelaySet::AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed,
-                            const SocketAddress& mapped) {
+void RelaySet::AddCandidate(Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped) {
   if (!relayed) return;
+  relay.relayed.push_back(*relayed);
   ice::Candidate candidate;
   candidate.type = ice::CandidateType::kRelayed;
   candidate.address = *relayed;

@@ -38,7 +38,8 @@ struct ConnectionDone {
 struct CandidateGathered {
   ice::Candidate candidate;
 };
-// The allocation went with the network that it was reached by: nothing comes to this relayed address any more.
+// The allocation went with the network or the connection that it was reached by, or the server took it back: nothing
+// comes to this relayed address any more.
 struct AddressLost {
   SocketAddress relayed;
 };
@@ -146,6 +147,7 @@ class RelaySet {
     std::optional<turn::Client> client{};  // from the first connection on
     SocketAddress local{};
     State state = State::kWaiting;
+    std::vector<SocketAddress> relayed{};  // what became a candidate, until it is lost
   };
   // The addresses of one server, of which one relay is wanted.
   struct Group {
@@ -160,6 +162,7 @@ class RelaySet {
   }
   void Want(Relay& relay);
   void AskAgain(Timestamp now, bool (*is_idle)(const Relay& relay));
+  void LoseAddresses(Relay& relay);
   void LoseConnection(Relay& relay);
   void AdvanceRaces(Timestamp now);
   // The server answers at this address: no other is tried.
@@ -169,7 +172,7 @@ class RelaySet {
   void NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t error_code);
   void TakeEvents(Timestamp now, Relay& relay);
   void HandleEvent(Timestamp now, Relay& relay, const turn::ClientEvent& event);
-  void AddCandidate(const Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped);
+  void AddCandidate(Relay& relay, const std::optional<SocketAddress>& relayed, const SocketAddress& mapped);
   void MaybeSettle();
 
   RelaySetOptions options_;

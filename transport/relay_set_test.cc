@@ -446,6 +446,18 @@ TEST_F(RelaySetTest, AnAllocationGoesWithTheAddressThatReachedIt) {
   EXPECT_TRUE(Next<relay_event::CandidateGathered>());
 }
 
+TEST_F(RelaySetTest, AnAllocationGoesWithTheConnectionThatItWasMadeOver) {  // RFC 8656 §5
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  const auto id = relays_->FindUdp(kLocal);
+  ASSERT_TRUE(id);
+  relays_->HandleConnectionFailed(now_, *id, "the connection is reset");
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_EQ(Next<relay_event::AddressLost>()->relayed, kRelayed);
+  EXPECT_FALSE(relays_->PollEvent());
+  EXPECT_FALSE(relays_->IsRelayed(kRelayed));
+}
+
 TEST_F(RelaySetTest, AServerThatCouldNotBeReachedIsTriedAgainFromANewAddress) {
   Make({{.address = kServer}, {.address = kSecondServer}});
   const auto first = Next<relay_event::ConnectionWanted>();
