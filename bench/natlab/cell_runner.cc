@@ -61,6 +61,7 @@ std::string WriteCaptures(const std::string& prefix, Lab& lab) {
 void EndureEvents(const CellOptions& options, Lab& lab, RunResult& result) {
   const Recovery recovery = GetOver(lab, options.network.events, lab.layout);
   result.to_recovery = recovery.after_last;
+  result.restarts = recovery.restarts;
   result.reconnects = recovery.reconnects;
   if (recovery.after_last) return;
   result.outcome = Outcome::kNone;
@@ -82,6 +83,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   if (options.network.joint.ice_tcp) lab_options.a.ice_tcp = lab_options.z.ice_tcp = transport::IceTcp::kBoth;
   lab_options.seed = options.seed;
   lab_options.capture = !options.capture.empty();
+  if (!options.network.events.empty()) lab_options.restart_patience = kRestartPatience;
   lab_options.crosses_hard_nats = options.network.hard == HardNats::kCrossed;
   if (options.relay == RelayService::kPresent) {
     lab_options.a.relays =

@@ -46,6 +46,7 @@ struct RunResult {
   std::optional<Duration> to_dtls{};
   // From the last event of the network until messages went both ways again, and what that took.
   std::optional<Duration> to_recovery{};
+  uint64_t restarts = 0;
   uint64_t reconnects = 0;
   uint64_t checks_sent = 0;       // by both sides
   uint64_t bytes_sent = 0;        // UDP payload, by both sides

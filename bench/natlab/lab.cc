@@ -90,6 +90,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout
   const Tls& tls = SharedTls();
   making_.trust = tls.trust;
   error_ = tls.error;
+  if (!error_.empty()) return;
   (void)dtls::SeedOpenSslRandomForSimulation(options.seed);
   sides = netsim::TwoSides::Build(world, layout);
   server_tcp_ = std::make_unique<netsim::TcpHost>(world, sides.server_host);
@@ -101,6 +102,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout
     z_capture = std::make_unique<Capture>(world, sides.z_host);
   }
   making_.collects_keys = options.capture;
+  making_.restart_patience = options.restart_patience;
   if (options.crosses_hard_nats) AddSecondServer();
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
@@ -131,6 +133,7 @@ void Lab::Renew() {
   z = std::make_unique<LabSide>(world, sides.z_host, sides.z_address, PeerOptionsFor(making_.z, layout.z),
                                 making_.tcp_port);
   making_.tcp_port += kTcpPortsOfAPeer;
+  error_.clear();
 }
 
 transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup, netsim::NatType nat) const {
@@ -144,6 +147,7 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup, netsim::NatTy
       second_address_.has_value();
   options.only_relays = setup.only_relays;
   options.collect_keylog = making_.collects_keys;
+  options.ice.mobility.restart_patience = making_.restart_patience;
   options.ice_tcp.mode = setup.ice_tcp;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(
@@ -191,6 +195,17 @@ bool Lab::RestartIfWanted() {
     return Signal();
   }
   return true;
+}
+
+bool Lab::Restart() {
+  error_.clear();
+  a->wants_restart = z->wants_restart = false;
+  if (const auto begun = a->peer.RestartIce(world.now()); !begun) {
+    error_ = "no restart: " + begun.error().message;
+    return false;
+  }
+  a->driver.Kick();
+  return Signal();
 }
 
 }  // namespace jsp::natlab

@@ -35,6 +35,7 @@ struct LabOptions {
   // What crosses hard NATs beyond RFC 8445 (docs/ice.md): a second STUN server, by which they are known, prediction,
   // probes, and fresh sockets where a check came too early.
   bool crosses_hard_nats = false;
+  Duration restart_patience{};  // ice::MobilityOptions
 };
 
 // One side: a whole peer with its driver, and what it went through.
@@ -43,6 +44,8 @@ struct LabSide {
   LabSide(netsim::World& world, netsim::NodeId host, IpAddress address, const transport::PeerOptions& options,
           uint16_t tcp_port = netsim::TcpHost::kFirstPort);
   bool IsOver() const;
+  // Nothing was heard of the other side for a while, which may change.
+  bool IsSilent() const { return peer.state() == transport::ConnectionState::kDisconnected; }
   bool IsNominated() const { return peer.state() == transport::ConnectionState::kCompleted; }
   // The selected pair is relayed at one end at least.
   bool IsRelayed() const;
@@ -86,6 +89,8 @@ class Lab {
   bool Signal();
   // Another round, if a peer asked for a restart since; false as Signal.
   bool RestartIfWanted();
+  // Another round that a begins, whatever became of the one before; false as Signal.
+  bool Restart();
   // Two new peers on the same hosts, which gather.
   void Renew();
   const std::string& error() const { return error_; }
@@ -113,6 +118,7 @@ class Lab {
     std::shared_ptr<const dtls::StreamContext> trust{};
     uint16_t tcp_port = netsim::TcpHost::kFirstPort;  // of the next ones
     bool collects_keys = false;
+    Duration restart_patience{};
   };
   transport::PeerOptions PeerOptionsFor(const SideSetup& setup, netsim::NatType nat) const;
   void AddSecondServer();

@@ -39,6 +39,7 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard)
   add(cell.samples.dtls_ms, run.to_dtls);
   add(cell.samples.upgrades_ms, run.to_upgrade);
   add(cell.samples.recovery_ms, run.to_recovery);
+  if (run.to_recovery) cell.samples.restarts.push_back(static_cast<double>(run.restarts));
   if (run.to_recovery) cell.samples.reconnects.push_back(static_cast<double>(run.reconnects));
   if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
   cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));

@@ -10,7 +10,6 @@ namespace jsp::natlab {
 namespace {
 
 constexpr Duration kDeadline = std::chrono::seconds(150);
-constexpr uint8_t kNewAddress = 50;  // added to the number of a side's address
 
 std::optional<netsim::NodeId> NodeOf(const netsim::TwoSides& sides, NetworkEvent::Where where) {
   switch (where) {
@@ -42,25 +41,46 @@ class Course {
     Recovery recovery;
     const auto is_back = [&] { return echoed_at_ && lab_.a->IsNominated() && lab_.z->IsNominated(); };
     if (Watch(is_back, last + kDeadline)) recovery.after_last = *echoed_at_ - last;
+    recovery.restarts = restarts_;
     recovery.reconnects = reconnects_;
     return recovery;
   }
 
  private:
-  // Runs until done() or `end`, echoes what comes, and connects anew when the connection has failed.
+  // Runs until done() or `end`, echoes what comes, restarts ICE when a side has heard nothing for a while, and connects
+  // anew when the connection has failed.
   template <class Done>
   bool Watch(Done done, Timestamp end) {
     const auto is_over = [&] { return lab_.a->IsOver() || lab_.z->IsOver(); };
     const auto stop = [&] {
       Exchange();
-      return done() || is_over();
+      return done() || is_over() || IsRestartDue();
     };
     while (!done()) {
       if (lab_.world.now() >= end) return false;
-      (void)lab_.world.RunUntil(stop, end - lab_.world.now());
-      if (is_over()) Reconnect();
+      (void)lab_.world.RunUntil(stop, std::min(kGlance, end - lab_.world.now()));
+      if (is_over()) {
+        Reconnect();
+      } else if (IsRestartDue()) {
+        Restart();
+      }
     }
     return true;
+  }
+
+  bool IsRestartDue() {
+    const Timestamp now = lab_.world.now();
+    if (!lab_.a->IsSilent() && !lab_.z->IsSilent())
+      silent_since_.reset();
+    else if (!silent_since_)
+      silent_since_ = now;
+    return silent_since_ && now >= *silent_since_ + kRestartAfter && now >= restart_not_before_;
+  }
+
+  void Restart() {
+    ++restarts_;
+    (void)lab_.Restart();  // gathering may take its deadline while a network is down
+    restart_not_before_ = lab_.world.now() + kRestartAgain;
   }
 
   void Exchange() {
@@ -109,11 +129,20 @@ class Course {
   Lab& lab_;
   const netsim::TwoSidesOptions& layout_;
   std::optional<Timestamp> echoed_at_{};
+  std::optional<Timestamp> silent_since_{};
+  Timestamp restart_not_before_ = Timestamp::FromEpoch({});
+  size_t restarts_ = 0;
   size_t reconnects_ = 0;
   size_t renumbered_ = 0;
 };
 
 }  // namespace
+
+Duration SpanOf(std::span<const NetworkEvent> events) {
+  Duration span{};
+  for (const NetworkEvent& event : events) span = std::max(span, event.after + event.down);
+  return span;
+}
 
 Recovery GetOver(Lab& lab, std::span<const NetworkEvent> events, const netsim::TwoSidesOptions& layout) {
   return Course(lab, layout).Run({events.begin(), events.end()});

@@ -44,7 +44,8 @@ struct Joint {
 // Two hosts behind NAT64s have IPv6, and with it a way past them. Nobody else's IPv4 is further away than a NAT64,
 // which maps and filters like other NATs do.
 //
-// No NetworkEvent changes what is expected: whoever could connect is connected again, though maybe by another way.
+// No NetworkEvent changes what is expected: whoever could connect is connected again, though maybe by another way, and
+// maybe by a restart of ICE.
 //
 // Over TCP a side reaches the other if that has no NAT and no firewall, or an address inside of the network that both
 // share: every type lets TCP out, and nothing waits behind a NAT's mapping for a connection from outside.

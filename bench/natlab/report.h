@@ -42,7 +42,8 @@ struct CellSamples {
   std::vector<double> dtls_ms{};         // a's handshake is done
   std::vector<double> upgrades_ms{};     // a relayed pair gave way to a direct one
   std::vector<double> recovery_ms{};     // from the last event of the network until messages went both ways again
-  std::vector<double> reconnects{};      // connections that this took
+  std::vector<double> restarts{};        // of ICE that this took
+  std::vector<double> reconnects{};      // and connections that were made anew
   std::vector<double> checks_sent{};     // by both sides, of all runs
   std::vector<double> bytes_sent{};      // UDP payload, by both sides, of all runs
 };

@@ -44,6 +44,7 @@ constexpr std::pair<const char*, std::vector<double> CellSamples::*> kSamples[] 
     {"dtls_ms", &CellSamples::dtls_ms},
     {"upgrade_to_direct_ms", &CellSamples::upgrades_ms},
     {"recovery_ms", &CellSamples::recovery_ms},
+    {"restarts", &CellSamples::restarts},
     {"reconnects", &CellSamples::reconnects},
     {"checks_sent", &CellSamples::checks_sent},
     {"bytes_sent", &CellSamples::bytes_sent}};

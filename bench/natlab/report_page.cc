@@ -89,8 +89,9 @@ function show(button){
     (o.relay?'<dt>relay over</dt><dd>'+counts(c.relay_protocols)+'</dd>':'')+
     '<dt>first message</dt><dd>'+(any?'median '+ms(t.p50)+ci(t.p50_ci95)+', 95 % within '+ms(t.p95)+ci(t.p95_ci95)+', at most '+ms(t.max):'none came')+'</dd>'+
     (u.count?'<dt>relay left</dt><dd>'+u.count+' runs, median after '+ms(u.p50)+'</dd>':'')+
-    (c.recovery_ms&&c.recovery_ms.count?'<dt>back after events</dt><dd>median '+ms(c.recovery_ms.p50)+', 95 % within '+ms(c.recovery_ms.p95)+
-      ', in '+c.samples.reconnects.filter(n=>n>0).length+' of '+c.recovery_ms.count+' runs by another connection</dd>':'')+
+    (c.recovery_ms&&c.recovery_ms.count?'<dt>gap after events</dt><dd>median '+ms(c.recovery_ms.p50)+', 95 % within '+ms(c.recovery_ms.p95)+
+      ', ICE restarted in '+c.samples.restarts.filter(n=>n>0).length+' of '+c.recovery_ms.count+' runs, another connection in '+
+      c.samples.reconnects.filter(n=>n>0).length+'</dd>':'')+
     '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+(c.bytes_sent?', and '+Math.round(c.bytes_sent.p50)+' octets in all':'')+'</dd>'+
     '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+

@@ -72,6 +72,23 @@ std::string FormatFamily(const natlab::Report& report, IpAddress::Family family,
   return text;
 }
 
+// How long connections were gone after events, over all cells; empty where there were none.
+std::string FormatGaps(const natlab::Report& report) {
+  std::vector<double> gaps;
+  double restarts = 0, reconnects = 0;
+  for (const auto& cell : report.cells) {
+    gaps.insert(gaps.end(), cell.samples.recovery_ms.begin(), cell.samples.recovery_ms.end());
+    for (const double count : cell.samples.restarts) restarts += count;
+    for (const double count : cell.samples.reconnects) reconnects += count;
+  }
+  if (gaps.empty()) return {};
+  const auto gap = Distribution::Of(gaps);
+  return Format(
+      "Gap after events: median %.0f ms, 95 %% within %.0f ms, at most %.0f ms; %.0f restarts of ICE, %.0f "
+      "connections made anew in %zu runs\n",
+      gap.p50, gap.p95, gap.max, restarts, reconnects, gap.count);
+}
+
 }  // namespace
 
 std::string FormatMatrix(const natlab::Report& report, Color color) {
@@ -85,6 +102,7 @@ std::string FormatMatrix(const natlab::Report& report, Color color) {
   text += "\nD direct, R relayed, none no connection; the number is the median time to the first message in ms.\n";
   const auto won = std::ranges::count_if(report.cells, [](const auto& c) { return c.won && c.mismatches == 0; });
   if (won > 0) text += Format("+ direct by prediction, probes or fresh sockets only: %td cells\n", won);
+  text += FormatGaps(report);
   for (const auto& cell : report.cells) {
     if (cell.mismatches == 0) continue;
     text += Format("! %s - %s: expected %s in every run, but %zu of %zu differ: %s\n", Name(cell.a).c_str(),

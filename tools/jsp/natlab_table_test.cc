@@ -50,6 +50,19 @@ TEST(NatlabTableTest, MarksAndExplainsMismatches) {
       << text;
 }
 
+TEST(NatlabTableTest, SaysHowLongConnectionsWereGoneAfterEvents) {
+  CellReport cell = DirectCell();
+  EXPECT_EQ(FormatMatrix(ReportOf(cell), Color::kOff).find("Gap"), std::string::npos);
+  cell.samples.recovery_ms = {700, 9700, 12000};
+  cell.samples.restarts = {0, 1, 2};
+  cell.samples.reconnects = {0, 0, 1};
+  const std::string text = FormatMatrix(ReportOf(cell), Color::kOff);
+  EXPECT_NE(text.find("Gap after events: median 9700 ms, 95 % within 12000 ms, at most 12000 ms; 3 restarts of ICE, 1 "
+                      "connections made anew in 3 runs"),
+            std::string::npos)
+      << text;
+}
+
 TEST(NatlabTableTest, ListsPathsOnlyWhenThereAreSome) {
   natlab::Report report;
   EXPECT_EQ(FormatPaths(report), "");
