@@ -134,6 +134,10 @@ transport::PeerStats WebRtcTransport::stats() const {
   return core_->peer ? core_->peer.peer().stats() : transport::PeerStats{};
 }
 
+std::string WebRtcTransport::take_key_log() {
+  return core_->peer ? core_->peer.Call([](Peer& p, Timestamp) { return p.TakeKeyLog(); }) : std::string();
+}
+
 error_code WebRtcTransport::restart_ice() {
   if (!core_->RequirePeer()) return TransportErrc::kNotInitialized;
   const auto begun = core_->peer.Call([](Peer& p, Timestamp now) { return p.RestartIce(now); });

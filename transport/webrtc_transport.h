@@ -112,6 +112,9 @@ class WebRtcTransport {
   std::string state_reason() const;  // which timer or event caused the state
   std::string error_detail() const;  // one line about the last operation that failed
   transport::PeerStats stats() const;
+  // With peer_options.collect_keylog: the lines of an NSS key log since the last call, empty once it is over. Whoever
+  // has them reads what is sent: for captures.
+  std::string take_key_log();
   // RFC 8445 §9: new credentials, with the candidates of now; then create_offer and the peer's answer, as at first.
   // Data goes on meanwhile. kNotInitialized, or operation_not_permitted while another round is incomplete or after the
   // end.

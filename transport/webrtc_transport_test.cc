@@ -86,6 +86,21 @@ TEST_F(WebRtcTransportTest, CarriesMessagesBetweenCallbacks) {
   EXPECT_EQ(z_->channel().label(), "jetstream_proto");
 }
 
+TEST_F(WebRtcTransportTest, GivesTheKeysOfItsDtlsWhereThatWasAskedFor) {
+  WebRtcConfig collecting = LoopbackConfig();
+  collecting.peer_options.collect_keylog = true;
+  Open(collecting);
+  EXPECT_EQ(a_->take_key_log(), "");
+  Signal(*a_, *z_);
+  int ready = 0;
+  a_->async_connect([&](error_code error) { ready += error ? 0 : 1; });
+  z_->async_connect([&](error_code error) { ready += error ? 0 : 1; });
+  ASSERT_TRUE(RunUntil([&] { return ready == 2; })) << a_->state_reason();
+  EXPECT_EQ(a_->take_key_log().rfind("CLIENT_RANDOM ", 0), 0u);
+  EXPECT_EQ(a_->take_key_log(), "") << "each line once";
+  EXPECT_EQ(z_->take_key_log(), "") << "nobody asked there";
+}
+
 asio::awaitable<void> EchoOnce(WebRtcTransport& transport) {
   Message message = co_await transport.async_receive(asio::use_awaitable);
   co_await transport.async_send(std::move(message), asio::use_awaitable);
