@@ -15,11 +15,18 @@ enum class Site : uint8_t {
   kSameCarrier,  // each behind a NAT of its own, and both of those behind one of the carrier
 };
 
-// How many mappings of each protocol a NAT has to give; nullopt: as many as there are ports.
+// Which mappings of each protocol a NAT has to give; nullopt: as many as there are ports.
 struct PortLimits {
   std::optional<uint16_t> pool{};   // NatOptions::pool, from port 50000 on where it has so many above
   std::optional<uint16_t> quota{};  // NatOptions::subscriber_quota
+  bool overload = false;            // PortAllocation::kOverload, whatever the type says
   size_t least() const { return std::min<size_t>(pool.value_or(UINT16_MAX), quota.value_or(UINT16_MAX)); }
+};
+
+// What keeps mappings alive, and how long; nullopt: NatOptions::mapping_timeout.
+struct NatTimers {
+  Refresh refresh = Refresh::kOutbound;
+  std::optional<Duration> udp{};
 };
 
 // The standard internet of the NAT lab: side a and side z, each a host behind a NAT (or none), and a host in the open
@@ -31,6 +38,7 @@ struct TwoSidesOptions {
   std::optional<NatType> carrier{};  // of the NAT in front of the sides' own (RFC 6888 §3); kSameCarrier needs one
   bool hairpin = false;              // of the carrier's NAT (RFC 4787 §6)
   PortLimits ports{};                // of the carrier's NAT, else of the sides' own
+  NatTimers timers{};                // likewise
   LinkOptions a_access{};            // of the NAT, or of the host when it is public
   LinkOptions z_access{};
   LinkOptions server_access{};

@@ -76,6 +76,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   lab_options.layout.site = options.network.joint.site;
   lab_options.layout.carrier = options.network.joint.carrier;
   lab_options.layout.ports = options.network.joint.ports;
+  lab_options.layout.timers = options.network.joint.timers;
   lab_options.layout.hairpin = options.network.joint.hairpin;
   lab_options.layout.a_access = options.network.a_access.value_or(netsim::LinkOptions{});
   lab_options.layout.z_access = options.network.b_access.value_or(netsim::LinkOptions{});

@@ -18,8 +18,15 @@ bool LetsUdpOut(const NatOptions& nat) { return nat.outbound == netsim::Outbound
 // What a side's NATs do together: its own, and the carrier's in front of it.
 NatOptions Together(NatType type, const Joint& joint) {
   NatOptions nat = netsim::OptionsFor(type);
-  if (!joint.carrier) return nat;
-  const NatOptions carrier = netsim::OptionsFor(*joint.carrier);
+  const MappingBehavior overloaded = MappingBehavior::kEndpointIndependent;
+  if (!joint.carrier) {
+    if (!joint.ports.overload) return nat;
+    nat.mapping = overloaded;
+    nat.unsolicited = netsim::Unsolicited::kDrop;  // what was rejected takes no port away from anybody
+    return nat;
+  }
+  NatOptions carrier = netsim::OptionsFor(*joint.carrier);
+  if (joint.ports.overload) carrier.mapping = overloaded;
   nat.mapping = std::max(nat.mapping, carrier.mapping);
   nat.filtering = std::max(nat.filtering, carrier.filtering);
   nat.translate = nat.translate || carrier.translate;

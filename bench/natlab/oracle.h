@@ -22,6 +22,7 @@ struct Joint {
   bool hairpin = false;
   bool ice_tcp = false;  // both sides have active and passive candidates over TCP (RFC 6544)
   netsim::PortLimits ports{};
+  netsim::NatTimers timers{};
 };
 
 // What must happen between two kinds of NAT, computed from their behaviours, not from experience: a offers, b answers.
@@ -40,6 +41,9 @@ struct Joint {
 //
 // A NAT that gives few ports opens no way to the other side when it maps per destination and the ports are used up
 // before: for the STUN server, for the relay, and for the other host's own address, which is checked first.
+//
+// Ports that are overloaded are those of the inside for every destination: such a NAT maps endpoint-independently, and
+// a session that it rejected takes no port away.
 //
 // Two hosts behind NAT64s have IPv6, and with it a way past them. Nobody else's IPv4 is further away than a NAT64,
 // which maps and filters like other NATs do.

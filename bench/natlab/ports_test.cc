@@ -48,6 +48,42 @@ TEST(PortsTest, TheOracleSaysWhatIsMissing) {
   EXPECT_EQ(WhyNotDirect(NatType::kSymmetric, NatType::kAddress, joint), "");
 }
 
+TEST(PortsTest, OverloadedPortsAreThoseOfTheInsideWhateverTheType) {  // RFC 4787 §12 REQ-3, RFC 7857 §3
+  MatrixOptions options;
+  options.types.assign(netsim::AllNatTypes().begin(), netsim::AllNatTypes().end());
+  options.network.joint.ports.overload = true;
+  options.relay = RelayService::kNone;
+  ExpectAgreement(options, "overloaded");
+  options.network.joint.carrier = NatType::kSymmetric;
+  ExpectAgreement(options, "overloaded by a carrier");
+  EXPECT_EQ(ExpectedOutcome(NatType::kSymmetric, NatType::kSymmetric, RelayService::kNone), Outcome::kNone);
+  EXPECT_EQ(
+      ExpectedOutcome(NatType::kSymmetric, NatType::kSymmetric, RelayService::kNone, {.ports = {.overload = true}}),
+      Outcome::kDirect);
+}
+
+TEST(PortsTest, TimersChangeNoOutcomeOfPeersThatKeepTheirMappings) {  // RFC 4787 §12 REQ-5, REQ-6
+  MatrixOptions options;
+  options.types = {NatType::kPort, NatType::kPortRandom, NatType::kSymmetric, NatType::kUdpBlocked};
+  options.network.joint.timers.udp = std::chrono::seconds(20);
+  for (const auto refresh : {netsim::Refresh::kOutbound, netsim::Refresh::kBoth}) {
+    options.network.joint.timers.refresh = refresh;
+    ExpectAgreement(options, "timers");
+  }
+}
+
+TEST(PortsTest, WhatAScenarioSaysIsWhatItsNatsDo) {
+  netsim::World world(1);
+  netsim::TwoSidesOptions layout{.a = NatType::kPort, .z = NatType::kPort};
+  layout.ports.overload = true;
+  layout.timers = {netsim::Refresh::kBoth, std::chrono::seconds(40)};
+  const auto sides = netsim::TwoSides::Build(world, layout);
+  const netsim::NatOptions& options = world.nat(*sides.a_nat).options();
+  EXPECT_EQ(options.ports, netsim::PortAllocation::kOverload);
+  EXPECT_EQ(options.refresh, netsim::Refresh::kBoth);
+  EXPECT_EQ(options.mapping_timeout, std::chrono::seconds(40));
+}
+
 TEST(Nat64CellsTest, AreAsTheOracleSaysWithARelayAndWithout) {  // RFC 6146 §3.5, RFC 6052 §2.3
   for (const auto relay : {RelayService::kNone, RelayService::kPresent}) {
     MatrixOptions options;

@@ -27,6 +27,9 @@ constexpr double kMaxKbit = 10'000'000;
 constexpr size_t kEnoughPorts = 16;        // for two sides with their relays and checks
 constexpr size_t kEnoughForProbes = 1024;  // ice::ProbingOptions: 256 sockets, and as much again to spare
 constexpr size_t kMaxEvents = 100;
+constexpr uint64_t kMaxUdpTimerMs = 3'600'000;
+// Reflexive candidates are kept alive every 15 s (RFC 8445 §5.1.1.4), pairs by consent every 5 s (RFC 7675 §5.1).
+constexpr Duration kMinUdpTimer = std::chrono::seconds(20);
 
 // Thrown within this file only.
 struct Wrong {
@@ -175,7 +178,8 @@ void ReadPorts(const Reader& top, netsim::PortLimits& ports) {
   const auto* value = top.Find("ports");
   if (value == nullptr) return;
   const Reader reader(*value, "ports");
-  reader.ExpectOnly({"pool", "quota"});
+  reader.ExpectOnly({"pool", "quota", "overload"});
+  ports.overload = reader.Flag("overload", false);
   if (reader.Find("pool") != nullptr) ports.pool = static_cast<uint16_t>(reader.Whole("pool", 1, kMaxPorts));
   if (reader.Find("quota") != nullptr) ports.quota = static_cast<uint16_t>(reader.Whole("quota", 1, kMaxPorts));
 }
@@ -190,6 +194,22 @@ Value OneOf(const Reader& reader, std::string_view key, const std::pair<std::str
     list += (list.empty() ? "" : ", ") + std::string(word);
   }
   throw Wrong{reader.PathOf(key), "'" + text + "' is none of " + list};
+}
+
+void ReadTimers(const Reader& top, netsim::NatTimers& timers) {
+  const auto* value = top.Find("timers");
+  if (value == nullptr) return;
+  const Reader reader(*value, "timers");
+  reader.ExpectOnly({"refresh", "udp_ms"});
+  if (reader.Find("refresh") != nullptr) {
+    timers.refresh = OneOf<netsim::Refresh>(
+        reader, "refresh", {{"outbound", netsim::Refresh::kOutbound}, {"both", netsim::Refresh::kBoth}});
+  }
+  if (reader.Find("udp_ms") == nullptr) return;
+  timers.udp = std::chrono::milliseconds(reader.Whole("udp_ms", 1, kMaxUdpTimerMs));
+  if (*timers.udp < kMinUdpTimer) {
+    throw Wrong{reader.PathOf("udp_ms"), "less than 20000 is less than what peers send to keep a mapping"};
+  }
 }
 
 NetworkEvent ToEvent(const Reader& reader, const Joint& joint) {
@@ -246,7 +266,7 @@ void ReadTypes(const Reader& reader, Scenario& scenario) {
 Scenario ToScenario(const json::value& document) {
   const Reader reader(document, "");
   reader.ExpectOnly({"version", "name", "about", "types", "mix", "families", "runs", "relay", "site", "carrier",
-                     "hairpin", "ice_tcp", "links", "ports", "events"});
+                     "hairpin", "ice_tcp", "links", "ports", "timers", "events"});
   if (reader.Find("version") == nullptr) throw Wrong{"version", "it is missing; it is 1"};
   if (reader.Whole("version", 1, kMaxRuns) != 1) throw Wrong{"version", "only 1 is known"};
   Scenario scenario;
@@ -264,6 +284,7 @@ Scenario ToScenario(const json::value& document) {
   ReadJoint(reader, matrix.network.joint);
   ReadLinks(reader, matrix.network);
   ReadPorts(reader, matrix.network.joint.ports);
+  ReadTimers(reader, matrix.network.joint.timers);
   ReadEvents(reader, matrix.network);
   if (const auto fit = CheckFit(matrix); !fit) throw Wrong{fit.error().key, fit.error().what};
   return scenario;
@@ -282,6 +303,13 @@ Expected<void, Misfit> CheckFit(const MatrixOptions& matrix) {
   const bool is_probing = matrix.network.hard == HardNats::kCrossed;
   if (is_probing && joint.ports.least() < kEnoughForProbes) {
     return Unexpected(Misfit{"ports", "probes of random ports take more of them than there are"});
+  }
+  if (joint.ports.overload && joint.ports.pool) {
+    return Unexpected(Misfit{"ports", "overloaded ports are those of the inside, and no pool has them"});
+  }
+  if (joint.ports.overload && joint.site == netsim::Site::kSameCarrier) {
+    return Unexpected(
+        Misfit{"ports", "what comes to an overloaded port of one carrier's NAT is for whoever sent last"});
   }
   const bool is_shared = joint.site == netsim::Site::kSameCarrier && joint.ports.pool;
   if ((is_shared || joint.ice_tcp) && joint.ports.least() < kEnoughPorts) {

@@ -94,7 +94,7 @@ TEST(ScenarioTest, FewPortsAndEventsAreReadAndWhatIsWrongWithThemIsNamed) {
   EXPECT_EQ(error("\"ports\": {\"pool\": 0}"),
             "s.json:2: key 'ports.pool': it has to be a whole number from 1 to 64512");
   EXPECT_EQ(error("\"ports\": {\"size\": 9}"),
-            "s.json:2: key 'ports.size': there is no such key; known are pool, quota");
+            "s.json:2: key 'ports.size': there is no such key; known are pool, quota, overload");
   EXPECT_EQ(error("\"events\": [{\"what\": \"flood\", \"nat\": \"a\"}]"),
             "s.json:2: key 'events[0].what': 'flood' is none of reboot, renumber");
   EXPECT_EQ(error("\"events\": [{\"what\": \"reboot\"}]"),
@@ -105,6 +105,33 @@ TEST(ScenarioTest, FewPortsAndEventsAreReadAndWhatIsWrongWithThemIsNamed) {
   EXPECT_EQ(error("\"ports\": {\"quota\": 3},\n\"ice_tcp\": true"),
             "s.json:2: key 'ports': with ice_tcp there have to be 16 at least: who gets the last ones is a matter of "
             "time");
+}
+
+TEST(ScenarioTest, OverloadedPortsAndTimersAreReadAndWhatIsWrongWithThemIsNamed) {  // RFC 4787 §12 REQ-3, REQ-5, REQ-6
+  const auto parse = [](const std::string& rest) {
+    return ParseScenario("{\"version\": 1, \"types\": [\"port\"],\n" + rest + "}", "s.json");
+  };
+  const auto scenario = parse(R"("ports": {"overload": true}, "timers": {"refresh": "both", "udp_ms": 30000})");
+  ASSERT_TRUE(scenario) << scenario.error();
+  const Joint& joint = scenario->matrix.network.joint;
+  EXPECT_TRUE(joint.ports.overload);
+  EXPECT_EQ(joint.timers.refresh, netsim::Refresh::kBoth);
+  EXPECT_EQ(joint.timers.udp, std::chrono::seconds(30));
+  const auto error = [&](const std::string& rest) {
+    const auto parsed = parse(rest);
+    return parsed ? std::string("none") : parsed.error();
+  };
+  EXPECT_EQ(error("\"ports\": {\"overload\": 1}"), "s.json:2: key 'ports.overload': it has to be true or false");
+  EXPECT_EQ(error("\"ports\": {\"overload\": true, \"pool\": 99}"),
+            "s.json:2: key 'ports': overloaded ports are those of the inside, and no pool has them");
+  EXPECT_EQ(error("\"carrier\": \"sym\", \"site\": \"same-carrier\", \"ports\": {\"overload\": true}"),
+            "s.json:2: key 'ports': what comes to an overloaded port of one carrier's NAT is for whoever sent last");
+  EXPECT_EQ(error("\"timers\": {\"refresh\": \"inbound\"}"),
+            "s.json:2: key 'timers.refresh': 'inbound' is none of outbound, both");
+  EXPECT_EQ(error("\"timers\": {\"udp_ms\": 1000}"),
+            "s.json:2: key 'timers.udp_ms': less than 20000 is less than what peers send to keep a mapping");
+  EXPECT_EQ(error("\"timers\": {\"tcp_ms\": 1}"),
+            "s.json:2: key 'timers.tcp_ms': there is no such key; known are refresh, udp_ms");
 }
 
 TEST(ScenarioTest, ANat64LeadsToIpv4Only) {
