@@ -29,7 +29,7 @@ struct CellOptions {
   uint64_t seed = 1;
   Network network{};
   // Where captures go: "-a.pcapng" and "-b.pcapng" are added, of what both hosts sent and got; with the keys
-  // of their DTLS in the simulation. Empty: none.
+  // of their DTLS. Empty: none.
   std::string capture{};
 };
 

@@ -13,7 +13,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <span>
+#include <sstream>
 #include <vector>
 
 #include "base/packet_tap.h"
@@ -115,6 +117,23 @@ Expected<std::unique_ptr<HostCapture>, std::string> HostCapture::Start(const Net
   const std::string text(said.data(), size > 0 ? static_cast<size_t>(size) : 0);
   if (text != "ok") return Unexpected(text.empty() ? std::string("its process ended early") : text);
   return capture;
+}
+
+Expected<void, std::string> HostCapture::AddKeys(const std::string& file, std::string_view lines) {
+  std::ostringstream packets;
+  PacketTap tap;
+  const size_t header = tap.Take().size();  // what every capture begins with
+  packets << std::ifstream(file, std::ios::binary).rdbuf();
+  const std::string all = packets.str();
+  if (all.size() < header) return Unexpected("cannot read " + file);
+  std::ofstream out(file, std::ios::binary);
+  out << all.substr(0, header);
+  tap.RecordKeyLog(lines);
+  const auto keys = tap.Take();
+  out.write(reinterpret_cast<const char*>(keys.data()), static_cast<std::streamsize>(keys.size()));
+  out << all.substr(header);
+  if (!out.flush()) return Unexpected("cannot write " + file);
+  return {};
 }
 
 HostCapture::~HostCapture() {

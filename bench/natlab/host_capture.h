@@ -3,13 +3,14 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/expected.h"
 #include "bench/natlab/net_namespace.h"
 namespace jsp::natlab {
 
 // Writes what crosses an interface of a network namespace into a pcapng file: IP packets, in both directions, from a
-// process of its own until this object goes. Without keys: those are the peers'.
+// process of its own until this object goes.
 class HostCapture {
  public:
   static Expected<std::unique_ptr<HostCapture>, std::string> Start(const NetNamespace& host,
@@ -19,6 +20,9 @@ class HostCapture {
   ~HostCapture();
   HostCapture(const HostCapture&) = delete;
   HostCapture& operator=(const HostCapture&) = delete;
+
+  // Puts the lines of an NSS key log before the packets of a capture that has ended, where readers look for them.
+  static Expected<void, std::string> AddKeys(const std::string& file, std::string_view lines);
 
  private:
   HostCapture(pid_t pid, int control) : pid_(pid), control_(control) {}

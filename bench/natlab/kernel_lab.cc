@@ -7,6 +7,7 @@
 #include <csignal>
 #include <utility>
 
+#include "bench/natlab/kernel_sessions.h"
 #include "bench/natlab/wire.h"
 #include "netsim/two_sides.h"
 
@@ -15,6 +16,10 @@ namespace {
 
 using netsim::NatType;
 using netsim::Site;
+using Where = NetworkEvent::Where;
+
+constexpr uint64_t kAnotherSeed = 1'000'003;
+constexpr const char* kFlush = "flush ruleset\n";
 
 const netsim::LinkOptions* Pointer(const std::optional<netsim::LinkOptions>& link) { return link ? &*link : nullptr; }
 
@@ -112,6 +117,7 @@ Expected<size_t, std::string> KernelLab::Attach(const Uplink& uplink) {
                            "\nroute add default via " + gateway + " dev " + uplink.interface + " onlink\n");
   }
   if (!result) return Unexpected(result.error());
+  wiring_[*node] = {uplink.parent, down};
   return node;
 }
 
@@ -126,9 +132,66 @@ KernelLab::Result KernelLab::Emulate(size_t node, const netsim::LinkOptions& lin
   ::_exit(1);
 }
 
-KernelLab::Result KernelLab::Load(size_t node, KernelNat nat) {
+KernelLab::Result KernelLab::Load(size_t node, const KernelNat& nat) {
+  return nodes_[node].Run({"nft", "-f", "-"}, kFlush + NftRules(nat));
+}
+
+KernelLab::Result KernelLab::AddNat(size_t node, KernelNat nat, NetworkEvent::Where where) {
+  const Joint& joint = options_.network.joint;
+  const bool is_carriers = where == Where::kCarrierA || where == Where::kCarrierB;
   nat.seed = options_.seed + node;
-  return nodes_[node].Run({"nft", "-f", "-"}, NftRules(nat));
+  if (is_carriers == joint.carrier.has_value()) nat.ports = joint.ports;
+  places_[static_cast<size_t>(where)] = nats_.size();
+  // Both sides' of one carrier, or of one LAN.
+  if (where == Where::kCarrierA && joint.site != Site::kApart)
+    places_[static_cast<size_t>(Where::kCarrierB)] = nats_.size();
+  if (where == Where::kNatA && joint.site == Site::kSameLan) places_[static_cast<size_t>(Where::kNatB)] = nats_.size();
+  nats_.push_back({.node = node,
+                   .rules = std::move(nat),
+                   .is_behind_carrier = joint.carrier.has_value() && !is_carriers,
+                   .is_a = where == Where::kNatA || where == Where::kCarrierA});
+  return Load(node, nats_.back().rules);
+}
+
+KernelLab::Nat* KernelLab::Find(NetworkEvent::Where where) {
+  const auto place = places_[static_cast<size_t>(where)];
+  return place ? &nats_[*place] : nullptr;
+}
+
+KernelLab::Result KernelLab::TakeDown(NetworkEvent::Where where) {
+  const Nat* nat = Find(where);
+  if (nat == nullptr) return {};
+  const NetNamespace& node = nodes_[nat->node];
+  const auto loaded = node.Run({"nft", "-f", "-"}, kFlush + NftRulesOfDown(options_.family));
+  return loaded ? ForgetSessions(node) : loaded;
+}
+
+KernelLab::Result KernelLab::BringBack(const NetworkEvent& event) {
+  Nat* nat = Find(event.where);
+  if (nat == nullptr) return {};
+  nat->rules.seed += kAnotherSeed;
+  const bool translates = nat->rules.type != netsim::ToString(NatType::kFirewall);
+  if (event.what == NetworkEvent::What::kRenumber && translates) {
+    if (const auto renumbered = Renumber(*nat); !renumbered) return renumbered;
+  }
+  return Load(nat->node, nat->rules);
+}
+
+// With the addresses of the simulation. What still comes to the old one is lost on its way.
+KernelLab::Result KernelLab::Renumber(Nat& nat) {
+  const auto number = static_cast<uint8_t>((nat.is_a ? 1 : 2) + kNewAddress + 2 * renumbered_++);
+  const auto address = nat.is_behind_carrier ? &netsim::AddressBehindCarrier : &netsim::OutsideAddress;
+  const bool is_v4 = options_.family == IpAddress::Family::kV4;
+  const std::string length = is_v4 ? "/32" : "/128";
+  const std::string old = nat.rules.outside.ToString() + length;
+  nat.rules.outside = address(options_.family, number);
+  const std::string now = nat.rules.outside.ToString() + length;
+  const Wiring& wiring = wiring_.at(nat.node);
+  const auto moved =
+      Ip(nat.node, "address add " + now + " dev wan" + (is_v4 ? "" : " nodad") + "\naddress del " + old + " dev wan\n");
+  if (!moved) return moved;
+  return Ip(wiring.parent, "route add " + now + " dev " + wiring.down + "\nroute del " + old + " dev " + wiring.down +
+                               "\nroute add blackhole " + old + "\n");
 }
 
 Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddress::Family family,
@@ -137,10 +200,14 @@ Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddres
   if (std::ranges::find(types, NatType::kNat64) != types.end()) {
     return Unexpected<std::string>("its kernel has no NAT64, type nat64");
   }
-  if (joint.ports.pool || joint.ports.quota) return Unexpected<std::string>("its NATs have ports without limits");
-  if (!network.events.empty())
-    return Unexpected<std::string>("nothing happens to its networks, as events would have it");
-  if (joint.ice_tcp) return Unexpected<std::string>("its peers do without ICE over TCP");
+  const bool rejects = std::ranges::find(types, NatType::kPortReject) != types.end();
+  if (joint.ports.overload && rejects) {
+    return Unexpected<std::string>("its kernel overloads no port of a session that it rejected, type port-rej");
+  }
+  const netsim::NatTimers& timers = joint.timers;
+  if (timers.udp || timers.refresh != netsim::Refresh::kOutbound) {
+    return Unexpected<std::string>("its kernel's timers are its own, not those of a scenario");
+  }
   if (!joint.hairpin || !joint.carrier) return {};
   if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");
   if (netsim::OptionsFor(*joint.carrier).filtering != netsim::FilteringBehavior::kEndpointIndependent) {
@@ -155,12 +222,20 @@ Expected<KernelLab::Place, std::string> KernelLab::AddCarrier(uint8_t number) {
   const auto node = Attach({.interface = "wan", .link = Pointer(access), .address = outside});
   if (!node) return Unexpected(node.error());
   const Joint& joint = options_.network.joint;
-  const auto loaded = Load(*node, {.type = std::string(netsim::ToString(*joint.carrier)),
-                                   .outside = outside,
-                                   .inside = netsim::AddressBehindCarrier(options_.family, number),
-                                   .hairpin = joint.hairpin});
+  const auto loaded = AddNat(*node,
+                             {.type = std::string(netsim::ToString(*joint.carrier)),
+                              .outside = outside,
+                              .inside = netsim::AddressBehindCarrier(options_.family, number),
+                              .hairpin = joint.hairpin,
+                              .subscribers = BehindCarrier(number)},
+                             number == 1 ? Where::kCarrierA : Where::kCarrierB);
   if (!loaded) return Unexpected(loaded.error());
   return Place{*node, nullptr, &netsim::AddressBehindCarrier};
+}
+
+std::vector<IpAddress> KernelLab::BehindCarrier(uint8_t number) const {
+  if (options_.network.joint.site == Site::kApart) return {netsim::AddressBehindCarrier(options_.family, number)};
+  return {netsim::AddressBehindCarrier(options_.family, 1), netsim::AddressBehindCarrier(options_.family, 2)};
 }
 
 Expected<KernelLab::Side, std::string> KernelLab::AddSide(NatType type, uint8_t number, const Place& place) {
@@ -178,9 +253,12 @@ Expected<KernelLab::Side, std::string> KernelLab::AddSide(NatType type, uint8_t 
     }
     const auto node = Attach(router);
     if (!node) return Unexpected(node.error());
-    const auto loaded = Load(*node, {.type = std::string(netsim::ToString(type)),
-                                     .outside = own,
-                                     .inside = netsim::InsideAddress(options_.family, number)});
+    const auto loaded = AddNat(*node,
+                               {.type = std::string(netsim::ToString(type)),
+                                .outside = own,
+                                .inside = netsim::InsideAddress(options_.family, number),
+                                .subscribers = {translates ? netsim::InsideAddress(options_.family, number) : outside}},
+                               number == 1 ? Where::kNatA : Where::kNatB);
     if (!loaded) return Unexpected(loaded.error());
     side.router = *node;
     host = {.parent = *node,

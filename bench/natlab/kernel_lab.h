@@ -1,5 +1,8 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +29,11 @@ class KernelLab {
   const NetNamespace& a_host() const { return nodes_[a_]; }
   const NetNamespace& b_host() const { return nodes_[b_]; }
 
+  // What an event begins with: its NAT passes nothing on, and has forgotten all. Nothing where a side has no such NAT.
+  Expected<void, std::string> TakeDown(NetworkEvent::Where where);
+  // And ends with: the NAT does as before, from other ports where it chooses them, or with another address outside.
+  Expected<void, std::string> BringBack(const NetworkEvent& event);
+
  private:
   using Result = Expected<void, std::string>;
   // How a node is attached to the one above.
@@ -47,13 +55,30 @@ class KernelLab {
     size_t router = 0;  // the place's parent where the host has no NAT
   };
 
+  // How a node hangs below its parent, and its NAT if it is one.
+  struct Wiring {
+    size_t parent = 0;
+    std::string down;  // the parent's interface to it
+  };
+  struct Nat {
+    size_t node = 0;
+    KernelNat rules;
+    bool is_behind_carrier = false;
+    bool is_a = false;
+  };
+
   explicit KernelLab(const CellOptions& options) : options_(options) {}
   Result Run();
   Expected<size_t, std::string> AddNode();
   Expected<size_t, std::string> Attach(const Uplink& uplink);
   Result Connect(size_t upper, const std::string& upper_name, size_t lower, const std::string& lower_name);
   Result Ip(size_t node, const std::string& batch) const;
-  Result Load(size_t node, KernelNat nat);
+  Result Load(size_t node, const KernelNat& nat);
+  // Loads it, and remembers it under the name that events have for it.
+  Result AddNat(size_t node, KernelNat nat, NetworkEvent::Where where);
+  std::vector<IpAddress> BehindCarrier(uint8_t number) const;
+  Nat* Find(NetworkEvent::Where where);
+  Result Renumber(Nat& nat);
   Expected<Place, std::string> AddCarrier(uint8_t number);
   Expected<Side, std::string> AddSide(netsim::NatType type, uint8_t number, const Place& place);
   Expected<size_t, std::string> AddNeighbour(const Side& a, const Place& place);
@@ -61,6 +86,10 @@ class KernelLab {
 
   CellOptions options_;
   std::vector<NetNamespace> nodes_;  // the first one is the router in the middle
+  std::map<size_t, Wiring> wiring_;
+  std::vector<Nat> nats_;
+  std::array<std::optional<size_t>, 4> places_{};  // of nats_, by NetworkEvent::Where
+  uint8_t renumbered_ = 0;
   size_t links_ = 0;
   size_t server_ = 0;
   size_t a_ = 0;

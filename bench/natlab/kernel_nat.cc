@@ -44,6 +44,7 @@ std::string UdpTranslation(const KernelNat& nat, const Words& words) {
   // for.
   const std::string inside = (nat.outside.is_v4() ? "ip saddr . " : "") + std::string("udp sport");
   const std::string to = "meta l4proto udp snat to " + WithPort(nat.outside) + ":";
+  if (nat.ports.overload) return {};
   if (nat.type == "port-rnd") return to + Hash(nat, inside);
   if (nat.type == "adm") return to + Hash(nat, inside + " . " + words.family + " daddr");
   if (nat.type == "sym" || nat.type == "sym-eif") {
@@ -89,6 +90,51 @@ std::string Learning(const Words& words) {
   return text + "  oif wan meta l4proto udp update @asked { udp sport . " + words.family + " daddr }\n }\n";
 }
 
+// What of a session makes a mapping of its own, in the words of a rule and as a set's type. RFC 4787 §4.1.
+struct MappingKey {
+  std::string words;
+  std::string type;
+};
+
+MappingKey KeyOf(const KernelNat& nat, const Words& words, const std::string& protocol) {
+  const auto type = netsim::ParseNatType(nat.type);
+  const auto mapping = type ? netsim::OptionsFor(*type).mapping : netsim::MappingBehavior::kEndpointIndependent;
+  MappingKey key{words.family + " saddr . " + protocol + " sport", words.address + " . inet_service"};
+  if (mapping == netsim::MappingBehavior::kEndpointIndependent) return key;
+  key.words += " . " + words.family + " daddr";
+  key.type += " . " + words.address;
+  if (mapping == netsim::MappingBehavior::kAddressDependent) return key;
+  return {key.words + " . " + protocol + " dport", key.type + " . inet_service"};
+}
+
+// Sessions from inside that would need a mapping more than there may be are dropped: a set that is full takes no
+// element, and the rule that would add it ends there. RFC 6888 §3 REQ-4.
+struct PortChains {
+  std::string sets;   // and chains
+  std::string jumps;  // into them, of the forward chain
+
+  PortChains(const KernelNat& nat, const Words& words) {
+    if (nat.ports.pool) Add(nat, words, "pool", "", *nat.ports.pool);
+    if (!nat.ports.quota) return;
+    for (size_t i = 0; i < nat.subscribers.size(); ++i) {
+      const std::string who = words.family + " saddr " + nat.subscribers[i].ToString() + " ";
+      Add(nat, words, "quota" + std::to_string(i), who, *nat.ports.quota);
+    }
+  }
+
+ private:
+  void Add(const KernelNat& nat, const Words& words, const std::string& name, const std::string& who, uint16_t most) {
+    for (const std::string protocol : {"udp", "tcp"}) {
+      const MappingKey key = KeyOf(nat, words, protocol);
+      const std::string set = name + "_" + protocol;
+      sets += " set " + set + " { type " + key.type + "; flags dynamic, timeout; timeout 120s; size " +
+              std::to_string(most) + "; }\n chain limit_" + set + " {\n  update @" + set + " { " + key.words +
+              " } return\n  drop\n }\n";
+      jumps += "  oif wan ct state new meta l4proto " + protocol + " " + who + "jump limit_" + set + "\n";
+    }
+  }
+};
+
 std::string TranslationChains(const KernelNat& nat, const Words& words) {
   std::string text = Learns(nat) ? Learning(words) : std::string();
   text += " chain admission { type nat hook prerouting priority dstnat;\n  " + Admission(nat, words) + "\n";
@@ -125,7 +171,8 @@ bool IsKernelNatType(std::string_view type) {
 std::string NftRules(const KernelNat& nat) {
   const Words words(nat.outside);
   const std::string neighbours = nat.outside.is_v4() ? "" : "  iif wan meta l4proto ipv6-icmp accept\n";
-  std::string text = "table " + words.family + " natlab {\n";
+  const PortChains limits(nat, words);
+  std::string text = "table " + words.family + " natlab {\n" + limits.sets;
   if (nat.type != "fw") text += TranslationChains(nat, words);
   // Dropped in silence, or answered with an ICMP error by the kernel.
   if (nat.type != "port-rej") {
@@ -133,10 +180,19 @@ std::string NftRules(const KernelNat& nat) {
     text += "  iif != wan " + words.family + " daddr " + nat.outside.ToString() + " drop\n }\n";
   }
   text += " chain forward { type filter hook forward priority 0; policy accept;\n" + neighbours;
+  text += limits.jumps;
   if (nat.type == "udpblock") text += "  oif wan meta l4proto udp drop\n";
   if (nat.type == "tcp443") text += "  oif wan tcp dport 443 accept\n  oif wan drop\n";
   text += "  iif wan ct state established,related accept\n  iif wan ct status dnat accept\n  iif wan drop\n }\n";
   return text + "}\n";
+}
+
+std::string NftRulesOfDown(IpAddress::Family family) {
+  const bool is_v4 = family == IpAddress::Family::kV4;
+  return std::string("table ") + (is_v4 ? "ip" : "ip6") +
+         " natlab {\n chain input { type filter hook input priority 0;\n" +
+         (is_v4 ? "" : "  meta l4proto ipv6-icmp accept\n") +
+         "  drop\n }\n chain forward { type filter hook forward priority 0;\n  drop\n }\n}\n";
 }
 
 }  // namespace jsp::natlab

@@ -7,6 +7,7 @@
 
 #include "base/socket_address.h"
 #include "netsim/nat_type.h"
+#include "netsim/two_sides.h"
 namespace jsp::natlab {
 
 // One NAT or firewall that a Linux kernel is to be, by nftables. Its interface to the outside is called "wan".
@@ -18,6 +19,10 @@ struct KernelNat {
   IpAddress inside;      // of the host; needed for one2one, and for all that admits strangers over IPv6
   uint64_t seed = 1;     // of the ports that are chosen
   bool hairpin = false;  // whoever asks, without a look at the filter (RFC 4787 §6)
+  // How many mappings there may be, of each protocol; the quota is each subscriber's. Any ports: a kernel tells
+  // sessions apart by both ends and does not run out of them.
+  netsim::PortLimits ports{};
+  std::vector<IpAddress> subscribers{};  // hosts behind it
 };
 
 // All that KernelNat::type may be, but "public", which needs no rules.
@@ -25,5 +30,7 @@ std::vector<std::string> KernelNatTypes();
 bool IsKernelNatType(std::string_view type);
 // For `nft -f -`.
 std::string NftRules(const KernelNat& nat);
+// The same of a NAT that passes nothing on.
+std::string NftRulesOfDown(IpAddress::Family family);
 
 }  // namespace jsp::natlab

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "bench/natlab/kernel_nat.h"
 #include "bench/natlab/lab.h"
 #include "bench/natlab/peer_process.h"
+#include "bench/natlab/run_result.h"
 #include "netsim/two_sides.h"
 
 namespace jsp::natlab {
@@ -26,6 +30,9 @@ constexpr const char* kText = "natlab";
 constexpr auto kStartDeadline = std::chrono::seconds(20);
 constexpr auto kNominationGrace = std::chrono::seconds(8);  // RFC 8445 §8.1.1 leaves the time to the nominating side
 constexpr auto kStatsGrace = std::chrono::seconds(1);
+constexpr const char* kAgain = "natlab again";
+constexpr auto kRecoveryDeadline = std::chrono::seconds(60);
+constexpr auto kRoundDeadline = std::chrono::seconds(15);  // of the signalling of a restart
 
 std::string Host(const IpAddress& ip) { return ip.is_v4() ? ip.ToString() : "[" + ip.ToString() + "]"; }
 
@@ -48,8 +55,27 @@ struct Side {
   std::string failure{};
   std::string local{};  // types of the selected pair's ends
   std::string remote{};
+  std::string protocol{};  // "tcp", or nothing
   std::string relay_protocol{};
+  std::optional<Clock::time_point> silent_since{};
   json::object stats{};
+};
+
+// A capture's keys are what the peers write, as many programs do where this variable says.
+std::string KeyFile(const CellOptions& options, const std::string& side) { return options.capture + side + ".keys"; }
+
+std::vector<std::string> WithKeys(std::vector<std::string> command, const CellOptions& options,
+                                  const std::string& side) {
+  if (!options.capture.empty()) command.insert(command.begin(), {"env", "SSLKEYLOGFILE=" + KeyFile(options, side)});
+  return command;
+}
+
+// After events.
+struct Comeback {
+  Clock::time_point asked_at{};  // for a message over what came back, which came
+  std::optional<Clock::time_point> back_at{};
+  size_t restarts = 0;
+  Clock::time_point restart_not_before{};
 };
 
 // One run, in the lab that is built.
@@ -58,8 +84,9 @@ class Run {
   Run(const NetnsOptions& netns, const CellOptions& options, KernelLab& lab)
       : netns_(netns),
         options_(options),
-        a_{{lab.a_host(), netns.peer_a}, "peer a"},
-        b_{{lab.b_host(), netns.peer_b}, "peer b"} {}
+        lab_(lab),
+        a_{{lab.a_host(), WithKeys(netns.peer_a, options, "-a")}, "peer a"},
+        b_{{lab.b_host(), WithKeys(netns.peer_b, options, "-b")}, "peer b"} {}
 
   RunResult Do() {
     start_ = Clock::now();
@@ -70,7 +97,9 @@ class Run {
     if (!echoed) return Failed();
     (void)Until(Clock::now() + kNominationGrace, [&] { return a_.nominated_at && b_.nominated_at; });
     AskForStats();
-    return Connected();
+    RunResult result = Connected();
+    if (!options_.network.events.empty()) Endure(result);
+    return result;
   }
 
  private:
@@ -82,7 +111,12 @@ class Run {
                                      {"username", kUser},
                                      {"credential", kUser}});
     }
-    return {{"do", "gather"}, {"ice_servers", std::move(servers)}, {"policy", "all"}};
+    json::object order{{"do", "gather"}, {"ice_servers", std::move(servers)}, {"policy", "all"}};
+    if (options_.network.joint.ice_tcp) order["ice_tcp"] = true;
+    if (!options_.network.events.empty()) {
+      order["restart_patience_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(kRestartPatience).count();
+    }
+    return order;
   }
 
   // As in the lab of the simulation: all candidates are in the descriptions, which take their time.
@@ -133,13 +167,19 @@ class Run {
       if (key == "connected" || key == "nominated") NotePair(side, value);
       if (key == "nominated" && !side.nominated_at) side.nominated_at = line.at;
       if (key == "message" && !first_message_) first_message_ = line.at;
-      if (key == "echo") echoed_ = ToText(value) == kText;
+      if (key == "echo") NoteEcho(ToText(value), line.at);
+      if (key == "disconnected" && !side.silent_since) side.silent_since = line.at;
       if (key == "failed") side.failure = ToText(value);
       if (key == "stats" && value.is_object()) {
         side.stats = value.as_object();
         side.has_stats = true;
       }
     }
+  }
+
+  void NoteEcho(const std::string& text, Clock::time_point at) {
+    echoed_ = echoed_ || text == kText;
+    if (text == kAgain && !comeback_.back_at) comeback_.back_at = at;
   }
 
   // A candidate may overtake its description on the way.
@@ -160,6 +200,9 @@ class Run {
     const auto& object = value.as_object();
     if (const auto* local = object.if_contains("local")) side.local = ToText(*local);
     if (const auto* remote = object.if_contains("remote")) side.remote = ToText(*remote);
+    side.silent_since.reset();
+    const auto* protocol = object.if_contains("protocol");
+    side.protocol = protocol != nullptr ? ToText(*protocol) : "";
     const auto* relay = object.if_contains("relay_protocol");
     side.relay_protocol = relay != nullptr && relay->is_string() ? ToText(*relay) : "";
   }
@@ -176,7 +219,7 @@ class Run {
     RunResult result;
     const bool is_relayed = a_.local == "relay" || a_.remote == "relay";
     result.outcome = is_relayed ? Outcome::kRelay : Outcome::kDirect;
-    result.pair_type = a_.local + "-" + a_.remote;
+    result.pair_type = a_.local + "-" + a_.remote + (a_.protocol.empty() ? "" : "-" + a_.protocol);
     if (is_relayed) {
       result.relay_protocol = !a_.relay_protocol.empty() ? a_.relay_protocol : b_.relay_protocol;
       if (result.relay_protocol.empty()) result.relay_protocol = "udp";
@@ -201,6 +244,78 @@ class Run {
     return result;
   }
 
+  // As in the simulation (GetOver), in real time, and without a connection anew.
+  void Endure(RunResult& result) {
+    struct Step {
+      Duration at;
+      const NetworkEvent* event;
+      bool is_back;
+    };
+    std::vector<Step> steps;
+    Duration last{};
+    for (const NetworkEvent& event : options_.network.events) {
+      steps.push_back({event.after, &event, false});
+      steps.push_back({event.after + event.down, &event, true});
+      last = std::max(last, event.after);
+    }
+    std::ranges::stable_sort(steps, {}, &Step::at);
+    const auto start = Clock::now();
+    bool has_asked = false;
+    for (const Step& step : steps) {
+      (void)Watch(start + step.at, [] { return false; });
+      const auto done = step.is_back ? lab_.BringBack(*step.event) : lab_.TakeDown(step.event->where);
+      if (!done && broken_.empty()) broken_ = "the event: " + done.error();
+      if (step.is_back || step.at < last || has_asked) continue;
+      has_asked = true;
+      comeback_.asked_at = Clock::now();
+      a_.process.Send({{"do", "say"}, {"text", kAgain}});
+    }
+    (void)Watch(Clock::now() + kRecoveryDeadline, [&] { return comeback_.back_at.has_value() || BothFailed(); });
+    result.restarts = comeback_.restarts;
+    if (comeback_.back_at)
+      result.to_recovery = std::chrono::duration_cast<Duration>(*comeback_.back_at - comeback_.asked_at);
+    if (comeback_.back_at) return;
+    result.outcome = Outcome::kNone;
+    result.why = !broken_.empty() ? broken_
+                                  : "it did not come back after what happened to its network" +
+                                        (a_.failure.empty() ? std::string() : " (" + a_.failure + ")");
+  }
+
+  // Until done() or `end`; a restarts ICE when a side has heard nothing for a while.
+  template <class Done>
+  bool Watch(Clock::time_point end, Done done) {
+    while (!done()) {
+      const auto now = Clock::now();
+      if (now >= end || !broken_.empty()) return false;
+      if (IsRestartDue(now)) Restart();
+      Poll(std::min(end, now + kGlance));
+    }
+    return true;
+  }
+
+  bool IsRestartDue(Clock::time_point now) const {
+    const auto has_waited = [&](const Side& side) {
+      return side.silent_since && now >= *side.silent_since + kRestartAfter;
+    };
+    return (has_waited(a_) || has_waited(b_)) && now >= comeback_.restart_not_before;
+  }
+
+  void Restart() {
+    ++comeback_.restarts;
+    a_.description.reset();
+    b_.description.reset();
+    a_.process.Send({{"do", "restart"}});
+    const auto end = Clock::now() + kRoundDeadline;
+    const bool has_offer = Until(end, [&] { return a_.description.has_value(); });
+    if (has_offer) Wait(Lab::kSignalling);
+    if (has_offer) b_.process.Send({{"do", "answer"}, {"offer", *a_.description}});
+    if (has_offer && Until(end, [&] { return b_.description.has_value(); })) {
+      Wait(Lab::kSignalling);
+      a_.process.Send({{"do", "accept"}, {"answer", *b_.description}});
+    }
+    comeback_.restart_not_before = Clock::now() + kRestartAgain;
+  }
+
   RunResult Failed() {
     RunResult result;
     if (!broken_.empty()) {
@@ -220,6 +335,7 @@ class Run {
 
   const NetnsOptions& netns_;
   const CellOptions& options_;
+  KernelLab& lab_;
   Side a_;
   Side b_;
   Clock::time_point start_;
@@ -228,6 +344,7 @@ class Run {
   bool has_answer_ = false;
   bool echoed_ = false;
   std::optional<Clock::time_point> first_message_;
+  Comeback comeback_;
   std::string broken_;
   std::vector<std::pair<Side*, std::string>> early_candidates_;
 };
@@ -244,40 +361,6 @@ std::vector<std::string> TurnServerCommand(const NetnsOptions& netns, const IpAd
   }
   if (is_v4) command.insert(command.end(), {"--allow-peer", address.ToString() + "/32"});
   return command;
-}
-
-// The times of a run by their names on the way out of its namespaces.
-constexpr std::pair<const char*, std::optional<Duration> RunResult::*> kTimes[] = {
-    {"first_message", &RunResult::to_first_message},
-    {"first_valid", &RunResult::to_first_valid},
-    {"nominated", &RunResult::to_nominated},
-    {"dtls", &RunResult::to_dtls}};
-
-json::object ToObject(const RunResult& result) {
-  json::object object{{"outcome", ToString(result.outcome)},      {"pair_type", result.pair_type},
-                      {"relay_protocol", result.relay_protocol},  {"checks_sent", result.checks_sent},
-                      {"bytes_sent", result.bytes_sent},          {"why", result.why},
-                      {"capture_problem", result.capture_problem}};
-  for (const auto& [name, time] : kTimes) {
-    if (result.*time) object[name] = (result.*time)->count();
-  }
-  return object;
-}
-
-RunResult ToResult(const json::object& object) {
-  RunResult result;
-  const std::string outcome = ToText(object.at("outcome"));
-  result.outcome = outcome == "direct" ? Outcome::kDirect : outcome == "relay" ? Outcome::kRelay : Outcome::kNone;
-  result.pair_type = ToText(object.at("pair_type"));
-  result.relay_protocol = ToText(object.at("relay_protocol"));
-  result.checks_sent = object.at("checks_sent").to_number<uint64_t>();
-  result.bytes_sent = object.at("bytes_sent").to_number<uint64_t>();
-  result.why = ToText(object.at("why"));
-  result.capture_problem = ToText(object.at("capture_problem"));
-  for (const auto& [name, time] : kTimes) {
-    if (const auto* value = object.if_contains(name)) result.*time = Duration(value->to_number<int64_t>());
-  }
-  return result;
 }
 
 struct Task {
@@ -308,6 +391,20 @@ Expected<Captures, std::string> StartCaptures(const CellOptions& options, const 
   return captures;
 }
 
+// To captures that have ended; what went wrong, or nothing. A peer that writes none has a capture without.
+std::string AddKeys(const CellOptions& options) {
+  for (const std::string side : {"-a", "-b"}) {
+    const std::string file = KeyFile(options, side);
+    std::ostringstream lines;
+    if (!(lines << std::ifstream(file, std::ios::binary).rdbuf())) continue;
+    const auto added = HostCapture::AddKeys(options.capture + side + ".pcapng", lines.str());
+    std::error_code ignored;
+    std::filesystem::remove(file, ignored);
+    if (!added) return added.error();
+  }
+  return {};
+}
+
 // The server is ready once it answers; it says so on its standard output, which is no JSON.
 RunResult RunIn(const Task& task) {
   RunResult result;
@@ -330,13 +427,16 @@ RunResult RunIn(const Task& task) {
   }
   Expected<Captures, std::string> captures = StartCaptures(task.options, *lab);
   result = Run(task.netns, task.options, *lab).Do();
-  if (!captures) result.capture_problem = captures.error();
+  if (!captures) {
+    result.capture_problem = captures.error();
+  } else if (!captures->empty()) {
+    captures->clear();
+    result.capture_problem = AddKeys(task.options);
+  }
   return result;
 }
 
-void WorkInside(void* context, int out) {
-  Say(out, json::serialize(ToObject(RunIn(*static_cast<const Task*>(context)))));
-}
+void WorkInside(void* context, int out) { Say(out, ToJson(RunIn(*static_cast<const Task*>(context)))); }
 
 // All kinds of things that a run needs: namespaces, veth pairs, nftables.
 void TryInside(void*, int out) {
@@ -368,13 +468,9 @@ RunResult RunCellInNamespaces(const NetnsOptions& netns, const CellOptions& opti
     result.why = said.error();
     return result;
   }
-  boost::system::error_code error;
-  const auto value = json::parse(*said, error);
-  if (error || !value.is_object()) {
-    result.why = "the lab's process ended early";
-    return result;
-  }
-  return ToResult(value.as_object());
+  if (auto parsed = ParseRunResult(*said)) return *std::move(parsed);
+  result.why = "the lab's process ended early";
+  return result;
 }
 
 }  // namespace jsp::natlab

@@ -152,7 +152,9 @@ natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs
   };
   const size_t processors = std::max(1u, std::thread::hardware_concurrency());
   // Of real time there is as much as the runs of a cell may take.
-  const Duration in_real_time = kRunDeadline * static_cast<int>(options.runs);
+  const auto& events = options.network.events;
+  const Duration in_events = natlab::SpanOf(events) + (events.empty() ? Duration{} : kRunDeadline);
+  const Duration in_real_time = (kRunDeadline + in_events) * static_cast<int>(options.runs);
   natlab::ProcessOptions processes{.jobs = jobs > 0 ? jobs : processors, .stop = &stop_asked};
   if (options.engine.run != nullptr) processes.cell_deadline = std::max(processes.cell_deadline, in_real_time);
   return natlab::RunMatrixInProcesses(options, processes, progress);
@@ -366,7 +368,7 @@ void AddNatlabCommand(CLI::App& program, int& exit_code) {
   command->add_option("--html", arguments->files.html, "write the report as one HTML page to FILE");
   command->add_option("--csv", arguments->files.csv, "write the cells as a table to FILE");
   command->add_option("--pcap", arguments->files.captures,
-                      "write what both hosts of every run see to DIR, as pcapng, with sim with the keys of DTLS");
+                      "write what both hosts of every run see to DIR, as pcapng, with the keys of DTLS");
   command->add_option("--mix", arguments->mix,
                       "weight the cells with home, mobile, enterprise, or the mixes of a FILE");
   command->add_option("--compare", arguments->compare,

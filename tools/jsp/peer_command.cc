@@ -7,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +37,9 @@ void Say(const json::object& line) {
   std::fflush(stdout);
 }
 
+// Where the keys of DTLS are written, as other programs do, too; nullptr: nowhere.
+const char* KeyLogFile() { return std::getenv("SSLKEYLOGFILE"); }
+
 void SayFailed(const std::string& why) { Say({{"failed", why}}); }
 
 std::string ToText(const json::object& object, std::string_view key) {
@@ -48,6 +53,12 @@ WebRtcConfig ToConfig(const json::object& order) {
   config.connect_timeout = kConnectTimeout;
   config.data_channel_label = "natlab";
   if (ToText(order, "policy") == "relay") config.ice_transport_policy = IceTransportPolicy::kRelay;
+  const auto* ice_tcp = order.if_contains("ice_tcp");
+  if (ice_tcp != nullptr && *ice_tcp == true) config.ice_tcp = transport::IceTcp::kBoth;
+  if (const auto* patience = order.if_contains("restart_patience_ms")) {
+    config.peer_options.ice.mobility.restart_patience = std::chrono::milliseconds(patience->to_number<uint32_t>());
+  }
+  config.peer_options.collect_keylog = KeyLogFile() != nullptr;
   for (const auto& server : order.at("ice_servers").as_array()) {
     std::vector<std::string> turn;
     for (const auto& url : server.at("urls").as_array()) {
@@ -70,9 +81,12 @@ json::object PairOf(const transport::PeerStats& stats) {
   if (!stats.selected_pair) return pair;
   pair["local"] = ice::ToString(stats.selected_pair->local.type);
   pair["remote"] = ice::ToString(stats.selected_pair->remote.type);
+  if (stats.selected_pair->local.protocol != ice::TransportProtocol::kUdp) pair["protocol"] = "tcp";
   if (const char* relay = transport::RelayProtocolName(stats.selected_relay)) pair["relay_protocol"] = relay;
   return pair;
 }
+
+Message MakeText(std::string_view text) { return {MessageKind::kString, {text.begin(), text.end()}}; }
 
 // The end of a cell of the NAT lab: does as the lines on its standard input say.
 class LabPeer {
@@ -109,13 +123,22 @@ class LabPeer {
       SayDescription("offer", transport_->create_offer());
       StartTalk(true);
     } else if (what == "answer") {
+      trickles_ = round_ > 0;
       if (!Take(SdpType::kOffer, ToText(order, "offer"))) co_return;
       SayDescription("answer", transport_->create_answer());
-      StartTalk(false);
+      if (round_++ == 0) StartTalk(false);
     } else if (what == "accept") {
       (void)Take(SdpType::kAnswer, ToText(order, "answer"));
     } else if (what == "candidate") {
       (void)transport_->add_remote_candidate(ToText(order, "candidate"));
+    } else if (what == "restart") {
+      trickles_ = true;
+      if (const auto error = transport_->restart_ice()) co_return SayFailed("restart: " + transport_->error_detail());
+      SayDescription("offer", transport_->create_offer());
+    } else if (what == "say") {
+      Message message = MakeText(ToText(order, "text"));
+      error_code error;
+      co_await transport_->async_send(std::move(message), redirect_error(use_awaitable, error));
     } else if (what == "stats") {
       SayStats();
     } else {
@@ -131,9 +154,15 @@ class LabPeer {
       co_return;
     }
     transport_->on_state_change([this](ConnectionState state, const std::string& reason) {
+      WriteKeys();
       if (state == ConnectionState::kConnected) Say({{"connected", PairOf(transport_->stats())}});
       if (state == ConnectionState::kCompleted) Say({{"nominated", PairOf(transport_->stats())}});
+      if (state == ConnectionState::kDisconnected) Say({{"disconnected", reason}});
       if (state == ConnectionState::kFailed) SayFailed(reason);
+    });
+    // At first all are in the description.
+    transport_->on_local_candidate([this](const std::string& line) {
+      if (trickles_) Say({{"candidate", line}});
     });
     error_code error;
     co_await transport_->async_initialize(redirect_error(use_awaitable, error));
@@ -154,6 +183,11 @@ class LabPeer {
     }
   }
 
+  void WriteKeys() {
+    const std::string lines = transport_->take_key_log();
+    if (!lines.empty()) std::ofstream(KeyLogFile(), std::ios::app) << lines;
+  }
+
   void StartTalk(bool is_first) { boost::asio::co_spawn(loop_, Talk(is_first), boost::asio::detached); }
 
   // The offering side greets, the other one sends back what it gets.
@@ -162,8 +196,7 @@ class LabPeer {
     co_await transport_->async_connect(redirect_error(use_awaitable, error));
     if (error) co_return;
     if (is_first) {
-      Message greeting{MessageKind::kString, {kGreeting.begin(), kGreeting.end()}};
-      co_await transport_->async_send(std::move(greeting), redirect_error(use_awaitable, error));
+      co_await transport_->async_send(MakeText(kGreeting), redirect_error(use_awaitable, error));
     }
     while (!error) {
       Message message = co_await transport_->async_receive(redirect_error(use_awaitable, error));
@@ -191,6 +224,8 @@ class LabPeer {
   boost::asio::posix::stream_descriptor input_;
   std::string buffer_;
   std::optional<WebRtcTransport> transport_;
+  size_t round_ = 0;       // of signalling, as the answering side
+  bool trickles_ = false;  // in a round of a restart
 };
 
 int RunPeer() {
