@@ -362,7 +362,9 @@ Expected<Scenario, std::string> LoadScenario(const std::string& name_or_file) {
   }
   std::ifstream file(name_or_file, std::ios::binary);
   std::stringstream content;
-  if (!file || !(content << file.rdbuf())) {
+  // Of an empty file nothing is copied, which is no failure to read it.
+  const bool is_empty = file && file.peek() == std::ifstream::traits_type::eof() && !file.bad();
+  if (!file.is_open() || (!is_empty && !(content << file.rdbuf()))) {
     return Unexpected("'" + name_or_file + "' is neither a file that can be read nor one of " + names);
   }
   auto scenario = ParseScenario(content.str(), name_or_file);

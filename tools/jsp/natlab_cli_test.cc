@@ -101,6 +101,15 @@ TEST(NatlabCliTest, AnUnknownTypeListsTheKnownOnes) {
       << result.err;
 }
 
+TEST(NatlabCliTest, ATypeThatIsThereTwiceIsOneAndAnEmptyScenarioIsNamed) {
+  const auto twice = RunJsp({"natlab", "--types", "port,port"});
+  EXPECT_NE(twice.out.find("1 cells, 0 mismatches"), std::string::npos) << twice.out;
+  const std::string file = TemporaryFile("empty.json");
+  std::ofstream(file).close();
+  EXPECT_NE(RunJsp({"natlab", "--scenario", file}).err.find("empty.json:1: incomplete JSON"), std::string::npos);
+  EXPECT_NE(RunJsp({"natlab", "--scenario", testing::TempDir()}).err.find("neither a file"), std::string::npos);
+}
+
 TEST(NatlabCliTest, WhatDoesNotFitTogetherIsRefused) {
   const auto result = RunJsp({"natlab", "--types", "nat64", "--families", "ipv4,ipv6"});
   EXPECT_EQ(result.exit_code, 2);

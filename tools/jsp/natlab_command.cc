@@ -81,7 +81,8 @@ Expected<std::vector<netsim::NatType>, std::string> ParseTypes(const std::vector
     if (!type) {
       return Unexpected("--types: unknown NAT type '" + name + "'; it is one of " + netsim::NatTypeNames());
     }
-    types.push_back(*type);
+    // Who names it twice means the cell with itself.
+    if (std::ranges::find(types, *type) == types.end()) types.push_back(*type);
   }
   return types;
 }
