@@ -100,7 +100,7 @@ TEST(PathMtuTest, C24_ForgedReportsDoNotGoBelowTheSafeSize) {  // RFC 8899 §4.6
   WholePeers peers(Over(Carrying(1500)));
   ASSERT_TRUE(peers.Connect());
   peers.world.RunFor(seconds(2));
-  const auto& pair = *peers.a.peer->stats().selected_pair;
+  const auto pair = *peers.a.peer->stats().selected_pair;
   const SocketAddress elsewhere = *SocketAddress::Parse("198.51.100.99:9");
   peers.a.peer->HandlePacketTooBig(peers.world.now(), pair.local.base, elsewhere, 1300);
   peers.a.peer->HandlePacketTooBig(peers.world.now(), elsewhere, pair.remote.address, 1300);
