@@ -2,21 +2,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
+#include "base/ip_prefix.h"
 #include "base/socket_address.h"
 namespace jsp::turn {
 
-// An address and how many of its leading bits count.
-struct Prefix {
-  IpAddress ip;
-  uint8_t length = 0;  // at most 32 or 128
-  // "10.0.0.0/8", "2001:db8::/32", or an address alone; bits behind the length must be zero.
-  static std::optional<Prefix> Parse(std::string_view text);
-  bool Contains(const IpAddress& other) const;
-  bool operator==(const Prefix&) const = default;
-};
+using Prefix = IpPrefix;
 
 // Which peers a relay may reach (RFC 8656 §10.2, §21.4): the public internet, and what is allowed beyond it. Denied by
 // default is every address that IANA's special-purpose registries (RFC 6890) keep from the public internet: this
