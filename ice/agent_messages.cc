@@ -61,6 +61,8 @@ void Agent::Impl::HandleRequest(const AddressPair& path, const stun::MessageView
   if (!IsUsableAddress(path.remote)) return Drop(DropReason::kWrongAddress);
   if (const auto forgery = responder.FindForgery(message)) return Drop(*forgery);
   ++metrics.checks_received;
+  // Unanswered, as an answer would be consent to it (RFC 7675 §5.1).
+  if (!pairing.AdmitsCheckFrom(path)) return Drop(DropReason::kFiltered);
   const auto check = ReadCheck(message);
   if (!check) {
     Drop(DropReason::kBadRequest);

@@ -11,6 +11,9 @@ namespace {
 
 using Side = AgentPair::Side;
 
+const CandidateFilter kLinkLocalToo{AddressFilter{.link_local = true}};
+const Options kWithLinkLocal{.filters = {.local = kLinkLocalToo, .remote = kLinkLocalToo}};
+
 TEST(AgentTest, ConnectsOnALanInOneRoundTripOfChecksAndOneOfNomination) {
   AgentPair pair;
   pair.Start();
@@ -315,7 +318,7 @@ TEST(AgentTest, ReportsTheOutcomeInItsPairs) {
 }
 
 TEST(AgentTest, PairsFamiliesAndScopesOnlyWithTheirOwn) {  // RFC 8445 §6.1.2.2
-  LoneAgent lone;
+  LoneAgent lone(kWithLinkLocal);
   Agent& agent = lone.agent();
   ASSERT_TRUE(agent.AddLocalCandidate(lone.now(), Host("[2001:db8::1]:5000")));
   ASSERT_TRUE(agent.AddLocalCandidate(lone.now(), Host("[fe80::1%3]:5000")));
@@ -334,7 +337,7 @@ TEST(AgentTest, PairsFamiliesAndScopesOnlyWithTheirOwn) {  // RFC 8445 §6.1.2.2
 }
 
 TEST(AgentTest, ConnectsOverLinkLocalAddressesWithScopes) {
-  LoneAgent lone;
+  LoneAgent lone(kWithLinkLocal);
   ASSERT_TRUE(lone.agent().AddLocalCandidate(lone.now(), Host("[fe80::1%3]:5000")));
   lone.Describe();
   ASSERT_TRUE(lone.agent().AddRemoteCandidate(lone.now(), Host("[fe80::9]:9000")));

@@ -47,6 +47,8 @@ const char* ToString(AddCandidateError error) {
       return "unsupported component";
     case AddCandidateError::kNotForLite:
       return "not for a lite agent";
+    case AddCandidateError::kFiltered:
+      return "refused by a filter";
   }
   return "unknown";
 }

@@ -26,6 +26,7 @@ enum class AddCandidateError : uint8_t {
   kClosed,
   kUnsupportedComponent,  // only component 1 exists
   kNotForLite,            // a lite agent has host candidates only
+  kFiltered,              // Options::filters.local, filters.remote
 };
 const char* ToString(AddCandidateError error);
 

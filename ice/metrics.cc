@@ -33,6 +33,8 @@ const char* ToString(DropReason reason) {
       return "bad-request";
     case DropReason::kQueueFull:
       return "queue-full";
+    case DropReason::kFiltered:
+      return "filtered";
     case DropReason::kCount:
       break;
   }

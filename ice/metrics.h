@@ -20,6 +20,7 @@ enum class DropReason : uint8_t {
   kClosed,      // after Close, failure or loss of consent
   kBadRequest,  // authenticated, but malformed: answered 400 or 420
   kQueueFull,   // the owner did not poll
+  kFiltered,    // a candidate, or the source of a check, that Options::filters.local or filters.remote does not admit
   kCount,
 };
 const char* ToString(DropReason reason);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "ice/candidate_filter.h"
 namespace jsp::ice {
 
 enum class Role : uint8_t { kControlling, kControlled };
@@ -74,6 +75,7 @@ struct Options {
   // RFC 8445 §11: Tr, at least 15 s.
   Duration keepalive_interval = std::chrono::seconds(15);
   MobilityOptions mobility = {};
+  CandidateFilters filters = {};
   size_t max_local_candidates = 64;
   size_t max_remote_candidates = 256;  // signalled and peer-reflexive together
   size_t max_pairs = 100;              // RFC 8445 §6.1.2.5
@@ -82,7 +84,7 @@ struct Options {
 
 // The options with every value forced to what the RFCs allow: Ta and the spacing at least 5 ms (RFC 8445 §14.2), RTO at
 // least 500 ms (RFC 8445 §14.3), Tr at least 15 s (RFC 8445 §11).
-constexpr Options Sanitized(Options options) {
+inline Options Sanitized(Options options) {
   options.pacing_interval = std::max<Duration>(options.pacing_interval, std::chrono::milliseconds(5));
   options.nomination.pacing_interval =
       std::max<Duration>(options.nomination.pacing_interval, std::chrono::milliseconds(5));

@@ -7,13 +7,19 @@
 namespace jsp::ice {
 
 Pairing::Pairing(const Options& options, Metrics& metrics)
-    : metrics_(metrics),
+    : filters_(options.filters),
+      metrics_(metrics),
       local_(options.max_local_candidates),
       remote_(options.max_remote_candidates),
       checklist_(options.max_pairs),
       role_(options.role) {}
 
 Expected<void, AddCandidateError> Pairing::AddLocal(Candidate candidate) {
+  const IpAddress& base = candidate.base.port == 0 ? candidate.address.ip : candidate.base.ip;
+  if (!filters_.local.Admits(candidate) || !filters_.local.Admits(base)) {
+    Drop(DropReason::kFiltered);
+    return Unexpected(AddCandidateError::kFiltered);
+  }
   const auto added = local_.Add(std::move(candidate));
   if (!added) return Unexpected(added.error());
   if (phase_ == Phase::kCompleted && keeps_pairing_) FormFromNewest(*added);
@@ -35,6 +41,10 @@ void Pairing::FormFromNewest(uint16_t local) {
 }
 
 Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
+  if (!filters_.remote.Admits(candidate)) {
+    Drop(DropReason::kFiltered);
+    return Unexpected(AddCandidateError::kFiltered);
+  }
   const auto added = remote_.Add(std::move(candidate), [&](uint16_t index) { return IsInUse(index); });
   if (!added) {
     if (added.error() == AddCandidateError::kTooMany) Drop(DropReason::kTooManyCandidates);
@@ -52,6 +62,12 @@ Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
   for (size_t local = 0; local < local_.signalled().size(); ++local)
     FormPair(static_cast<uint16_t>(local), added->index);
   return {};
+}
+
+bool Pairing::AdmitsCheckFrom(const AddressPair& path) const {
+  if (filters_.remote.peer_reflexive && filters_.remote.Admits(path.remote.ip)) return true;
+  const auto local = local_.FindByBase(path.local);
+  return local && remote_.Find(path.remote, PeersProtocol(local_.Get(*local).protocol)).has_value();
 }
 
 void Pairing::Start(Role role) {

@@ -16,10 +16,14 @@ namespace jsp::ice {
 // does not check, select or nominate. The agent calls it.
 class Pairing {
  public:
+  // Both must outlive it.
   Pairing(const Options& options, Metrics& metrics);
 
   Expected<void, AddCandidateError> AddLocal(Candidate candidate);
   Expected<void, AddCandidateError> AddRemote(Candidate candidate);
+  // A check from `remote` may be answered and make a candidate: it is known, or the filter admits it as
+  // peer-reflexive.
+  bool AdmitsCheckFrom(const AddressPair& path) const;
   // The remote description is known: forms all pairs, then sets their states (RFC 8445 §6.1.2.6).
   void Start(Role role);
   // A pair was nominated: RFC 8838 §13 has no candidates pair after it; what is not valid goes (RFC 8445 §8.1.2).
@@ -67,6 +71,7 @@ class Pairing {
   bool IsInUse(uint16_t remote) const;
   void Drop(DropReason reason) { ++metrics_.dropped[static_cast<size_t>(reason)]; }
 
+  const CandidateFilters& filters_;
   Metrics& metrics_;
   LocalCandidates local_;
   RemoteCandidates remote_;

@@ -15,7 +15,8 @@ class PairingTest : public testing::Test {
   uint64_t Dropped(DropReason reason) { return metrics_.dropped[static_cast<size_t>(reason)]; }
 
   Metrics metrics_;
-  Pairing pairing_{Options{.max_remote_candidates = 4, .max_pairs = 6}, metrics_};
+  Options options_{.max_remote_candidates = 4, .max_pairs = 6};
+  Pairing pairing_{options_, metrics_};
 };
 
 TEST_F(PairingTest, PairsNothingBeforeItStarts) {

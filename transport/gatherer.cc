@@ -33,7 +33,7 @@ Gatherer::Gatherer(const GathererOptions& options, Rng& rng)
 void Gatherer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   const bool known = std::ranges::any_of(locals_, [&](const auto& l) { return l.address == address.address; });
   // RFC 8445 §5.1.1.1: addresses that no peer could ever send to are no candidates.
-  if (options_.only_relays || known || !ice::IsUsableAddress(address.address) ||
+  if (options_.only_relays || known || !Admits(address) || !ice::IsUsableAddress(address.address) ||
       locals_.size() >= options_.max_local_addresses) {
     return;
   }
@@ -44,12 +44,17 @@ void Gatherer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   host.base = address.address;
   host.network_id = address.network_id;
   host.network_cost = address.network_cost;
-  events_.Push(gather_event::CandidateGathered{host});
+  if (options_.filter.Admits(host)) events_.Push(gather_event::CandidateGathered{host});
   Ask(address);
   StartQueries(now);
 }
 
+bool Gatherer::Admits(const LocalAddress& address) const {
+  return options_.filter.Admits(address.address.ip) && address.network_cost <= options_.filter.max_network_cost;
+}
+
 void Gatherer::Ask(const LocalAddress& local) {
+  if (!options_.filter.server_reflexive) return;
   for (const auto& server : options_.stun_servers) {
     if (MayReach(local.address, server)) waiting_.push_back({local.address, server});
   }
@@ -74,7 +79,8 @@ void Gatherer::RemoveLocalAddress(const SocketAddress& address) {
 }
 
 void Gatherer::AddServer(Timestamp now, const SocketAddress& server) {
-  if (options_.only_relays || std::ranges::find(options_.stun_servers, server) != options_.stun_servers.end()) return;
+  if (options_.only_relays || !options_.filter.server_reflexive) return;
+  if (std::ranges::find(options_.stun_servers, server) != options_.stun_servers.end()) return;
   options_.stun_servers.push_back(server);
   for (const LocalAddress& local : locals_) {
     if (MayReach(local.address, server)) waiting_.push_back({local.address, server});
@@ -235,6 +241,7 @@ std::optional<ice::Candidate> Gatherer::MakeReflexive(const SocketAddress& local
   candidate.related = local;
   candidate.network_id = owner->network_id;
   candidate.network_cost = owner->network_cost;
+  if (!options_.filter.Admits(candidate)) return std::nullopt;
   return candidate;
 }
 

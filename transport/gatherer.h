@@ -11,6 +11,7 @@
 #include "base/sans_io.h"
 #include "base/socket_address.h"
 #include "ice/candidate.h"
+#include "ice/candidate_filter.h"
 #include "ice/prediction.h"
 #include "stun/client.h"
 #include "transport/local_address.h"
@@ -28,6 +29,7 @@ struct GathererOptions {
   // second port (RFC 5780 §7.4), that one is asked, too: a NAT is known by two mappings.
   ice::PredictionOptions prediction;
   bool waits_for_relays = false;  // Complete comes no earlier than HandleRelaysSettled, or the timeout
+  ice::CandidateFilter filter{};  // of what is found; nothing is asked for what it would not admit
   bool only_relays = false;       // RFC 8828 §5: no other candidates, and no traffic to find any
 };
 
@@ -53,9 +55,12 @@ class Gatherer {
 
   Gatherer(const GathererOptions& options, Rng& rng);
 
-  // Ignored when it is no unicast address with a port, known already, or one too many. Also after Complete.
+  // Ignored when it is no unicast address with a port, not admitted, known already, or one too many. Also after
+  // Complete.
   void AddLocalAddress(Timestamp now, const LocalAddress& address);
   void EndOfLocalAddresses(Timestamp now);
+  // The filter lets candidates be found there.
+  bool Admits(const LocalAddress& address) const;
   // Its interface is gone, or has another address.
   void RemoveLocalAddress(const SocketAddress& address);
   // RFC 8445 §5.1.1.2: a TURN server that lacks resources may still tell the mapped address.

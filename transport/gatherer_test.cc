@@ -375,5 +375,43 @@ TEST_F(GathererTest, PredictsNothingWhenToldNotTo) {
   EXPECT_EQ(Candidates(gatherer).size(), 3u);
 }
 
+TEST_F(GathererTest, AsksNothingForWhatTheFilterWouldNotAdmit) {
+  GathererOptions options;
+  options.stun_servers = {kServer};
+  options.filter.without = {*IpPrefix::Parse("10.0.0.0/24")};
+  options.filter.max_network_cost = 50;
+  Gatherer by_address(options, rng_);
+  by_address.AddLocalAddress(now_, {kLocal});
+  by_address.AddLocalAddress(now_, {.address = *SocketAddress::Parse("10.0.1.2:5000"), .network_cost = 900});
+  EXPECT_EQ(Exchange(by_address, kMapped), 0);
+  EXPECT_TRUE(by_address.local_addresses().empty());
+  options.filter = {};
+  options.filter.server_reflexive = false;
+  Gatherer by_type(options, rng_);
+  by_type.AddLocalAddress(now_, {kLocal});
+  by_type.AddServer(now_, *SocketAddress::Parse("192.0.2.2:3478"));
+  by_type.EndOfLocalAddresses(now_);
+  EXPECT_EQ(Exchange(by_type, kMapped), 0);
+  EXPECT_TRUE(by_type.is_complete()) << "nobody is waited for";
+}
+
+TEST_F(GathererTest, TellsOnlyWhatTheFilterAdmits) {
+  GathererOptions options;
+  options.stun_servers = {kServer};
+  options.filter.host = false;
+  Gatherer gatherer(options, rng_);
+  gatherer.AddLocalAddress(now_, {kLocal});
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].type, ice::CandidateType::kServerReflexive);
+  options.filter = {};
+  options.filter.without = {*IpPrefix::Parse("198.51.100.0/24")};
+  Gatherer of_mapped(options, rng_);
+  of_mapped.AddLocalAddress(now_, {kLocal});
+  EXPECT_EQ(Exchange(of_mapped, kMapped), 1);
+  EXPECT_EQ(Candidates(of_mapped).size(), 1u) << "the host, without its mapped address";
+}
+
 }  // namespace
 }  // namespace jsp::transport

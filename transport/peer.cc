@@ -50,7 +50,7 @@ void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> pre
   bool has_changed = false;
   // What came first: a session that loses its path may have the next one by then.
   for (const LocalAddress& address : present) {
-    if (has(known, address.address)) continue;
+    if (has(known, address.address) || !gatherer.Admits(address)) continue;
     has_changed = true;
     gatherer.AddLocalAddress(now, address);
   }

@@ -309,5 +309,32 @@ TEST(PeerIceRulesTest, WhatIsNotToldIsUsedAllTheSame) {  // RFC 8828 §5.2, mode
   EXPECT_EQ(PeerPair::Count<event::NamePublished>(pair.a), 0u);
 }
 
+TEST(PeerIceRulesTest, AFilterOfOneSideKeepsBothApartAndSaysHow) {
+  for (const bool is_offerer : {true, false}) {
+    PeerOptions filtered;
+    filtered.ice.filters.remote.only = {*IpPrefix::Parse("198.51.100.0/24")};  // where the other side is not
+    PeerPair pair(1, is_offerer ? filtered : PeerOptions(), is_offerer ? PeerOptions() : filtered);
+    ASSERT_TRUE(pair.Signal());
+    const PeerPair::Side& side = is_offerer ? pair.a : pair.z;
+    ASSERT_TRUE(pair.RunUntil([&] { return side.peer->state() == ConnectionState::kFailed; }));
+    const auto& ice = side.peer->stats().ice;
+    EXPECT_GT(ice.dropped[static_cast<size_t>(ice::DropReason::kFiltered)], 1u) << "the candidate, and checks";
+    EXPECT_EQ(ice.checks_sent, 0u);
+    EXPECT_NE(side.peer->stats().state_reason.find("no candidate pairs"), std::string::npos)
+        << side.peer->stats().state_reason;
+  }
+}
+
+TEST(PeerIceRulesTest, WithoutRelayedCandidatesNoAllocationIsAskedFor) {
+  PeerOptions options;
+  options.ice.filters.local.relayed = false;
+  options.relay_servers.resize(1);
+  options.relay_servers[0].address = *SocketAddress::Parse("203.0.113.1:3478");
+  PeerPair pair(1, options);
+  pair.Settle();
+  EXPECT_EQ(PeerPair::Count<event::RelayConnectionWanted>(pair.a), 0u);
+  EXPECT_FALSE(pair.a.peer->is_gathering());
+}
+
 }  // namespace
 }  // namespace jsp::transport

@@ -81,6 +81,21 @@ TEST_F(PeerMobilityTest, ASecondInterfaceIsGatheredAndTold) {
   EXPECT_LE(Gap(), milliseconds(60));
 }
 
+TEST_F(PeerMobilityTest, AnAddressThatTheFilterRefusesIsNoChange) {
+  PeerOptions other;
+  other.ice.mobility.renomination = false;  // a change would ask for a restart
+  PeerOptions filtered;
+  filtered.ice.filters.local.without = {*IpPrefix::Parse("172.17.0.0/16")};
+  Connect(filtered, other);
+  pair_->a.peer->HandleLocalAddresses(
+      pair_->now, std::vector<LocalAddress>{{.address = pair_->a.address},
+                                            {.address = *SocketAddress::Parse("172.17.0.1:5000")},
+                                            {.address = *SocketAddress::Parse("169.254.3.4:5000")}});
+  pair_->Settle();
+  EXPECT_EQ(PeerPair::Count<event::IceRestartNeeded>(pair_->a), 0u);
+  EXPECT_EQ(pair_->a.peer->stats().local_candidates.size(), 1u);
+}
+
 TEST_F(PeerMobilityTest, BothHostsAtOnceNeedARestart) {
   PeerOptions patient;
   patient.ice.mobility.restart_patience = seconds(120);

@@ -21,14 +21,19 @@ GathererOptions ToGathererOptions(const PeerOptions& options) {
   gatherer.timeout = options.gathering_timeout;
   gatherer.pacing_interval = options.ice.pacing_interval;
   gatherer.keepalive_interval = options.ice.keepalive_interval;
-  gatherer.waits_for_relays = !options.relay_servers.empty();
+  gatherer.waits_for_relays = !options.relay_servers.empty() && options.ice.filters.local.relayed;
+  gatherer.filter = options.ice.filters.local;
   gatherer.only_relays = options.only_relays;
   gatherer.prediction = options.prediction;
   return gatherer;
 }
 
 RelaySetOptions ToRelayOptions(const PeerOptions& options) {
-  return {.servers = options.relay_servers, .retransmit = options.stun_retransmit, .hide_mapped = options.only_relays};
+  // Of what no candidate may be made no allocation is asked for either.
+  const bool wants_any = options.ice.filters.local.relayed;
+  return {.servers = wants_any ? options.relay_servers : std::vector<RelayServer>(),
+          .retransmit = options.stun_retransmit,
+          .hide_mapped = options.only_relays};
 }
 
 sctp::Options ToSctpOptions(const PeerOptions& options) {
@@ -96,6 +101,10 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
 
 void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
   while (auto candidate = remote_candidates.PollReady()) {
+    if (!options.ice.filters.remote.Admits(*candidate)) {
+      (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // which counts it
+      continue;
+    }
     gathering.holes.HandleRemoteCandidate(*candidate);
     gathering.probes.HandleRemoteCandidate(*candidate);
     if (auto other = ThroughNat64(options.nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));

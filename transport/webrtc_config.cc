@@ -67,6 +67,9 @@ Result CheckServers(const WebRtcConfig& config) {
   if (config.ice_transport_policy == IceTransportPolicy::kRelay && config.turn_servers.empty()) {
     return Refuse("ice_transport_policy", "kRelay needs a TURN server in turn_servers");
   }
+  if (config.ice_transport_policy == IceTransportPolicy::kRelay && !config.peer_options.ice.filters.local.relayed) {
+    return Refuse("peer_options.ice.filters.local", "refuses relayed candidates, and ice_transport_policy all others");
+  }
   return {};
 }
 

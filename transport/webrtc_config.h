@@ -62,6 +62,8 @@ struct WebRtcConfig : IceConfig {
   size_t send_queue_bytes = 4 * 1024 * 1024;
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(30);
 
+  // Which candidates are used: peer_options.ice.filters.local and filters.remote by prefix, type and cost;
+  // driver_options.interfaces by the interface's name, and by prefix for sockets not even to be opened there.
   transport::io::DriverOptions driver_options;           // interfaces, ports; not used with `driver`
   std::shared_ptr<transport::io::Driver> driver;         // many transports on one port; nullptr: an own one
   std::shared_ptr<const dtls::Certificate> certificate;  // nullptr: a new one

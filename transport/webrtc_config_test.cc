@@ -69,7 +69,10 @@ TEST(WebRtcConfigTest, RelayOnlyNeedsATurnServer) {
   WebRtcConfig config;
   config.ice_transport_policy = IceTransportPolicy::kRelay;
   EXPECT_EQ(FieldOf(config), "ice_transport_policy");
-  EXPECT_EQ(FieldOf(WebRtcConfig::RelayOnly({{"turn:example.org"}, "u", "p"})), "");
+  WebRtcConfig relayed = WebRtcConfig::RelayOnly({{"turn:example.org"}, "u", "p"});
+  EXPECT_EQ(FieldOf(relayed), "");
+  relayed.peer_options.ice.filters.local.relayed = false;
+  EXPECT_EQ(FieldOf(relayed), "peer_options.ice.filters.local") << "nothing would be left";
 }
 
 TEST(WebRtcConfigTest, BothReliabilityLimitsAreAnError) {  // RFC 8832 §5.1

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "ice/candidate_filter.h"
 #include "stun/uri.h"
 #include "tools/jsp/tls_trust.h"
 #include "transport/asio/interface_list.h"
@@ -70,6 +71,44 @@ Result CheckInterfaces(const std::vector<std::string>& names) {
   return {};
 }
 
+Result ReadPrefixes(const std::string& option, const std::vector<std::string>& texts, std::vector<IpPrefix>& prefixes) {
+  for (const std::string& text : texts) {
+    const auto prefix = IpPrefix::Parse(text);
+    if (!prefix) {
+      return Unexpected<std::string>(option + " " + text + ": write ADDRESS/BITS with zeros behind them, 10.0.0.0/8");
+    }
+    prefixes.push_back(*prefix);
+  }
+  return {};
+}
+
+Result ReadFilter(const std::string& prefix, const FilterArguments& arguments, ice::CandidateFilter& filter) {
+  if (auto read = ReadPrefixes(prefix + "only-prefix", arguments.only, filter.only); !read) return read;
+  if (auto read = ReadPrefixes(prefix + "without-prefix", arguments.without, filter.without); !read) return read;
+  filter.max_network_cost = arguments.max_cost;
+  if (arguments.types.empty()) return {};
+  const auto names = [&](const char* type) {
+    return std::ranges::find(arguments.types, type) != arguments.types.end();
+  };
+  filter.host = names("host");
+  filter.server_reflexive = names("srflx");
+  filter.peer_reflexive = names("prflx");
+  filter.relayed = names("relay");
+  return {};
+}
+
+void AddFilterOptions(CLI::App& command, const std::string& prefix, const std::string& whose,
+                      FilterArguments& arguments) {
+  command.add_option(prefix + "only-prefix", arguments.only, whose + " candidates of these prefixes only");
+  command.add_option(prefix + "without-prefix", arguments.without,
+                     "none of " + whose + " candidates of these prefixes");
+  command.add_option(prefix + "candidate-type", arguments.types, whose + " candidates of these types only")
+      ->check(CLI::IsMember({"host", "srflx", "prflx", "relay"}));
+  command.add_option(
+      prefix + "max-network-cost", arguments.max_cost,
+      "none of " + whose + " candidates that cost more: 0 wired, 10 wireless, 50 a tunnel, 900 cellular");
+}
+
 }  // namespace
 
 void AddIceOptions(CLI::App& command, IceArguments& arguments) {
@@ -82,6 +121,8 @@ void AddIceOptions(CLI::App& command, IceArguments& arguments) {
       ->check(CLI::IsMember({"all", "relay"}))
       ->capture_default_str();
   command.add_option("--interface", arguments.interfaces, "gather on these network interfaces only");
+  AddFilterOptions(command, "--", "own", arguments.local);
+  AddFilterOptions(command, "--peer-", "the peer's", arguments.remote);
   command.add_flag("--map-port", arguments.map_port, "ask the gateway to map the port, by PCP or NAT-PMP");
   command
       .add_option("--ip-handling", arguments.ip_handling,
@@ -115,6 +156,10 @@ Result ApplyIceArguments(const IceArguments& arguments, WebRtcConfig& config) {
   }
   if (const auto known = CheckInterfaces(arguments.interfaces); !known) return known;
   config.driver_options.interfaces.names = arguments.interfaces;
+  auto& ice = config.peer_options.ice;
+  if (const auto read = ReadFilter("--", arguments.local, ice.filters.local); !read) return read;
+  if (const auto read = ReadFilter("--peer-", arguments.remote, ice.filters.remote); !read) return read;
+  config.driver_options.interfaces.addresses = ice.filters.local;
   config.driver_options.port_mapping.is_enabled = arguments.map_port;
   auto& driver = config.driver_options;
   if (const auto range = ApplyPortRange("--port-range", arguments.port_range, driver.mux.ports); !range) return range;

@@ -123,6 +123,8 @@ int RunServe(const ServeArguments& arguments) {
   options.peer.relay_servers = ResolveRelays(loop, config);
   options.peer.ice_tcp.mode = config.ice_tcp;
   options.peer.hosts = config.peer_options.hosts;
+  options.peer.ice.filters.local = config.peer_options.ice.filters.local;
+  options.peer.ice.filters.remote = config.peer_options.ice.filters.remote;
   options.peer.only_relays = config.ice_transport_policy == IceTransportPolicy::kRelay;
   if (options.peer.relay_servers.empty() && !config.turn_servers.empty()) {
     return Fail("--ice-server " + config.turn_servers.front().urls.front() +

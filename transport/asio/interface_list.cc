@@ -27,9 +27,8 @@ bool HasPrefix(std::string_view name, const std::vector<std::string>& prefixes) 
 }
 
 bool IsEligible(const InterfaceAddress& address, const InterfaceFilter& filter) {
-  if (!address.is_up || address.ip.IsUnspecified() || address.ip.IsMulticast() || address.ip.IsLinkLocal()) {
-    return false;
-  }
+  if (!address.is_up || address.ip.IsUnspecified() || address.ip.IsMulticast()) return false;
+  if (!filter.addresses.Admits(address.ip)) return false;
   if (address.ip.is_v6() && (!filter.ipv6 || address.is_fading)) return false;
   if (address.cost > filter.max_cost) return false;
   if (filter.names.empty()) return !HasPrefix(address.name, filter.excluded);

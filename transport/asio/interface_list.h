@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ice/candidate_filter.h"
 #include "transport/local_address.h"
 namespace jsp::transport::io {
 
@@ -12,6 +13,8 @@ struct InterfaceFilter {
   std::vector<std::string> names{};  // only these; empty: all but `excluded`
   // Beginnings of names: bridges of containers and virtual machines, which no peer elsewhere reaches (PITFALLS P17).
   std::vector<std::string> excluded{"docker", "veth", "br-", "virbr", "cni", "flannel", "lxc"};
+  // No sockets for candidates are opened at others. Relays are reached from wherever the kernel's route leads.
+  ice::AddressFilter addresses{};
   bool include_loopback = false;  // beside the others (RFC 8445 §5.1.1.1); loopback is never used unasked
   bool ipv6 = true;
   // RFC 8828 §5.2, modes 2 and 3: only interfaces that the kernel's default routes of either family lead over, or
@@ -37,9 +40,9 @@ uint16_t CostOfInterface(std::string_view name);
 std::vector<IpAddress> DefaultRouteSources();
 
 std::vector<InterfaceAddress> ListInterfaces();
-// The usable ones, loopback last, without ports. Link-local addresses, interfaces that are down, and those that the
-// filter excludes are left out; the latter are used when `names` lists them. RFC 8445 §5.1.1.1: where an interface has
-// a temporary IPv6 address of a prefix, its stable ones of that prefix are left out.
+// The usable ones, loopback last, without ports. Interfaces that are down, and what the filter excludes, are left out;
+// loopback is used when `names` lists it. RFC 8445 §5.1.1.1: where an interface has a temporary IPv6 address of a
+// prefix, its stable ones of that prefix are left out.
 // `route_sources`: what DefaultRouteSources says, where the filter asks.
 std::vector<LocalAddress> SelectAddresses(const std::vector<InterfaceAddress>& interfaces,
                                           const InterfaceFilter& filter,

@@ -37,6 +37,16 @@ TEST(InterfaceListTest, TakesLoopbackWhenAskedAndLast) {
             (Texts{"192.0.2.1", "2001:db8::1", "198.51.100.1", "127.0.0.1", "::1"}));
 }
 
+TEST(InterfaceListTest, OpensNothingAtAddressesThatAreFilteredOut) {
+  InterfaceFilter filter;
+  filter.addresses.without = {*IpPrefix::Parse("198.51.100.0/24"), *IpPrefix::Parse("2001:db8::/32")};
+  EXPECT_EQ(Select(kHost, filter), (Texts{"192.0.2.1"}));
+  filter.addresses = {.only = {*IpPrefix::Parse("198.51.100.0/24")}};
+  EXPECT_EQ(Select(kHost, filter), (Texts{"198.51.100.1"}));
+  filter.addresses = {.link_local = true};
+  EXPECT_EQ(Select(kHost, filter), (Texts{"192.0.2.1", "2001:db8::1", "fe80::1", "169.254.1.1", "198.51.100.1"}));
+}
+
 TEST(InterfaceListTest, I10_TakesLoopbackAndLinkLocalNeverUnasked) {  // RFC 8445 §5.1.1.1
   EXPECT_EQ(Select({kHost[0], kHost[4], kHost[6]}), Texts{});
 }
