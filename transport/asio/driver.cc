@@ -81,6 +81,7 @@ DriverStats Driver::stats() const {
     sum.fragmentable += one.fragmentable;
     sum.network_errors += one.network_errors;
     sum.backlog_dropped += one.backlog_dropped;
+    sum.no_buffer_space += one.no_buffer_space;
     sum.gso_refused += one.gso_refused;
     sum.receive_buffer = i == 0 ? one.receive_buffer : std::min(sum.receive_buffer, one.receive_buffer);
     sum.send_buffer = i == 0 ? one.send_buffer : std::min(sum.send_buffer, one.send_buffer);

@@ -75,11 +75,10 @@ void DriverCore::WaitReadable(size_t socket) {
 void DriverCore::WaitWritable(size_t socket) {
   ++counters.waits;
   UdpSocket& opened = mux->socket(socket);
-  opened.socket().async_wait(UdpSocket::Native::wait_write,
-                             [weak = weak_from_this(), socket, which = &opened](error_code error) {
-                               const auto core = weak.lock();
-                               if (core && !error && core->IsSame(socket, which)) core->HandleWritable(socket);
-                             });
+  opened.WaitForRoom([weak = weak_from_this(), socket, which = &opened](error_code error) {
+    const auto core = weak.lock();
+    if (core && !error && core->IsSame(socket, which)) core->HandleWritable(socket);
+  });
 }
 
 // Not closed since, nor another one in its place.

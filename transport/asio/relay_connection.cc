@@ -34,7 +34,7 @@ class UdpRelayConnection final : public RelayConnection, public std::enable_shar
   void HandleFlushed() override {
     if (!socket_->has_backlog() || waits_writable_) return;
     waits_writable_ = true;
-    socket_->socket().async_wait(UdpSocket::Native::wait_write, [weak = weak_from_this()](error_code error) {
+    socket_->WaitForRoom([weak = weak_from_this()](error_code error) {
       const auto self = weak.lock();
       if (self && !error) self->HandleWritable();
     });

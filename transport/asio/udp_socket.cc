@@ -42,7 +42,10 @@ Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::an
 }
 
 UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options)
-    : socket_(std::move(socket)), options_(options), buffers_(&LoopBuffers::Of(socket_.get_executor())) {
+    : socket_(std::move(socket)),
+      options_(options),
+      buffers_(&LoopBuffers::Of(socket_.get_executor())),
+      starvation_(socket_.get_executor()) {
   Configure();
 }
 
@@ -84,9 +87,22 @@ void UdpSocket::Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDa
   }
 }
 
+// Linux says ENOBUFS for a packet that the interface's queue drops, though the socket stays writable.
+void UdpSocket::NoteFull(bool is_starved) {
+  starvation_.is_starved = is_starved;
+  stats_.no_buffer_space += is_starved ? 1 : 0;
+}
+
+void UdpSocket::NoteSent(size_t datagrams) {
+  stats_.datagrams_sent += datagrams;
+  starvation_.is_starved = false;
+  starvation_.pause = {};
+}
+
 void UdpSocket::Close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
+  starvation_.timer.cancel();
   backlog_.clear();
 }
 
@@ -286,10 +302,10 @@ size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const
   has_error_ = has_error_ || sent < 0;
   if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
   if (sent >= 0) {
-    stats_.datagrams_sent += run.size();
+    NoteSent(run.size());
     return run.size();
   }
-  if (IsBusy(errno)) return 0;
+  if (IsBusy(errno)) return NoteFull(errno == ENOBUFS), 0;
   if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) {
     // Either the path cannot segment, or its segments are too large for the interface: the datagrams one by one tell.
     const uint64_t too_large = stats_.too_large;
@@ -325,12 +341,15 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
     ++stats_.send_calls;
     if (sent > 0) {
       done += static_cast<size_t>(sent);
-      stats_.datagrams_sent += static_cast<uint64_t>(sent);
+      NoteSent(static_cast<size_t>(sent));
       is_retry = false;
       continue;
     }
     has_error_ = true;
-    if (IsBusy(errno)) break;
+    if (IsBusy(errno)) {
+      NoteFull(errno == ENOBUFS);
+      break;
+    }
     if (!is_retry && MayBeOfEarlierDatagram(errno)) {
       is_retry = true;
       continue;
@@ -385,8 +404,9 @@ size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const Out
     ++stats_.send_calls;
     socket_.send_to(boost::asio::buffer(buffer.data() + datagram.offset, datagram.size), ToEndpoint(datagram.remote), 0,
                     error);
-    if (error == boost::asio::error::would_block || error == boost::asio::error::no_buffer_space) return done;
-    ++(error ? stats_.send_errors : stats_.datagrams_sent);
+    const bool is_starved = error == boost::asio::error::no_buffer_space;
+    if (is_starved || error == boost::asio::error::would_block) return NoteFull(is_starved), done;
+    error ? static_cast<void>(++stats_.send_errors) : NoteSent(1);
     ++done;
   }
   return done;

@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "base/expected.h"
 #include "base/ip_fragmentation.h"
 #include "base/socket_address.h"
+#include "base/time.h"
 #include "transport/asio/loop_buffers.h"
 namespace jsp::transport::io {
 
@@ -40,8 +42,9 @@ struct UdpSocketStats {
   uint64_t fragmentable = 0;    // sent for IP to cut where it must
   uint64_t network_errors = 0;  // ICMP and its like, from the error queue
   uint64_t backlog_dropped = 0;
-  uint64_t gso_refused = 0;  // destinations for which segmentation was switched off
-  int receive_buffer = 0;    // octets granted by the kernel
+  uint64_t no_buffer_space = 0;  // sends that were put off as an interface's queue was full (ENOBUFS)
+  uint64_t gso_refused = 0;      // destinations for which segmentation was switched off
+  int receive_buffer = 0;        // octets granted by the kernel
   int send_buffer = 0;
 };
 
@@ -128,6 +131,16 @@ class UdpSocket {
   // True while datagrams wait for the socket to become writable.
   bool has_backlog() const { return !backlog_.empty(); }
   void Flush();
+  // Calls handler(error_code) when Flush() may get further: when the socket is writable, or, where an interface's queue
+  // was full, which no socket waits for, after a pause that grows from 1 ms to 32 ms until something leaves. The
+  // handler gets an error when the socket is gone.
+  template <class Handler>
+  void WaitForRoom(Handler&& handler) {
+    if (!starvation_.is_starved) return socket_.async_wait(Native::wait_write, std::forward<Handler>(handler));
+    starvation_.pause = std::clamp(2 * starvation_.pause, kMinPause, kMaxPause);
+    starvation_.timer.expires_after(starvation_.pause);
+    starvation_.timer.async_wait(std::forward<Handler>(handler));
+  }
   // Its address is gone: nothing is sent or received any more; what waits is dropped.
   void Close();
 
@@ -135,6 +148,9 @@ class UdpSocket {
   static constexpr size_t kMessages = 16;
   static constexpr size_t kMaxErrors = 64;
   static constexpr size_t kMessageSize = 65536;
+  // A millisecond is 1,500 octets at 12 Mbit/s; a queue that is full for longer is one of seconds.
+  static constexpr Duration kMinPause = std::chrono::milliseconds(1);
+  static constexpr Duration kMaxPause = std::chrono::milliseconds(32);
   static_assert(kMessages * kMessageSize <= LoopBuffers::kReceiveOctets);
   struct Received {
     SocketAddress remote;
@@ -150,6 +166,13 @@ class UdpSocket {
     EcnMark ecn;
   };
 
+  struct Starvation {
+    explicit Starvation(const Native::executor_type& executor) : timer(executor) {}
+    boost::asio::steady_timer timer;
+    Duration pause{};
+    bool is_starved = false;
+  };
+
   UdpSocket(Native socket, const UdpSocketOptions& options);
   void Configure();
   void ConfigureFragmentation();
@@ -163,6 +186,8 @@ class UdpSocket {
   size_t SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   size_t RunLength(std::span<const OutgoingDatagram> datagrams) const;
   void Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+  void NoteSent(size_t datagrams);
+  void NoteFull(bool is_starved);
 
   Native socket_;
   UdpSocketOptions options_;
@@ -178,6 +203,7 @@ class UdpSocket {
   bool has_error_ = false;
   SocketAddress refused_as_too_large_;  // by the own host, last; IPv4's report of it does not name the port
   std::vector<uint8_t> quoted_;         // what the last NetworkError views
+  Starvation starvation_;
 };
 
 }  // namespace jsp::transport::io
