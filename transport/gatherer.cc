@@ -90,13 +90,18 @@ void Gatherer::AddServer(Timestamp now, const SocketAddress& server) {
 
 void Gatherer::Restart(Timestamp now) {
   if (phase_ == Phase::kOpen) return;
-  phase_ = Phase::kWaitingForServers;
-  deadline_ = now + options_.timeout;
   is_concluded_ = false;
-  relays_settled_ = false;
   waiting_.clear();
   for (const LocalAddress& local : locals_) Ask(local);
   StartQueries(now);
+  Reopen(now);
+}
+
+void Gatherer::Reopen(Timestamp now) {
+  if (phase_ == Phase::kOpen) return;
+  phase_ = Phase::kWaitingForServers;
+  deadline_ = now + options_.timeout;
+  relays_settled_ = false;
   MaybeComplete();
 }
 

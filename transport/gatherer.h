@@ -67,6 +67,8 @@ class Gatherer {
   void AddServer(Timestamp now, const SocketAddress& server);
   // Asks every server again: mappings may have moved. Complete follows, as at first.
   void Restart(Timestamp now);
+  // Goes on, though it was complete, for what was added since. Complete follows.
+  void Reopen(Timestamp now);
   // ICE has a nominated pair, or has failed: bindings are not kept any more (RFC 8445 §8.3).
   void Conclude();
   // A gateway maps `external` to `local` (RFC 6887 §11): one more reflexive candidate. Of no effect once gathering

@@ -65,6 +65,10 @@ void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> pre
     if (std::ranges::none_of(present, has_ip)) impl.LoseAddress(now, address.address.ip);
   }
   impl.LoseProbedSockets(now, present);
+  if (has_changed && !impl.gathering.is_described && gatherer.is_complete()) {
+    gatherer.Reopen(now);
+    impl.gathering.relays.Restart(now);
+  }
   if (has_changed && impl.negotiation.remote() && !impl.agent.CanMove()) {
     impl.events.Push(event::IceRestartNeeded{"the local network changed"});
   }

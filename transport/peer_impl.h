@@ -66,6 +66,7 @@ struct Peer::Impl {
     ToldCandidates told;
     ice::TcpConnections tcp;
     bool tcp_has_concluded = false;  // for this generation
+    bool is_described = false;       // this generation, to the peer
     PathsTraffic traffic{};
     std::string relay_reason{};
   };

@@ -81,6 +81,39 @@ TEST_F(PeerMobilityTest, ASecondInterfaceIsGatheredAndTold) {
   EXPECT_LE(Gap(), milliseconds(60));
 }
 
+// Nothing was told to the peer, so nothing needs a restart, which there cannot be before the first round anyway.
+TEST_F(PeerMobilityTest, AHostThatIsRenumberedBeforeItDescribesItselfTellsItsNewAddress) {
+  for (const bool is_offerer : {true, false}) {
+    pair_ = std::make_unique<PeerPair>();
+    pair_->Settle();
+    PeerPair::Side& side = is_offerer ? pair_->a : pair_->z;
+    EXPECT_FALSE(side.peer->is_gathering());
+    Renumber(side, "198.51.100.1:5000");
+    EXPECT_FALSE(side.peer->is_gathering());
+    bool is_told = false;
+    pair_->Signal([&](bool is_offer, std::string sdp) {
+      if (is_offer != is_offerer) return sdp;
+      EXPECT_EQ(sdp.find("192.0.2."), std::string::npos) << sdp;
+      is_told = sdp.find("198.51.100.1 5000 typ host") != std::string::npos;
+      return sdp;
+    });
+    EXPECT_TRUE(is_told);
+    ASSERT_TRUE(pair_->RunUntil([&] { return IsUp(pair_->a) && IsUp(pair_->z); }, seconds(5)));
+    EXPECT_EQ(side.peer->stats().selected_pair->local.base, side.address);
+  }
+}
+
+TEST_F(PeerMobilityTest, AHostThatIsRenumberedBetweenOfferAndAnswerTellsItsNewAddress) {
+  pair_ = std::make_unique<PeerPair>();
+  const auto offer = pair_->a.peer->CreateOffer(pair_->now);
+  ASSERT_TRUE(pair_->z.peer->SetRemoteDescription(pair_->now, SdpType::kOffer, *offer));
+  Renumber(pair_->z, "198.51.100.2:6000");
+  const auto answer = pair_->z.peer->CreateAnswer(pair_->now);
+  ASSERT_TRUE(pair_->a.peer->SetRemoteDescription(pair_->now, SdpType::kAnswer, *answer));
+  ASSERT_TRUE(pair_->RunUntil([&] { return IsUp(pair_->a) && IsUp(pair_->z); }, seconds(5)));
+  EXPECT_EQ(pair_->a.peer->stats().selected_pair->remote.address, pair_->z.address);
+}
+
 TEST_F(PeerMobilityTest, AnAddressThatTheFilterRefusesIsNoChange) {
   PeerOptions other;
   other.ice.mobility.renomination = false;  // a change would ask for a restart

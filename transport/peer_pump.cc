@@ -91,7 +91,7 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
     } else {
       gathering.relays.GiveUpUnsettled(now);
       PumpRelays(now);
-      agent.EndOfLocalCandidates(now);
+      if (gathering.is_described) agent.EndOfLocalCandidates(now);
       progress.HandleGathered(now);
       events.Push(event::GatheringComplete{});
       FailWithoutRelays(now);
@@ -392,13 +392,17 @@ void Peer::Impl::BeginGeneration(Timestamp now) {
   if (!agent.Restart(now)) return;
   gathering.tcp.BeginGeneration();
   gathering.tcp_has_concluded = false;
+  gathering.is_described = false;
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
   gathering.probes.HandleRestart();
   gathering.gatherer.Restart(now);
   gathering.relays.Restart(now);
 }
 
+// RFC 8838 §8: from here on the peer knows that there are no more; before, an address that came took its place.
 void Peer::Impl::NoteDescribed(Timestamp now, SdpType type) {
+  gathering.is_described = true;
+  if (gathering.gatherer.is_complete()) agent.EndOfLocalCandidates(now);
   gathering.holes.HandleDescription(now, type, gathering.gatherer.local_addresses());
 }
 

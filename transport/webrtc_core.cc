@@ -218,6 +218,7 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                    handler(e.line);
                  },
                  [&](transport::event::GatheringComplete&) {
+                   std::erase(early_candidates, std::string());  // it went on, if it was complete before
                    if (!handlers.local_candidate) return early_candidates.push_back({});
                    const auto handler = handlers.local_candidate;
                    handler({});
