@@ -97,8 +97,9 @@ class RelaySet {
 
   // Asks for the first connections; Settled follows at once where there is no server.
   void Start(Timestamp now);
-  // For another generation of ICE (RFC 8445 §9): servers that gave no address, or took it back, are asked again.
-  // Settled follows, at once where there is nobody to ask.
+  // For another generation of ICE (RFC 8445 §9): servers that gave no address, or took it back, are asked again, and
+  // those that are reached over UDP whether they still have the allocation; if not, or without an answer for 1.25 s,
+  // another one takes its place. Settled follows, at once where there is nobody to ask.
   void Restart(Timestamp now);
   // `local`: the connection's address, which comes back in Transmit.
   void HandleConnected(Timestamp now, RelayId id, const SocketAddress& local);
@@ -147,6 +148,8 @@ class RelaySet {
     std::optional<turn::Client> client{};  // from the first connection on
     SocketAddress local{};
     State state = State::kWaiting;
+    // Allocated, and asked for a sign of life: until then one may come.
+    Timestamp check_until{};
     std::vector<SocketAddress> relayed{};  // what became a candidate, until it is lost
   };
   // The addresses of one server, of which one relay is wanted.
@@ -164,6 +167,8 @@ class RelaySet {
   void AskAgain(Timestamp now, bool (*is_idle)(const Relay& relay));
   void LoseAddresses(Relay& relay);
   void LoseConnection(Relay& relay);
+  void CheckAllocation(Timestamp now, Relay& relay);
+  void Replace(Relay& relay);
   void AdvanceRaces(Timestamp now);
   // The server answers at this address: no other is tried.
   void HandleReached(const Relay& relay);

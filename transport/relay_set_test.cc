@@ -215,7 +215,12 @@ TEST_F(RelaySetTest, ARestartAsksTheServersAgainThatGaveNoAddress) {  // RFC 844
   relays_->Restart(now_);
   const auto again = Next<relay_event::ConnectionWanted>();
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->server.address, kSecondServer) << "the other one has its allocation";
+  EXPECT_EQ(again->server.address, kSecondServer) << "the other one is asked for its allocation only";
+  const auto refresh = Poll();
+  ASSERT_TRUE(refresh);
+  EXPECT_EQ(refresh->view().method(), Method::kRefresh);
+  EXPECT_EQ(refresh->transmit.remote, kServer);
+  Answer(*refresh);
   EXPECT_FALSE(relays_->PollEvent());
   EXPECT_TRUE(relays_->failures().empty());
   relays_->HandleConnected(now_, again->id, kLocal2);
@@ -225,8 +230,60 @@ TEST_F(RelaySetTest, ARestartAsksTheServersAgainThatGaveNoAddress) {  // RFC 844
   Answer(*allocate);
   EXPECT_TRUE(Next<relay_event::CandidateGathered>());
   EXPECT_TRUE(Next<relay_event::Settled>());
+}
+
+// RFC 8656 §7.1. A server that was rebooted, or sees us behind another mapping, has none (RFC 8656 §7.2: 437).
+TEST_F(RelaySetTest, ARestartReplacesAnAllocationThatTheServerHasNoMore) {
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
   relays_->Restart(now_);
-  EXPECT_TRUE(Next<relay_event::Settled>()) << "at once: nobody is asked";
+  EXPECT_FALSE(relays_->PollEvent()) << "not settled before the server has answered";
+  const auto alive = Poll();
+  ASSERT_TRUE(alive);
+  EXPECT_EQ(alive->view().method(), Method::kRefresh);
+  EXPECT_NE(alive->view().FindU32(AttributeType::kLifetime), 0u);
+  Answer(*alive);
+  EXPECT_TRUE(Next<relay_event::Settled>()) << "it lives, and stays";
+  EXPECT_TRUE(relays_->IsRelayed(kRelayed));
+
+  relays_->Restart(now_);
+  const auto dead = Poll();
+  ASSERT_TRUE(dead);
+  Answer(*dead, stun::error_code::kAllocationMismatch);
+  EXPECT_EQ(Next<relay_event::AddressLost>()->relayed, kRelayed);
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(wanted);
+  relays_->HandleConnected(now_, wanted->id, kLocal2);
+  const auto allocate = Poll();
+  ASSERT_TRUE(allocate);
+  EXPECT_EQ(allocate->transmit.local, kLocal2);
+  EXPECT_EQ(allocate->view().method(), Method::kAllocate);
+  Answer(*allocate);
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  EXPECT_TRUE(relays_->failures().empty());
+}
+
+TEST_F(RelaySetTest, ARestartReplacesAnAllocationThatGivesNoSignOfLife) {
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->Restart(now_);
+  const Timestamp start = now_;
+  size_t sent = 0;
+  std::optional<relay_event::ConnectionWanted> wanted;
+  while (!wanted && now_ < start + seconds(3)) {
+    while (Poll()) ++sent;
+    now_ = relays_->NextTimeout();
+    relays_->HandleTimeout(now_);
+    while (auto event = relays_->PollEvent()) {
+      if (auto* asked = std::get_if<relay_event::ConnectionWanted>(&*event)) wanted = *asked;
+    }
+  }
+  ASSERT_TRUE(wanted);
+  EXPECT_EQ(now_ - start, std::chrono::milliseconds(1250));
+  EXPECT_GE(sent, 2u) << "one loss is no death";
+  EXPECT_FALSE(relays_->IsRelayed(kRelayed));
 }
 
 TEST_F(RelaySetTest, ARefusalIsAReasonForPeople) {  // RFC 8656 §7.4

@@ -177,6 +177,11 @@ void Client::HandleTransportFailed(Timestamp now) {
   }
 }
 
+void Client::Refresh(Timestamp now) {
+  Advance(now);
+  if (is_allocated() && !is_refreshing()) StartRequest(RequestKind::kRefresh, {}, 0);
+}
+
 void Client::HandleTimeout(Timestamp now) {
   Advance(now);
   while (const auto expired = transactions_.PopTimedOut(now_)) HandleTimedOut(*expired);

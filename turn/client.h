@@ -95,6 +95,12 @@ class Client {
   // Deletes the allocation (RFC 8656 §8): Closed follows. Legal in every state.
   void Close(Timestamp now);
 
+  // Asks whether the server still has the allocation, beside the refreshes that are due (RFC 8656 §7.1): AllocationLost
+  // when it has not. Nothing without one.
+  void Refresh(Timestamp now);
+  // The server has not answered to that yet.
+  bool is_refreshing() const { return transactions_.Has(RequestKind::kRefresh); }
+
   // Asks for a permission, and keeps it (RFC 8656 §9). The port does not matter.
   Expected<void, SendError> AddPermission(Timestamp now, const IpAddress& peer);
   // Asks for a channel, and keeps it (RFC 8656 §12); its permission comes with it.
