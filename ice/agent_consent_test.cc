@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 
 #include "ice/agent_test_support.h"
@@ -159,6 +160,58 @@ TEST(AgentConsentTest, TellsSilenceAndRecovery) {
   EXPECT_EQ(pair.log(Side::kA).ReasonOf(State::kCompleted), StateReason::kTrafficResumed);
   pair.RunFor(60s);
   EXPECT_EQ(pair.a().state(), State::kCompleted);
+}
+
+TEST(AgentConsentTest, APathThatCarriesNothingOfOursIsToldBeforeConsentExpires) {  // RFC 7675 §5.1
+  AgentPair pair;
+  pair.Start();
+  ASSERT_TRUE(pair.RunUntilCompleted());
+  pair.RunFor(20s);
+  pair.filter = [](Side from, SentDatagram& packet) { return from == Side::kA || packet.IsCheck(); };
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.a().state() == State::kDisconnected; }, 20s));
+  EXPECT_EQ(pair.log(Side::kA).ReasonOf(State::kDisconnected), StateReason::kConsentUnanswered);
+  pair.RunFor(4s);
+  EXPECT_EQ(pair.a().state(), State::kDisconnected) << "the peer's checks, which come all the time, are no answer";
+  pair.filter = [](Side, SentDatagram&) { return true; };
+  ASSERT_TRUE(pair.RunUntil([&] { return pair.a().state() == State::kCompleted; }, 6s));
+  EXPECT_EQ(pair.log(Side::kA).ReasonOf(State::kCompleted), StateReason::kTrafficResumed);
+}
+
+TEST(AgentConsentTest, ACheckThatIsSentAgainOutlivesTheLossOfAllConsentRequests) {  // RFC 8489 §6.2.1
+  LoneAgent lone;
+  lone.Connect();
+  lone.Advance(14900ms);
+  EXPECT_LE(lone.TakeChecks().size(), 3u);
+  lone.Advance(14s);
+  const auto checks = lone.TakeChecks();
+  std::map<std::array<uint8_t, 12>, int> times;
+  for (const auto& check : checks) ++times[check.View().transaction_id().octets];
+  EXPECT_EQ(std::ranges::count_if(times, [](const auto& entry) { return entry.second >= 5; }), 1) << "one of them";
+  lone.Answer(checks.back());
+  lone.Advance(10s);
+  EXPECT_NE(lone.agent().state(), State::kFailed);
+}
+
+TEST(AgentConsentTest, AMovableSessionLeavesAPathThatCarriesNothingOfOurs) {
+  AgentPair::Config config;
+  config.z.role = Role::kControlled;
+  config.renomination = true;
+  for (const Side side : {Side::kA, Side::kZ}) {
+    AgentPair pair(config);
+    pair.AddHost(side, "192.0.2.9:5000");
+    pair.Start();
+    ASSERT_TRUE(pair.RunUntilCompleted());
+    pair.RunFor(20s);
+    const SocketAddress before = pair.agent(side).selected_pair()->local.base;
+    pair.filter = [&](Side from, SentDatagram& packet) {
+      return from == side || packet.IsCheck() || packet.remote != before;
+    };
+    pair.RunFor(60s);
+    EXPECT_FALSE(pair.log(side).Saw(State::kFailed));
+    ASSERT_TRUE(pair.agent(side).selected_pair());
+    EXPECT_NE(pair.agent(side).selected_pair()->local.base, before);
+    EXPECT_EQ(pair.agent(side).state(), State::kCompleted);
+  }
 }
 
 TEST(AgentConsentTest, TellsSilenceOfAPairThatWasNotNominated) {

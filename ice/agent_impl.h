@@ -50,6 +50,7 @@ struct Agent::Impl {
   void Renominate();
   void MaybeDoubtSelected(const CandidatePair& rival);
   void CheckTowardsLastRemote();
+  void CheckWhatWorked();
   bool IsLite() const { return options.implementation == Implementation::kLite; }
 
   Options options;

@@ -37,6 +37,15 @@ void Agent::Impl::MaybeDoubtSelected(const CandidatePair& rival) {
   runner.Trigger(*selected);
 }
 
+// RFC 7675 §5.1 sends each consent request once: at 10 % loss each way all of those in 30 s are lost once in a day. A
+// check is sent again (RFC 8489 §6.2.1), and its answer is consent as well. Where the session may move, other pairs
+// that worked may take over by then.
+void Agent::Impl::CheckWhatWorked() {
+  pairing.checklist().ForEach([&](CandidatePair& pair) {
+    if (pair.is_selected || (may_move && pair.valid)) runner.Trigger(pair);
+  });
+}
+
 // Of all the peer's addresses, some of them long gone, the one that worked last is the best guess.
 void Agent::Impl::CheckTowardsLastRemote() {
   if (selection.path()) last_remote.reset();
@@ -221,10 +230,14 @@ void Agent::Impl::HandleConsent(Consent::Action action) {
       return runner.StartConsent(now, *selection.path(), role.attribute());
     case Consent::Action::kSendKeepalive:
       return selection.path() ? runner.StartKeepalive(*selection.path()) : void();
+    case Consent::Action::kCheck:
+      return IsLite() ? void() : CheckWhatWorked();
     case Consent::Action::kDisconnect:
       if (may_move && selection.MoveAway(now)) return;
       pairing.FormAll();
-      return session.Enter(State::kDisconnected, StateReason::kNoTrafficFromPeer);
+      if (may_move) CheckWhatWorked();
+      return session.Enter(State::kDisconnected, selection.IsAnswered(now) ? StateReason::kNoTrafficFromPeer
+                                                                           : StateReason::kConsentUnanswered);
     case Consent::Action::kExpire:
       return End(State::kFailed, StateReason::kConsentExpired);
   }
@@ -232,7 +245,8 @@ void Agent::Impl::HandleConsent(Consent::Action action) {
 
 // RFC 8445 §8.1.2: what is not valid is checked no more, but a response still counts.
 void Agent::Impl::HandleNominated(CandidatePair& pair) {
-  if (!pairing.IsCompleted()) runner.Conclude();
+  const bool is_first = !pairing.IsCompleted();
+  if (is_first) runner.Conclude();
   // Of the peer's nominations the one with the highest count is the latest, however they were reordered on their way.
   const uint32_t count = std::exchange(pair.nomination, 0);
   const bool is_latest = role.role() == Role::kControlling || count > nomination_count;
@@ -242,6 +256,8 @@ void Agent::Impl::HandleNominated(CandidatePair& pair) {
     return selection.HandleRenominated(now, pair);
   }
   selection.HandleNominated(now, pair);
+  // Losses may have kept a direct pair from answering in time: each is tried once more, while data flows.
+  if (is_first && may_move && pair.is_relayed) pairing.FormAll();
 }
 
 }  // namespace jsp::ice

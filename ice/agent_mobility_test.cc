@@ -228,5 +228,28 @@ TEST(AgentMobilityTest, MovesUnderLossWithManySeeds) {
   }
 }
 
+// Nominated after its patience, as nothing else had answered: the direct pair was lost, not dead.
+TEST(AgentMobilityTest, ARelayedNominationIsLeftForADirectPairThatAnswersLater) {
+  AgentPair::Config config;
+  config.z.role = Role::kControlled;
+  config.renomination = true;
+  AgentPair pair(config);
+  pair.AddSocket(Side::kZ, "203.0.113.5:49152");  // a relay is a socket to the agent
+  ASSERT_TRUE(pair.z().AddLocalCandidate(pair.now(), Relayed("203.0.113.5:49152")));
+  const SocketAddress relayed = Address("203.0.113.5:49152");
+  pair.filter = [&](Side from, SentDatagram& packet) {
+    const bool is_direct = packet.local != relayed && packet.remote != relayed;
+    return !is_direct || from == Side::kA || packet.IsCheck();  // z's answers are lost
+  };
+  pair.Start();
+  ASSERT_TRUE(pair.RunUntilCompleted());
+  EXPECT_EQ(pair.a().selected_pair()->remote.address, relayed);
+  pair.filter = [](Side, SentDatagram&) { return true; };
+  pair.RunFor(10s);
+  EXPECT_EQ(pair.a().selected_pair()->remote.address, Address("192.0.2.2:6000"));
+  EXPECT_EQ(pair.z().selected_pair()->local.base, Address("192.0.2.2:6000"));
+  EXPECT_EQ(pair.a().state(), State::kCompleted);
+}
+
 }  // namespace
 }  // namespace jsp::ice

@@ -26,16 +26,20 @@ void Consent::Start(Timestamp now, Timestamp granted_at, Rng& rng) {
 void Consent::Stop() {
   is_running_ = false;
   timers_ = {};
+  unanswered_at_ = Timestamp::Never();
 }
 
 void Consent::HandleGranted(Timestamp now) {
-  if (is_running_ && UsesConsent()) timers_.Arm(Timer::kExpiry, now + timeout_);
+  if (!is_running_ || !UsesConsent()) return;
+  timers_.Arm(Timer::kExpiry, now + timeout_);
+  timers_.Arm(Timer::kCheck, now + timeout_ / 2);
+  unanswered_at_ = now + timeout_ * 2 / 3;
 }
 
 void Consent::HandleReceived(Timestamp now) {
   // Without consent requests nothing authenticated need ever come.
-  if (!is_running_ || !UsesConsent()) return;
-  silent_at_ = now + disconnected_timeout_;
+  if (!is_running_ || !UsesConsent() || !IsAnswered(now)) return;
+  silent_at_ = std::min(now + disconnected_timeout_, unanswered_at_);
   timers_.Arm(Timer::kDisconnect, silent_at_);
 }
 
@@ -66,6 +70,8 @@ std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {
         ScheduleRequest(now, rng);
         HandleSent(now);
         return Action::kSendRequest;
+      case Timer::kCheck:
+        return Action::kCheck;
       case Timer::kDisconnect:
         return Action::kDisconnect;
       case Timer::kCount:

@@ -26,13 +26,17 @@ class Consent {
   // Anything was sent on the pair.
   void HandleSent(Timestamp now) { last_sent_ = now; }
 
-  enum class Action : uint8_t { kSendRequest, kSendKeepalive, kDisconnect, kExpire };
+  // Consent requests get answers, or have had no time to.
+  bool IsAnswered(Timestamp now) const { return now < unanswered_at_; }
+
+  // kCheck: requests have gone unanswered for half of the time that consent has left.
+  enum class Action : uint8_t { kSendRequest, kSendKeepalive, kCheck, kDisconnect, kExpire };
   // One action that is due; call until it returns nullopt.
   std::optional<Action> PopDue(Timestamp now, Rng& rng);
   Timestamp NextTimeout() const;
 
  private:
-  enum class Timer : uint8_t { kExpiry, kRequest, kDisconnect, kCount };
+  enum class Timer : uint8_t { kExpiry, kRequest, kCheck, kDisconnect, kCount };
   void ScheduleRequest(Timestamp from, Rng& rng);
   bool UsesConsent() const { return interval_ > Duration::zero(); }
   Timestamp KeepaliveAt() const { return is_running_ ? last_sent_ + keepalive_interval_ : Timestamp::Never(); }
@@ -43,7 +47,8 @@ class Consent {
   Duration keepalive_interval_;
   TimerTable<Timer> timers_;
   Timestamp last_sent_;
-  Timestamp silent_at_;  // when kDisconnect is due
+  Timestamp silent_at_;      // when kDisconnect is due
+  Timestamp unanswered_at_;  // when the path counts as one that carries nothing of ours, whatever comes
   bool is_running_ = false;
 };
 

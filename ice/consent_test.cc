@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "ice/agent_test_support.h"
 namespace jsp::ice {
@@ -75,9 +77,29 @@ TEST_F(ConsentTest, TellsSilenceOnceAndAgainAfterTraffic) {
   EXPECT_EQ(consent.NextTimeout(), At(10s));
   EXPECT_EQ(consent.PopDue(At(10s), rng_), Action::kDisconnect);
   EXPECT_FALSE(consent.PopDue(At(11s), rng_));
+  consent.HandleGranted(At(12s));
   consent.HandleReceived(At(12s));
   consent.HandleSent(At(12s));
   EXPECT_EQ(consent.PopDue(At(22s), rng_), Action::kDisconnect);
+}
+
+// Traffic of the peer says that its packets arrive, and nothing of ours.
+TEST_F(ConsentTest, UnansweredItAsksForACheckHalfwayAndIsDisconnectedAfterTwoThirds) {
+  Consent consent{Options{}};
+  consent.Start(At(0s), At(0s), rng_);
+  std::vector<std::pair<Action, Timestamp>> told;
+  for (Timestamp now = At(0s); now <= At(30s); now = now + std::chrono::milliseconds(100)) {
+    consent.HandleReceived(now);
+    while (const auto action = consent.PopDue(now, rng_)) {
+      if (*action != Action::kSendRequest) told.emplace_back(*action, now);
+    }
+  }
+  const std::vector<std::pair<Action, Timestamp>> wanted{
+      {Action::kCheck, At(15s)}, {Action::kDisconnect, At(20s)}, {Action::kExpire, At(30s)}};
+  EXPECT_EQ(told, wanted);
+  EXPECT_FALSE(consent.IsAnswered(At(20s)));
+  consent.HandleGranted(At(20s));
+  EXPECT_TRUE(consent.IsAnswered(At(20s)));
 }
 
 TEST_F(ConsentTest, KeepsAliveAfterFifteenSecondsWithoutSending) {  // RFC 8445 §11

@@ -51,6 +51,8 @@ const char* ToString(StateReason reason) {
       return "the local network is gone";
     case StateReason::kRenominated:
       return "pair nominated anew";
+    case StateReason::kConsentUnanswered:
+      return "the peer answers no consent checks";
     case StateReason::kRestartUnanswered:
       return "the ICE restart was not answered";
   }

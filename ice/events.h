@@ -26,6 +26,7 @@ enum class StateReason : uint8_t {
   kNominationFailed,   // the check with USE-CANDIDATE failed, RFC 8445 §7.2.5.3.4
   kNetworkLost,        // the local address of the selected pair is gone, and no other pair works
   kRenominated,        // after kNominated: the path changed
+  kConsentUnanswered,  // of what the selected pair carries nothing arrives, although something may come
   kRestartUnanswered,  // no pair is left, and a restart that was begun got no description within restart_timeout
 };
 const char* ToString(StateReason reason);

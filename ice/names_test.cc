@@ -20,7 +20,7 @@ size_t CountNames(Enum last) {
 
 TEST(NamesTest, NamesEveryStateReasonAndDrop) {
   EXPECT_EQ(CountNames(State::kClosed), 7u);
-  EXPECT_EQ(CountNames(StateReason::kNominationFailed), 12u);
+  EXPECT_EQ(CountNames(StateReason::kRestartUnanswered), 16u);
   EXPECT_EQ(CountNames(DropReason::kFiltered), static_cast<size_t>(DropReason::kCount));
   EXPECT_EQ(CountNames(PairState::kFailed), static_cast<size_t>(PairState::kCount));
 }

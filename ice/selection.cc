@@ -100,7 +100,7 @@ std::optional<AddressPair> Selection::ChooseRenomination(Timestamp now) {
 void Selection::HandleTraffic(Timestamp now, const AddressPair& path) {
   if (!Is(path)) return;
   consent_.HandleReceived(now);
-  if (!IsSilent()) return;
+  if (!IsSilent() || !consent_.IsAnswered(now)) return;
   session_.Enter(pairing_.IsCompleted() ? State::kCompleted : State::kConnected, StateReason::kTrafficResumed);
 }
 

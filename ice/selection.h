@@ -62,7 +62,9 @@ class Selection {
   bool Is(const AddressPair& path) const { return path_ == path; }
   const std::optional<AddressPair>& path() const { return path_; }
   const std::optional<SelectedPair>& pair() const { return selected_; }
-  // Nothing authenticated came over the selected pair for disconnected_timeout.
+  bool IsAnswered(Timestamp now) const { return consent_.IsAnswered(now); }
+  // Nothing authenticated came over the selected pair for disconnected_timeout, or no answer for two thirds of
+  // consent_timeout.
   bool IsSilent() const { return session_.state() == State::kDisconnected; }
 
   // The pair's last success is recent enough to count as consent.
