@@ -294,6 +294,24 @@ TEST(PeerIceRulesTest, NamesStandForTheAddressesOfHostsEverywhere) {  // draft-i
   EXPECT_TRUE(pair.RunUntil([&] { return pair.a.peer->state() == ConnectionState::kCompleted; }));
 }
 
+TEST(PeerIceRulesTest, I17_AReflexiveCandidateTellsNoHiddenBase) {  // draft-ietf-mmusic-mdns-ice-candidates
+  ice::Candidate reflexive;
+  reflexive.type = ice::CandidateType::kServerReflexive;
+  reflexive.address = *SocketAddress::Parse("203.0.113.7:40000");
+  reflexive.base = *SocketAddress::Parse("10.0.0.2:5000");
+  reflexive.related = reflexive.base;
+  reflexive.foundation = "1";
+  Rng rng = Rng::FromNumber(1);
+  for (const auto hosts : {HostExposure::kAddresses, HostExposure::kNames, HostExposure::kNothing}) {
+    const auto told = ToldCandidates(hosts, rng).Tell(reflexive);
+    ASSERT_TRUE(told);
+    const std::string line = ice::WriteCandidate(told->candidate);
+    const bool is_hidden = hosts != HostExposure::kAddresses;
+    EXPECT_EQ(line.find("10.0.0.2") == std::string::npos, is_hidden) << line;
+    EXPECT_EQ(line.find("raddr 0.0.0.0 rport 9") != std::string::npos, is_hidden) << line;
+  }
+}
+
 TEST(PeerIceRulesTest, WhatIsNotToldIsUsedAllTheSame) {  // RFC 8828 §5.2, mode 3
   PeerOptions hidden;
   hidden.hosts = HostExposure::kNothing;
