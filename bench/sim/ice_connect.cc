@@ -135,6 +135,7 @@ int main() {
   Row("no loss, a live STUN server", 0, Servers::kLive);
   Row("no loss, a dead and a live one", 0, Servers::kDeadAndLive);
   Row("10 % loss each way", 0.1, Servers::kNone);
+  Row("10 %, a live STUN server", 0.1, Servers::kLive);
   Row("10 %, a dead and a live one", 0.1, Servers::kDeadAndLive);
   Row("25 % loss each way", 0.25, Servers::kNone);
 }
