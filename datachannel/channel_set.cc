@@ -298,6 +298,7 @@ std::optional<sctp::StreamId> ChannelSet::stream(ChannelId channel) const {
   return found == nullptr ? std::nullopt : found->stream();
 }
 
+size_t ChannelSet::channel_count() const { return impl_->channels.size(); }
 size_t ChannelSet::total_queued_bytes() const { return impl_->usage.queued_bytes; }
 
 size_t ChannelSet::queued_bytes(ChannelId channel) const {
@@ -331,6 +332,8 @@ const char* ToString(OpenError error) {
       return "negotiated id in use";
     case OpenError::kTooManyChannels:
       return "too many channels";
+    case OpenError::kOutOfMemory:
+      return "out of memory";
     case OpenError::kClosed:
       return "association closed";
   }
@@ -359,6 +362,8 @@ const char* ToString(SendError error) {
       return "empty piece";
     case SendError::kMessageAbandoned:
       return "message abandoned";
+    case SendError::kOutOfMemory:
+      return "out of memory";
     case SendError::kNoStreaming:
       return "the peer does not interleave messages";
   }

@@ -27,6 +27,7 @@ enum class OpenError : uint8_t {
   kIdInUse,
   kTooManyChannels,
   kClosed,
+  kOutOfMemory,  // the owner's budget has no room
 };
 enum class SendError : uint8_t {
   kUnknownChannel,  // never existed
@@ -39,6 +40,7 @@ enum class SendError : uint8_t {
   kNoOpenMessage,   // a piece of none
   kEmptyPiece,
   kMessageAbandoned,  // what was begun is given up: nothing more of it is sent (RFC 3758 §3.5 A3)
+  kOutOfMemory,       // the owner's budget has no room; by its own limits the channel would take it
   kNoStreaming,       // in pieces only over a connection with message interleaving (RFC 8260)
 };
 const char* ToString(OpenError error);
@@ -183,6 +185,7 @@ class ChannelSet {
   // Octets still here, not yet handed to SCTP (before the connection exists).
   size_t queued_bytes(ChannelId channel) const;
   size_t total_queued_bytes() const;
+  size_t channel_count() const;  // of all states
   std::vector<ChannelStats> stats() const;
   const Metrics& metrics() const;
 

@@ -89,6 +89,11 @@ void Association::HandleConsumed(Timestamp now, size_t bytes) {
   HandleConsumedOctets(impl_->context, bytes);
 }
 
+void Association::SetReceiveAllowance(Timestamp now, size_t octets) {
+  impl_->Advance(now);
+  SetAllowance(impl_->context, octets);
+}
+
 void Association::Trim() {
   if (Tcb* tcb = impl_->context.tcb()) GiveMemoryBack(impl_->context, *tcb);
 }
@@ -233,6 +238,11 @@ State Association::state() const {
 size_t Association::buffered_amount(StreamId stream) const { return impl_->context.messages.buffered_amount(stream); }
 size_t Association::total_buffered_amount() const { return impl_->context.messages.total_buffered_amount(); }
 bool Association::IsBufferedAmountLow(StreamId stream) const { return impl_->context.messages.IsLow(stream); }
+size_t Association::received_octets() const {
+  const Tcb* tcb = impl_->context.tcb();
+  return tcb == nullptr ? 0 : TakenOctets(*tcb);
+}
+
 size_t Association::send_buffer_room() const { return impl_->context.messages.room(); }
 const BufferPool& Association::pool() const { return impl_->context.pool; }
 AbandonedByPolicy Association::abandoned(StreamId stream) const { return impl_->context.messages.abandoned(stream); }

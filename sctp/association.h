@@ -83,6 +83,9 @@ class Association {
   void HandleTimeout(Timestamp now);
   // The application took `bytes` of received messages: the window opens again.
   void HandleConsumed(Timestamp now, size_t bytes);
+  // The owner's memory: received data may take so many octets, even if the window is larger, but for what completes the
+  // next message. What is beyond is not acknowledged, and comes again (RFC 9260 §6.2).
+  void SetReceiveAllowance(Timestamp now, size_t octets);
   // Gives back what empty queues hold, as idle associations do by themselves after a heartbeat interval.
   void Trim();
   // RFC 8261 §6.1: packets take another path from now on, or are wrapped differently. The path MTU is measured anew,
@@ -135,6 +138,8 @@ class Association {
   bool IsBufferedAmountLow(StreamId stream) const;
   // Room before Send answers kQueueFull.
   size_t send_buffer_room() const;
+  // Octets that received data takes: fragments, and messages until HandleConsumed.
+  size_t received_octets() const;
   // For payloads of Send, so that a steady state allocates nothing.
   const BufferPool& pool() const;
   const Metrics& metrics() const;

@@ -15,6 +15,7 @@ Peer::Peer(Peer&&) noexcept = default;
 Peer& Peer::operator=(Peer&&) noexcept = default;
 
 void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
+  if (impl_->progress.is_final()) return;
   // Ports that say "TCP" are of no use for UDP.
   const bool is_reserved = impl_->options.ice_tcp.mode != IceTcp::kOff && ice::IsTcpBase(address.address);
   if (!is_reserved) impl_->gathering.gatherer.AddLocalAddress(now, address);
@@ -22,6 +23,7 @@ void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
 }
 
 void Peer::EndOfLocalAddresses(Timestamp now) {
+  if (impl_->progress.is_final()) return;
   impl_->gathering.gatherer.EndOfLocalAddresses(now);
   impl_->Pump(now);
 }
@@ -201,6 +203,9 @@ void Peer::HandleNameResolved(Timestamp now, std::string_view name, std::optiona
 Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Timestamp now,
                                                                            datachannel::ChannelOptions options) {
   if (impl_->progress.is_final()) return Unexpected<datachannel::OpenError>(datachannel::OpenError::kClosed);
+  if (!impl_->HasMemoryFor(kChannelOctets)) {
+    return Unexpected<datachannel::OpenError>(datachannel::OpenError::kOutOfMemory);
+  }
   auto opened = impl_->channels.OpenChannel(now, std::move(options));
   impl_->Pump(now);
   return opened;
@@ -209,11 +214,17 @@ Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Times
 Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::ChannelId channel,
                                                   datachannel::MessageKind kind, Payload payload, sctp::Part part) {
   if (impl_->progress.is_final()) return Unexpected<datachannel::SendError>(datachannel::SendError::kClosed);
+  if (payload.size() > impl_->options.sctp.max_send_buffer) {  // there will never be room
+    return Unexpected<datachannel::SendError>(datachannel::SendError::kTooLarge);
+  }
   if (payload.size() > impl_->SendRoom()) {
     return Unexpected<datachannel::SendError>(datachannel::SendError::kQueueFull);
   }
+  if (!impl_->HasMemoryFor(payload.size())) {
+    return Unexpected<datachannel::SendError>(datachannel::SendError::kOutOfMemory);
+  }
   // An empty message travels as one octet (RFC 8831 §6.6), whose storage is the pool's, too.
-  if (payload.empty()) payload = Payload(impl_->pool);
+  if (payload.empty()) payload = Payload(impl_->memory.pool);
   auto sent = impl_->channels.Send(now, channel, kind, std::move(payload), part);
   if (sent) impl_->PumpChannels(now);
   return sent;
@@ -250,7 +261,7 @@ size_t Peer::buffered_amount(datachannel::ChannelId channel) const {
 
 size_t Peer::send_buffer_room() const { return impl_->SendRoom(); }
 
-const BufferPool& Peer::pool() const { return impl_->pool; }
+const BufferPool& Peer::pool() const { return impl_->memory.pool; }
 
 void Peer::SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes) {
   impl_->low_thresholds.insert_or_assign(channel, bytes);
@@ -382,6 +393,7 @@ PeerStats Peer::stats() const {
     stats.dtls_parameters = impl.secured->parameters;
     stats.sctp = {impl.secured->sctp.metrics(), impl.secured->negotiated};
   }
+  stats.memory = impl.HeldMemory();
   stats.channels_metrics = impl.channels.metrics();
   stats.channels = impl.channels.stats();
   for (auto& channel : stats.channels) {

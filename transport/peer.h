@@ -47,7 +47,11 @@ class Peer {
 
   // Octets of the largest datagram that it ever writes: a full DTLS record.
   static constexpr size_t kMaxDatagram = 16384 + 64;
+  // What a connection, and each channel of it, is counted with besides its messages (docs/BENCHMARKS.md).
+  static constexpr size_t kFixedOctets = size_t{40} * 1024;
+  static constexpr size_t kChannelOctets = 1024;
 
+  // Where PeerOptions::memory has no room for another connection it is kFailed from the beginning, with that reason.
   Peer(const PeerOptions& options, Rng& rng, Timestamp now);
   ~Peer();
   Peer(Peer&&) noexcept;

@@ -37,7 +37,7 @@ struct Peer::Impl {
   // The part above ICE; exists once both descriptions are known.
   struct Secured {
     Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Impl& peer, Timestamp now)
-        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.pool), last_record(now) {}
+        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.memory.pool), last_record(now) {}
     void NoteRecord(Timestamp now) {
       last_record = now;
       is_resting = false;
@@ -52,6 +52,11 @@ struct Peer::Impl {
     std::vector<sctp::StreamId> low_streams;  // low for SCTP, while their channels still hold octets
     Timestamp last_record;                    // sent or received
     bool is_resting = false;                  // since then what an idle connection does not need was given back
+  };
+  // What it may hold, and what it keeps.
+  struct Memory {
+    MemoryShare share;
+    BufferPool pool{};
   };
   // What is still to leave after Close or a failure: an ABORT, an alert.
   struct Farewell {
@@ -135,10 +140,15 @@ struct Peer::Impl {
   LocalParameters LocalForDescription();
   void NoteDescribed(Timestamp now, SdpType type);
   size_t SendRoom() const;
+  // peer_memory.cc
+  MemoryStats HeldMemory() const;
+  // Whether so many octets more may be held.
+  bool HasMemoryFor(size_t octets);
+  void AccountMemory(Timestamp now);
 
   PeerOptions options;
   Rng& rng;
-  BufferPool pool;
+  Memory memory;
   Negotiation negotiation;
   RemoteCandidates remote_candidates;
   Gathering gathering;
@@ -152,5 +162,8 @@ struct Peer::Impl {
   DemuxMetrics demux;
   EventQueue<Event> events;
 };
+
+// With the limits of all layers lowered to what PeerOptions::memory allows; peer_memory.cc.
+PeerOptions WithinMemory(PeerOptions options);
 
 }  // namespace jsp::transport

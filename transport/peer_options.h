@@ -17,6 +17,7 @@
 #include "sctp/options.h"
 #include "stun/retransmit_schedule.h"
 #include "transport/hole_opener.h"
+#include "transport/memory_share.h"
 #include "transport/nat64.h"
 #include "transport/relay_options.h"
 #include "transport/told_candidates.h"
@@ -46,6 +47,19 @@ struct IceServers {
   // Of a host with IPv6 only whose network has a NAT64: the peer's IPv4 candidates are checked through it as well. The
   // addresses of the servers above are the caller's to translate (ThroughNat64).
   std::optional<Nat64Prefix> nat64;
+  // Of the first generation, where something outside chose them, as for a request that came before its peer
+  // (transport/asio/unknown_requests.h). Unset, or not valid: random ones (RFC 8445 §5.3).
+  std::shared_ptr<const ice::Credentials> local_credentials;
+};
+
+// What one connection may hold, and of what all of them hold together; docs/transport.md#memory.
+struct MemoryOptions {
+  // Octets, at least kLeast: the windows and queues of `sctp` and `channels` are made smaller where they would not fit.
+  // 0: only their own limits.
+  size_t limit = 0;
+  MemorySource source;  // shared by many peers
+
+  static constexpr size_t kLeast = size_t{256} * 1024;
 };
 
 // Everything that one Peer may be told; per instance, nothing is global.
@@ -57,9 +71,7 @@ struct PeerOptions : IceServers {
   ice::Options ice = {.check = {.repeats = 4}};
   sctp::Options sctp;
   datachannel::Options channels;
-  // Of the first generation, where something outside chose them, as for a request that came before its peer
-  // (transport/asio/unknown_requests.h). Unset, or not valid: random ones (RFC 8445 §5.3).
-  std::shared_ptr<const ice::Credentials> local_credentials;
+  MemoryOptions memory;
   size_t max_datagram = 1200;  // of a DTLS handshake flight
   // RFC 8899; replaces the flag of the same name in `sctp`. Needs a driver that obeys Transmit::fragmentation.
   bool path_mtu_discovery = true;

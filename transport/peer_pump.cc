@@ -54,8 +54,9 @@ datachannel::Options ToChannelOptions(const PeerOptions& options) {
 }  // namespace
 
 Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
-    : options(peer_options),
+    : options(WithinMemory(peer_options)),
       rng(random),
+      memory{MemoryShare(options.memory.source)},
       negotiation(random, peer_options.ice.implementation),
       // RFC 8828 §5: with relays only no name of the link is asked for.
       remote_candidates(
@@ -64,9 +65,13 @@ Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
                 HoleOpener(peer_options.hole_opening, random),     ice::PortProbes(peer_options.probing, random),
                 ToldCandidates(peer_options.hosts, random),        ice::TcpConnections(peer_options.ice_tcp.limits)},
       agent(peer_options.ice, random, now),
-      channels(ToChannelOptions(peer_options)),
+      channels(ToChannelOptions(options)),
       progress(now),
       early(peer_options.max_early_datagrams) {
+  if (!memory.share.Cover(kFixedOctets)) {
+    TearDown(now, progress.HandleFailure("out of memory: the budget of all connections has no room for another"));
+    return;
+  }
   if (options.local_credentials) (void)agent.SetLocalCredentials(*options.local_credentials);
   gathering.relays.Start(now);
 }
@@ -316,6 +321,7 @@ void Peer::Impl::PumpChannels(Timestamp now) {
       low_thresholds.erase(closed->channel);
     std::visit([&](auto& e) { events.Push(std::move(e)); }, *polled);
   }
+  AccountMemory(now);
 }
 
 // Messages wait in the channel set until SCTP has a stream and room for them; none that was accepted is lost. A closing

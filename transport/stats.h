@@ -60,8 +60,22 @@ struct RelayStats {
   std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, or refused a peer, and why
 };
 
+// Octets that a connection holds now, by the counters of its queues.
+struct MemoryStats {
+  size_t fixed = 0;     // of every connection, by measurement: Peer::kFixedOctets
+  size_t channels = 0;  // likewise, of each channel: Peer::kChannelOctets
+  size_t sending = 0;   // messages that were accepted and are not acknowledged
+  size_t received = 0;  // data that the application has not taken
+  size_t pooled = 0;    // kept for the next messages (BufferPool::kept_octets)
+  size_t total() const { return fixed + channels + sending + received + pooled; }
+};
+
+struct BufferStats {
+  MemoryStats memory;
+};
+
 // A snapshot of all layers.
-struct PeerStats : RelayStats {
+struct PeerStats : RelayStats, BufferStats {
   ConnectionState state = ConnectionState::kNew;
   std::string state_reason;
   Timings timings;

@@ -23,19 +23,14 @@ namespace {
 // RFC 9260 §6.2: "An implementation MUST NOT allow the maximum delay ... to be configured to be more than 500 ms."
 constexpr Duration kMaxDelayedAck = std::chrono::milliseconds(500);
 
-size_t TakenOctets(const Tcb& tcb) {
-  return tcb.reassembly.buffered_bytes() + tcb.reconfig.held_octets() + tcb.window.unconsumed +
-         tcb.window.unpolled * ReceiveWindow::kUnpolledOverhead;
-}
-
 // RFC 9260 §6.2: the window is enforced, not only advertised. The one exception keeps it from closing for ever: when
 // all that fills it waits for the next TSN, and not for the application, then the next TSN is taken, up to one message
 // more.
 bool FitsWindow(const Context& context, const Tcb& tcb, Arrival arrival, size_t octets) {
   const size_t taken = TakenOctets(tcb) + octets;
-  if (taken <= tcb.window.size) return true;
+  if (taken <= tcb.window.bound()) return true;
   return arrival == Arrival::kNext && tcb.window.unconsumed == 0 &&
-         taken <= tcb.window.size + ReceiveMessageLimit(context.options);
+         taken <= tcb.window.bound() + ReceiveMessageLimit(context.options);
 }
 
 Flow ApplySackOutcome(Context& context, Tcb& tcb, const RetransmissionQueue::SackOutcome& outcome) {
@@ -117,6 +112,11 @@ void GrowWindow(ReceiveWindow& window, size_t consumed, size_t taken) {
 }
 
 }  // namespace
+
+size_t TakenOctets(const Tcb& tcb) {
+  return tcb.reassembly.buffered_bytes() + tcb.reconfig.held_octets() + tcb.window.unconsumed +
+         tcb.window.unpolled * ReceiveWindow::kUnpolledOverhead;
+}
 
 bool AcceptsData(const StateData& state) {
   return Is<state::Established>(state) || Is<state::ShutdownPending>(state) || Is<state::ShutdownSent>(state);
@@ -275,10 +275,22 @@ void HandleDelayedAckTimer(Context& context) {
 
 uint32_t AdvertisedWindow(const Context& context, const Tcb& tcb) {
   const size_t taken = TakenOctets(tcb);
-  const size_t free = tcb.window.size > taken ? tcb.window.size - taken : 0;
+  const size_t bound = tcb.window.bound();
+  const size_t free = bound > taken ? bound - taken : 0;
   // RFC 9260 §6.2: the receiver's side of the silly window: less than a packet is nothing.
   return free < context.options.max_packet_size ? 0 : static_cast<uint32_t>(free);
 }
+
+namespace {
+
+// RFC 9260 §6.2: "only if the window can be increased by at least a quarter of the receive buffer size".
+void MaybeTellWindow(const Context& context, Tcb& tcb) {
+  if (!AcceptsData(context.state)) return;
+  const size_t free = AdvertisedWindow(context, tcb);
+  if (free >= tcb.window.advertised && free - tcb.window.advertised >= tcb.window.size / 4) tcb.tracker.RequestSack();
+}
+
+}  // namespace
 
 void HandleConsumedOctets(Context& context, size_t octets) {
   Tcb* tcb = context.tcb();
@@ -288,10 +300,14 @@ void HandleConsumedOctets(Context& context, size_t octets) {
   const size_t freed = std::min(window.unconsumed, octets);
   window.unconsumed -= freed;
   GrowWindow(window, freed, taken);
-  if (!AcceptsData(context.state)) return;
-  // RFC 9260 §6.2: "only if the window can be increased by at least a quarter of the receive buffer size".
-  const size_t free = AdvertisedWindow(context, *tcb);
-  if (free >= window.advertised && free - window.advertised >= window.size / 4) tcb->tracker.RequestSack();
+  MaybeTellWindow(context, *tcb);
+}
+
+void SetAllowance(Context& context, size_t octets) {
+  Tcb* tcb = context.tcb();
+  if (tcb == nullptr || tcb->window.allowance == octets) return;
+  tcb->window.allowance = octets;
+  MaybeTellWindow(context, *tcb);
 }
 
 }  // namespace jsp::sctp

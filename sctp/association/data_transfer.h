@@ -34,5 +34,9 @@ void HandleDelayedAckTimer(Context& context);
 // Octets to advertise as a_rwnd.
 uint32_t AdvertisedWindow(const Context& context, const Tcb& tcb);
 void HandleConsumedOctets(Context& context, size_t octets);
+// Octets of the window that are taken.
+size_t TakenOctets(const Tcb& tcb);
+// The window ends there, whatever its size is.
+void SetAllowance(Context& context, size_t octets);
 
 }  // namespace jsp::sctp

@@ -227,6 +227,31 @@ TEST(DataTransferTest, C6_EnforcesTheReceiveWindow) {  // RFC 9260 §6.2
   EXPECT_NE(ChunksOf<SackChunk>(sent)[0].cumulative_tsn_ack, Plus(peer.next_tsn, ~0u));
 }
 
+TEST(DataTransferTest, TheOwnersAllowanceEndsTheWindowUntilItIsRaised) {  // RFC 9260 §6.2
+  ScriptedPeer::Config config;
+  config.options.receive_window = 200000;
+  config.options.max_message_size = 10000;
+  EstablishedPeer peer(config);
+  const auto payload = MakeMessage(0, 1000).payload;
+  for (uint16_t i = 0; i < 20; ++i) peer.Deliver(peer.NextData(0, i, payload));
+  EXPECT_GE(peer.core.received_octets(), 20000u);
+  peer.core.SetReceiveAllowance(peer.now, peer.core.received_octets());
+  const DataChunk refused = peer.NextData(0, 20, payload);
+  std::vector<SentPacket> sent = peer.Deliver(refused);
+  EXPECT_EQ(peer.core.metrics().bytes_received, 20000u);
+  EXPECT_EQ(ChunksOf<SackChunk>(sent)[0].a_rwnd, 0u);
+  EXPECT_EQ(ChunksOf<SackChunk>(sent)[0].cumulative_tsn_ack, Plus(refused.tsn, ~0u));
+  EXPECT_EQ(peer.dropped(DropReason::kReceiveWindowFull), 1u);
+  peer.core.SetReceiveAllowance(peer.now, 1000000);
+  sent = peer.Drain();
+  ASSERT_FALSE(ChunksOf<SackChunk>(sent).empty()) << "the peer is told";
+  EXPECT_GT(ChunksOf<SackChunk>(sent)[0].a_rwnd, 150000u);
+  peer.Deliver(refused);
+  EXPECT_EQ(peer.core.metrics().bytes_received, 21000u);
+  for (const auto& message : Messages(peer)) peer.core.HandleConsumed(peer.now, message.size());
+  EXPECT_EQ(peer.core.received_octets(), 0u);
+}
+
 TEST(DataTransferTest, C6_SmallMessagesPayForTheirBookkeeping) {
   ScriptedPeer::Config config;
   config.options.receive_window = 100000;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -23,12 +24,15 @@ struct ReceiveWindow {
   static constexpr size_t kUnpolledOverhead = 128;
 
   size_t size = 0;
-  size_t limit = 0;            // up to which `size` may grow
-  size_t consumed_of_it = 0;   // since it last grew, or did not: a whole window decides
-  bool has_backed_up = false;  // meanwhile, more than half of it was taken
-  size_t unconsumed = 0;       // octets of delivered messages until HandleConsumed
-  size_t unpolled = 0;         // messages in the event queue
-  size_t advertised = 0;       // the last a_rwnd sent
+  size_t limit = 0;                                       // up to which `size` may grow
+  size_t consumed_of_it = 0;                              // since it last grew, or did not: a whole window decides
+  bool has_backed_up = false;                             // meanwhile, more than half of it was taken
+  size_t unconsumed = 0;                                  // octets of delivered messages until HandleConsumed
+  size_t unpolled = 0;                                    // messages in the event queue
+  size_t advertised = 0;                                  // the last a_rwnd sent
+  size_t allowance = std::numeric_limits<size_t>::max();  // the owner's, whatever `size` is
+
+  size_t bound() const { return std::min(size, allowance); }
 };
 
 // RFC 9260 §8.3: the HEARTBEAT that is not answered yet.

@@ -33,6 +33,8 @@ struct ServeArguments {
   std::string negotiated_label = "echo";
   size_t max_sessions = 1024;
   size_t max_message_size = kWholeMessages;
+  size_t max_memory = 0;             // MiB
+  size_t max_connection_memory = 0;  // KiB
 };
 
 bool IsLoopback(const std::string& host) {
@@ -47,6 +49,7 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   options.peer.ice.mobility.restart_patience = kRestartPatience;
   options.peer.sctp.max_message_size = arguments.max_message_size;
   options.peer.sctp.max_send_buffer = kQueueBytes;
+  options.peer.memory.limit = arguments.max_connection_memory * 1024;
   const bool in_pieces = arguments.max_message_size == 0 || arguments.max_message_size > kWholeMessages;
   // An echo reads no faster than it may send, so what it has not read is what the window lets in.
   if (in_pieces) options.peer.sctp.max_receive_window = options.peer.sctp.receive_window;
@@ -114,6 +117,10 @@ int RunServe(const ServeArguments& arguments) {
     return Fail(applied.error(), kExitUsage);
   }
   config.driver_options.interfaces.include_loopback = IsLoopback(address->host);
+  if (arguments.max_memory > 0) {
+    config.driver_options.memory =
+        std::make_shared<transport::io::MemoryBudget>(arguments.max_memory * size_t{1024} * 1024);
+  }
   boost::asio::io_context loop(1);
   auto options = HostOptions(arguments);
   options.peer.stun_servers = Resolve(loop, config.stun_servers);
@@ -164,6 +171,17 @@ void AddServeCommand(CLI::App& program, int& exit_code) {
       ->capture_default_str();
   command->add_option("--max-sessions", arguments->max_sessions, "more offers are answered 503")
       ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  command
+      ->add_option("--max-memory", arguments->max_memory,
+                   "MiB that all sessions may hold together; more offers get 503, more channels and messages are "
+                   "refused; 0: no limit")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+  command
+      ->add_option("--max-connection-memory", arguments->max_connection_memory,
+                   "KiB that one session may hold, at least 256; 0: no limit but those of its queues")
+      ->check(CLI::Range(0, 1 << 24))
       ->capture_default_str();
   command->callback([arguments, &exit_code] { exit_code = RunServe(*arguments); });
 }

@@ -35,6 +35,9 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
     if (!core_->mux->socket(i).controls_fragmentation()) own.path_mtu_discovery = false;
     if (!core_->mux->socket(i).carries_ecn()) own.ecn = false;
   }
+  if (core_->options.memory && own.memory.source.take == nullptr) {
+    own.memory.source = MemoryBudget::SourceOf(core_->options.memory);
+  }
   auto driven = std::make_shared<DrivenPeer>(own, core_->rng, now, observer);
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());

@@ -12,6 +12,7 @@
 #include "base/expected.h"
 #include "ice/tcp_door.h"
 #include "transport/asio/interface_list.h"
+#include "transport/asio/memory_budget.h"
 #include "transport/asio/port_mapper.h"
 #include "transport/asio/udp_mux.h"
 #include "transport/asio/unknown_requests.h"
@@ -33,6 +34,8 @@ struct DriverOptions {
   PortMappingOptions port_mapping;
   IceTcpListenOptions ice_tcp;
   UnknownRequestOptions unknown_requests;
+  // Of all its peers, and of whoever else shares it; not of peers with a source of their own. nullptr: no limit.
+  std::shared_ptr<MemoryBudget> memory;
   bool find_nat64 = true;  // on a host with IPv6 only (RFC 7050); otherwise IPv4 stays out of its reach
   // Interfaces that come, go or get another address change the sockets, and every peer hears of it
   // (Peer::HandleLocalAddresses). Not with `bind`.

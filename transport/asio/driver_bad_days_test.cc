@@ -128,6 +128,31 @@ TEST_F(DriverBadDaysTest, ATransferOutlivesAReceiveBufferThatIsFull) {
   EXPECT_GT(a.handle.peer().stats().sctp.retransmitted_chunks, 0u);
 }
 
+// docs/transport.md#memory: those that are there go on.
+TEST_F(DriverBadDaysTest, AProcessWithoutMemoryRefusesConnectionsAndKeepsThoseThatItHas) {
+  DriverOptions options = LoopbackOptions();
+  options.memory = std::make_shared<MemoryBudget>(1024 * 1024);
+  const auto left = OpenDriver();
+  const auto right = OpenDriver(options);
+  TestPeer a(*left), z(*right);
+  Connect(a, z);
+  std::vector<std::unique_ptr<TestPeer>> more;
+  const auto is_refused = [](const TestPeer& p) { return p.handle.peer().state() == ConnectionState::kFailed; };
+  while (more.empty() || !is_refused(*more.back())) more.push_back(std::make_unique<TestPeer>(*right));
+  EXPECT_GT(more.size(), 10u);
+  EXPECT_LT(more.size(), 30u);
+  EXPECT_GT(options.memory->refusals(), 0u);
+  ASSERT_TRUE(RunUntil(io_, [&] { return !more.back()->states.empty(); }));
+  EXPECT_EQ(more.back()->states.back(), ConnectionState::kFailed);
+  constexpr size_t kMessages = 64, kSize = 16 * 1024;
+  Transfer(a, z, kMessages, kSize);
+  ExpectAllInOrder(z, kMessages, kSize);
+  more.clear();
+  TestPeer late(*right);
+  EXPECT_FALSE(is_refused(late));
+  EXPECT_LE(options.memory->used(), options.memory->limit());
+}
+
 // RFC 9260 §6.2.1: the window closes; what the sender may queue is bounded besides.
 TEST_F(DriverBadDaysTest, APeerThatStopsReadingHoldsItsSenderBackAndLosesNothing) {
   constexpr size_t kSize = 16 * 1024, kSendBuffer = 256 * 1024, kWindow = 512 * 1024;

@@ -45,6 +45,8 @@ const char* Describe(TransportErrc code) {
       return "the message was given up";
     case TransportErrc::kBadPiece:
       return "the piece does not fit to the message in pieces";
+    case TransportErrc::kOutOfMemory:
+      return "the memory budget of all connections has no room";
     case TransportErrc::kNoStreaming:
       return "not connected, or the peer does not interleave messages: send them whole";
   }
@@ -81,6 +83,8 @@ boost::system::error_code ToErrorCode(datachannel::OpenError error) {
       return TransportErrc::kIdInUse;
     case datachannel::OpenError::kTooManyChannels:
       return TransportErrc::kTooManyChannels;
+    case datachannel::OpenError::kOutOfMemory:
+      return TransportErrc::kOutOfMemory;
     case datachannel::OpenError::kClosed:
       return TransportErrc::kConnectionClosed;
   }
@@ -101,6 +105,8 @@ boost::system::error_code ToErrorCode(datachannel::SendError error) {
       return TransportErrc::kBadPiece;
     case datachannel::SendError::kMessageAbandoned:
       return TransportErrc::kMessageAborted;
+    case datachannel::SendError::kOutOfMemory:
+      return TransportErrc::kOutOfMemory;
     case datachannel::SendError::kNoStreaming:
       return TransportErrc::kNoStreaming;
     case datachannel::SendError::kUnknownChannel:

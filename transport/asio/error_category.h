@@ -29,6 +29,7 @@ enum class TransportErrc {
   kBadChannelOption,  // lifetime, id, or both reliability limits
   kMessageAborted,    // received: the peer gave the message up; sent: its lifetime is over, or SCTP gave it up
   kBadPiece,          // a piece of no message, an empty one, or a message before the one in pieces has ended
+  kOutOfMemory,       // the budget of the process's connections has no room (DriverOptions::memory)
   kNoStreaming,       // messages in pieces need a connection, and a peer that interleaves messages (RFC 8260)
 };
 

@@ -28,6 +28,7 @@ class ServerTest : public ::testing::Test {
   void Start(ServerOptions options = {}, size_t max_sessions = 8) {
     transport::io::DriverOptions driver_options;
     driver_options.bind = {{IpAddress::V4(127, 0, 0, 1), 0}};
+    driver_options.memory = memory_;
     auto driver = Driver::Open(io_.get_executor(), driver_options);
     ASSERT_TRUE(driver);
     SessionHostOptions host_options;
@@ -89,6 +90,7 @@ class ServerTest : public ::testing::Test {
   }
 
   asio::io_context io_;
+  std::shared_ptr<transport::io::MemoryBudget> memory_;
   std::unique_ptr<SessionHost> host_;
   std::unique_ptr<Server> server_;
 };
@@ -152,6 +154,17 @@ TEST_F(ServerTest, TooManySessionsIs503WithRetryAfter) {
   const std::string second = Ask("POST", "/offer", "application/sdp", MakeOffer());
   EXPECT_EQ(Status(second), "503");
   EXPECT_EQ(Header(second, "Retry-After"), "5");
+}
+
+TEST_F(ServerTest, AnOfferThatMemoryHasNoRoomForIs503WithRetryAfter) {  // docs/transport.md#memory
+  memory_ = std::make_shared<transport::io::MemoryBudget>(transport::Peer::kFixedOctets * 3 / 2);
+  Start();
+  EXPECT_EQ(Status(Ask("POST", "/offer", "application/sdp", MakeOffer())), "201");
+  const std::string second = Ask("POST", "/offer", "application/sdp", MakeOffer());
+  EXPECT_EQ(Status(second), "503");
+  EXPECT_EQ(Header(second, "Retry-After"), "5");
+  EXPECT_NE(second.find("out of memory"), std::string::npos);
+  EXPECT_EQ(memory_->refusals(), 1u);
 }
 
 TEST_F(ServerTest, PatchAddsCandidatesAndDeleteEndsTheSession) {

@@ -115,7 +115,12 @@ json::object Layers(const PeerStats& s) {
                                 {"ecn_reductions", s.sctp.ecn_reductions},
                                 {"srtt_us", s.sctp.srtt_us},
                                 {"negotiated", Negotiated(s.sctp.negotiated)},
-                                {"dropped", Sum(s.sctp.dropped)}}}};
+                                {"dropped", Sum(s.sctp.dropped)}}},
+          {"memory", json::object{{"total", s.memory.total()},
+                                  {"channels", s.memory.channels},
+                                  {"sending", s.memory.sending},
+                                  {"received", s.memory.received},
+                                  {"pooled", s.memory.pooled}}}};
 }
 
 json::object ToJson(const transport::PathTraffic& traffic) {
