@@ -126,20 +126,21 @@ struct Peer::Impl {
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
   void MaybeRest(Timestamp now);
-  void HandleRemoteDescription(Timestamp now, SdpType type, Negotiation::Applied applied);
-  void BeginGeneration(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);
   void ApplyDelivery(Timestamp now, datachannel::ChannelId channel);
-  DescriptionError ClosedError() const;
   void Report(ConnectionProgress::Change change) {
     if (change) events.Push(std::move(*change));
   }
   std::optional<Transmit> PollFarewell(std::span<uint8_t> out);
   std::optional<Transmit> PollSecured(Timestamp now, std::span<uint8_t> out);
   std::optional<Transmit> Count(std::optional<Transmit> transmit);
-  LocalParameters LocalForDescription();
-  void NoteDescribed(Timestamp now, SdpType type);
   size_t SendRoom() const;
+  // peer_descriptions.cc
+  void HandleRemoteDescription(Timestamp now, SdpType type, Negotiation::Applied applied);
+  void BeginGeneration(Timestamp now);
+  void NoteDescribed(Timestamp now, SdpType type);
+  LocalParameters LocalForDescription();
+  DescriptionError ClosedError() const;
   // peer_memory.cc
   MemoryStats HeldMemory() const;
   // Whether so many octets more may be held.
