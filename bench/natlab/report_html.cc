@@ -108,19 +108,25 @@ std::string MixesHtml(const Report& report) {
             Number(mix.none * 100) + " % none\">";
     for (const auto& [name, share] : {std::pair{"direct", mix.direct}, {"relay", mix.relay}, {"none", mix.none}}) {
       if (share <= 0) continue;
-      html += "<span class=\"" + std::string(name) + "\" style=\"width:" + Number(share * 100, 2) + "%\">" + name +
-              " " + Number(share * 100) + " %</span>";
+      html += "<span class=\"" + std::string(name) + "\" style=\"width:" + Number(share * 100, 2) + "%\"></span>";
     }
-    html += "</div><details><summary>" + Escape(mix.about) + "</summary><ul>";
+    // Beside the bar, where they fit however small a share is.
+    html += "</div><p class=\"legend\" aria-hidden=\"true\">";
+    for (const auto& [name, share] : {std::pair{"direct", mix.direct}, {"relay", mix.relay}, {"none", mix.none}}) {
+      html += "<span class=\"" + std::string(name) + "\">" + name + " " + Number(share * 100) + " %</span>";
+    }
+    html += "</p><details><summary>" + Escape(mix.about) + "</summary><ul>";
     for (const std::string& source : mix.sources) html += "<li>" + Escape(source) + "</li>";
     html += "</ul></details>";
   }
   return html + "</section>";
 }
 
+constexpr double kBar = 110;  // five of them and their labels are as wide as a page
+
 std::string Bar(double value, double top, const std::string& label) {
-  const double width = top > 0 ? 150 * value / top : 0;
-  return "<td><svg viewBox=\"0 0 230 20\" width=\"230\" height=\"20\" role=\"img\" aria-label=\"" + label +
+  const double width = top > 0 ? kBar * value / top : 0;
+  return "<td><svg viewBox=\"0 0 186 20\" width=\"186\" height=\"20\" role=\"img\" aria-label=\"" + label +
          "\"><rect class=\"bar\" x=\"0\" y=\"3\" height=\"14\" width=\"" + Number(width) + "\"/><text x=\"" +
          Number(width + 6) + "\" y=\"15\">" + label + "</text></svg></td>";
 }
@@ -141,7 +147,7 @@ std::string PathsHtml(const Report& report) {
                       ? " Processor: time of one process for a megabyte of the bulk, both peers, the server and the "
                         "simulated network, without a kernel's sockets; it differs from run to run."
                       : "") +
-      "</p><div class=\"wide\"><table><thead><tr><th>path</th><th>over</th><th>connected</th><th>round "
+      "</p><div class=\"wide bars\"><table><thead><tr><th>path</th><th>over</th><th>connected</th><th>round "
       "trip</th><th>beside a bulk</th><th>bulk</th>" +
       (cpu > 0 ? "<th>processor</th>" : "") + "</tr></thead><tbody>";
   for (const PathReport& path : report.paths) {

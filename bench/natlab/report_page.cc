@@ -22,15 +22,15 @@ background:color-mix(in srgb,var(--hue) var(--heat,100%),var(--card))}
 .cell:hover,.cell[aria-pressed=true]{border-color:var(--ink)}.cell:focus-visible,summary:focus-visible{
 outline:3px solid var(--bar);outline-offset:1px}
 .legend span{display:inline-block;padding:.1rem .7rem;border-radius:.35rem;margin:0 .5rem .3rem 0}
-.share{display:flex;height:1.6rem;border-radius:.35rem;overflow:hidden;margin:.2rem 0 .4rem;max-width:46rem}
-.share span{overflow:hidden;white-space:nowrap;padding-left:.4rem;box-sizing:border-box}
+.share{display:flex;height:1.1rem;border-radius:.35rem;overflow:hidden;margin:.2rem 0 .4rem;max-width:46rem}
+.bars th{text-align:left}
 svg{display:block;max-width:100%;height:auto;font:13px system-ui,sans-serif}.wide svg{max-width:none}svg text{fill:var(--ink)}
 svg .axis{stroke:var(--line)}svg .bar{fill:var(--bar)}svg .tail{fill:var(--tail)}svg .dim{fill:var(--faint)}
 svg .first{stroke:var(--bar);fill:none;stroke-width:2}svg .second{stroke:var(--second);fill:none;stroke-width:2;
 stroke-dasharray:6 3}code{background:var(--ground);padding:.1rem .3rem;border-radius:.25rem;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1rem;margin:.4rem 0}dt{color:var(--faint)}dd{margin:0}
 #detail{min-height:4rem}
-@media(max-width:30rem){main{padding:.5rem}section{padding:.7rem}.share{font-size:.75rem}.share span{padding-left:.2rem}.cell{min-width:4rem;font-size:.9rem}
+@media(max-width:30rem){main{padding:.5rem}section{padding:.7rem}.cell{min-width:4rem;font-size:.9rem}
 dl{grid-template-columns:1fr;gap:0}dt{margin-top:.4rem}}
 )css";
 
@@ -45,12 +45,15 @@ const room=()=>Math.max(280,Math.min(640,detail.clientWidth||640));
 const ms=n=>n.toFixed(n<10?1:0)+' ms';
 function cdf(series,label){
   const all=series.flatMap(s=>s.values);if(!all.length)return '';
-  const top=Math.max(...all)*1.02,w=room(),h=200,left=48,base=h-28;
+  // The axis ends at a round number beyond the last value, with four or five steps of 1, 2 or 5 times a power of ten.
+  const most=Math.max(...all),power=10**Math.floor(Math.log10(most/4)),step=power*[1,2,5,10].find(n=>most/(n*power)<=5);
+  const count=Math.ceil(most*1.001/step),top=count*step,w=room(),h=200,left=48,base=h-28;
   const x=v=>left+(w-left-10)*v/top,y=p=>base-(base-10)*p;
   let svg='<svg viewBox="0 0 '+w+' '+h+'" width="'+w+'" role="img" aria-label="'+text(label)+'">';
-  for(let i=0;i<=4;i++){svg+='<line class="axis" x1="'+left+'" x2="'+(w-10)+'" y1="'+y(i/4)+'" y2="'+y(i/4)+'"/>'+
-    '<text class="dim" x="'+(left-6)+'" y="'+(y(i/4)+4)+'" text-anchor="end">'+i*25+' %</text>'+
-    (i%2&&w<400?'':'<text class="dim" x="'+x(top*i/4)+'" y="'+(h-8)+'" text-anchor="'+(i<4?'middle':'end')+'">'+Math.round(top*i/4)+(i<4?'':' ms')+'</text>');}
+  for(let i=0;i<=4;i++)svg+='<line class="axis" x1="'+left+'" x2="'+(w-10)+'" y1="'+y(i/4)+'" y2="'+y(i/4)+'"/>'+
+    '<text class="dim" x="'+(left-6)+'" y="'+(y(i/4)+4)+'" text-anchor="end">'+i*25+' %</text>';
+  for(let i=0;i<=count;i++)if(i===count||w>400||(!(i%2)&&i<count-1))svg+='<text class="dim" x="'+x(i*step)+'" y="'+(h-8)+'" text-anchor="'+(i<count?'middle':'end')+'">'+
+    +(i*step).toPrecision(6)+(i<count?'':' ms')+'</text>';
   series.forEach(s=>{const v=[...s.values].sort((a,b)=>a-b);if(!v.length)return;
     let d='M'+x(0)+' '+y(0)+'H'+x(v[0]);v.forEach((t,i)=>{d+='V'+y((i+1)/v.length)+'H'+x(i+1<v.length?v[i+1]:top);});
     svg+='<path class="'+s.style+'" d="'+d+'"/>';});
@@ -95,8 +98,8 @@ function show(button){
     '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+(c.bytes_sent?', and '+Math.round(c.bytes_sent.p50)+' octets in all':'')+'</dd>'+
     '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+
-    timeline(c)+(any?'<h4>Distribution of the time to the first message</h4>':'')+
-    cdf([{values:c.samples.time_to_first_message_ms,style:'first'}],'share of runs by time to the first message, in ms');
+    timeline(c)+(c.samples.time_to_first_message_ms.length<2?'':'<h4>Distribution of the time to the first message</h4>'+
+    cdf([{values:c.samples.time_to_first_message_ms,style:'first'}],'share of runs by time to the first message, in ms'));
 }
 document.addEventListener('click',e=>{const b=e.target.closest('.cell');if(b)show(b);});
 document.addEventListener('keydown',e=>{
