@@ -33,7 +33,7 @@ TEST(NetworkEventsTest, APreservedPortOutlivesARebootWithoutAnotherConnection) {
   EXPECT_EQ(result.reconnects, 0u);
 }
 
-TEST(NetworkEventsTest, EveryKindOfConnectionOutlivesARebootAndARenumbering) {
+TEST(NetworkEventsTest, X3_EveryKindOfConnectionOutlivesARebootAndARenumbering) {
   for (const auto what : {What::kReboot, What::kRenumber}) {
     for (const auto where : {Where::kNatA, Where::kNatB}) {
       for (const auto& [a, b, expected] : {std::tuple{NatType::kPort, NatType::kPort, Outcome::kDirect},

@@ -15,7 +15,7 @@ void ExpectAgreement(const MatrixOptions& options, const std::string& what) {
   }
 }
 
-TEST(PortsTest, FewPortsEndAsTheOracleSaysFromOneUpToEnough) {  // RFC 4787 §4.2, RFC 6888 §3 REQ-4
+TEST(PortsTest, X3_FewPortsEndAsTheOracleSaysFromOneUpToEnough) {  // RFC 4787 §4.2, RFC 6888 §3 REQ-4
   for (const auto relay : {RelayService::kNone, RelayService::kPresent}) {
     for (uint16_t count = 1; count <= 5; ++count) {
       MatrixOptions options;
