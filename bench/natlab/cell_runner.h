@@ -9,6 +9,7 @@
 #include "bench/natlab/oracle.h"
 #include "netsim/link.h"
 #include "netsim/nat_type.h"
+#include "turn/types.h"
 namespace jsp::natlab {
 
 // What all cells of a run share: how the sides are joined, and their links where those are not the usual ones.
@@ -21,6 +22,21 @@ struct Network {
   std::vector<NetworkEvent> events{};  // once a connection stands
 };
 
+// What peers of the netns engine measure of their path once it stands (path_runner.h).
+struct PathProbe {
+  std::optional<turn::ControlTransport> only_relay{};  // of a, which then uses nothing else
+  size_t pings = 0;
+  size_t octets = 0;
+};
+
+struct PathSample {
+  double connect_ms = 0;
+  std::vector<double> rtt_ms{};
+  std::vector<double> loaded_rtt_ms{};
+  double mbytes_per_s = 0;
+  double cpu_ms = 0;  // of both peers' processes
+};
+
 struct CellOptions {
   netsim::NatType a = netsim::NatType::kPublic;
   netsim::NatType b = netsim::NatType::kPublic;
@@ -31,27 +47,31 @@ struct CellOptions {
   // Where captures go: "-a.pcapng" and "-b.pcapng" are added, of what both hosts sent and got; with the keys
   // of their DTLS. Empty: none.
   std::string capture{};
+  std::optional<PathProbe> probe{};  // of the netns engine; then there is no relay but what it says
 };
 
-struct RunResult {
-  Outcome outcome = Outcome::kNone;  // of the pair that was nominated; none when events were not got over
-  std::string pair_type;  // "host-srflx", as side a sees it, "-tcp" behind it over TCP; empty when nothing was selected
-  std::string relay_protocol;                // of a relayed pair: "udp", "tcp" or "tls"
-  std::optional<Duration> to_first_message;  // from the moment that a began to gather, until z had a's message
-  // From the same moment until a left a relayed pair for a direct one, when it did.
-  std::optional<Duration> to_upgrade;
-  // Of side a, from the same moment, as far as it got.
+// Of side a, from the moment that it began to gather, as far as it got.
+struct RunTimes {
+  std::optional<Duration> to_first_message{};  // until z had a's message
+  std::optional<Duration> to_upgrade{};        // until a left a relayed pair for a direct one, when it did
   std::optional<Duration> to_first_valid{};
   std::optional<Duration> to_nominated{};
   std::optional<Duration> to_dtls{};
-  // From the last event of the network until messages went both ways again, and what that took.
+  // From the last event of the network until messages went both ways again.
   std::optional<Duration> to_recovery{};
-  uint64_t restarts = 0;
+};
+
+struct RunResult : RunTimes {
+  Outcome outcome = Outcome::kNone;  // of the pair that was nominated; none when events were not got over
+  std::string pair_type;  // "host-srflx", as side a sees it, "-tcp" behind it over TCP; empty when nothing was selected
+  std::string relay_protocol;  // of a relayed pair: "udp", "tcp" or "tls"
+  uint64_t restarts = 0;       // what the recovery took: of ICE, and connections anew
   uint64_t reconnects = 0;
   uint64_t checks_sent = 0;       // by both sides
   uint64_t bytes_sent = 0;        // UDP payload, by both sides
   std::string why;                // in words, when there was no direct connection
   std::string capture_problem{};  // why there is no capture that was asked for
+  std::optional<PathSample> path{};
 };
 
 // One connection attempt between a host behind `a` and a host behind `b`, each a whole peer, with a STUN server in the

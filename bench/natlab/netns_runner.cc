@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "bench/natlab/host_capture.h"
+#include "bench/natlab/json_values.h"
 #include "bench/natlab/kernel_lab.h"
-#include "bench/natlab/kernel_nat.h"
 #include "bench/natlab/lab.h"
 #include "bench/natlab/peer_process.h"
 #include "bench/natlab/run_result.h"
@@ -32,18 +32,10 @@ constexpr auto kNominationGrace = std::chrono::seconds(8);  // RFC 8445 §8.1.1 
 constexpr auto kStatsGrace = std::chrono::seconds(1);
 constexpr const char* kAgain = "natlab again";
 constexpr auto kRecoveryDeadline = std::chrono::seconds(60);
+constexpr auto kMeasureDeadline = std::chrono::seconds(120);
 constexpr auto kRoundDeadline = std::chrono::seconds(15);  // of the signalling of a restart
 
 std::string Host(const IpAddress& ip) { return ip.is_v4() ? ip.ToString() : "[" + ip.ToString() + "]"; }
-
-std::string ToText(const json::value& value) {
-  return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
-}
-
-double ToNumber(const json::object& object, std::string_view key, double otherwise) {
-  const auto* value = object.if_contains(json::string_view(key.data(), key.size()));
-  return value != nullptr && value->is_number() ? value->to_number<double>() : otherwise;
-}
 
 // What one side has said so far.
 struct Side {
@@ -59,6 +51,7 @@ struct Side {
   std::string relay_protocol{};
   std::optional<Clock::time_point> silent_since{};
   json::object stats{};
+  json::object measured{};
 };
 
 // A capture's keys are what the peers write, as many programs do where this variable says.
@@ -91,7 +84,7 @@ class Run {
   RunResult Do() {
     start_ = Clock::now();
     end_ = start_ + std::chrono::duration_cast<Clock::duration>(netns_.deadline);
-    for (Side* side : {&a_, &b_}) side->process.Send(Gather());
+    for (Side* side : {&a_, &b_}) side->process.Send(Gather(*side));
     if (!Signal()) return Failed();
     const bool echoed = Until(end_, [&] { return echoed_ || BothFailed(); }) && echoed_;
     if (!echoed) return Failed();
@@ -99,19 +92,26 @@ class Run {
     AskForStats();
     RunResult result = Connected();
     if (!options_.network.events.empty()) Endure(result);
+    if (options_.probe) MeasurePath(*options_.probe, result);
     return result;
   }
 
  private:
-  json::object Gather() const {
+  json::object Gather(const Side& side) const {
     const std::string host = Host(netsim::ServerAddress(options_.family)) + ":3478";
     json::array servers{json::object{{"urls", json::array{"stun:" + host}}}};
-    if (options_.relay == RelayService::kPresent) {
-      servers.push_back(json::object{{"urls", json::array{"turn:" + host, "turn:" + host + "?transport=tcp"}},
-                                     {"username", kUser},
-                                     {"credential", kUser}});
+    json::array relays;
+    if (options_.relay == RelayService::kPresent) relays = {"turn:" + host, "turn:" + host + "?transport=tcp"};
+    const bool is_only_relay = options_.probe && options_.probe->only_relay && &side == &a_;
+    if (is_only_relay) {
+      const bool is_tcp = *options_.probe->only_relay == turn::ControlTransport::kTcp;
+      relays = {"turn:" + host + (is_tcp ? "?transport=tcp" : "?transport=udp")};
     }
-    json::object order{{"do", "gather"}, {"ice_servers", std::move(servers)}, {"policy", "all"}};
+    if (!relays.empty()) {
+      servers.push_back(json::object{{"urls", std::move(relays)}, {"username", kUser}, {"credential", kUser}});
+    }
+    json::object order{
+        {"do", "gather"}, {"ice_servers", std::move(servers)}, {"policy", is_only_relay ? "relay" : "all"}};
     if (options_.network.joint.ice_tcp) order["ice_tcp"] = true;
     if (!options_.network.events.empty()) {
       order["restart_patience_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(kRestartPatience).count();
@@ -169,6 +169,7 @@ class Run {
       if (key == "message" && !first_message_) first_message_ = line.at;
       if (key == "echo") NoteEcho(ToText(value), line.at);
       if (key == "disconnected" && !side.silent_since) side.silent_since = line.at;
+      if (key == "measured" && value.is_object()) side.measured = value.as_object();
       if (key == "failed") side.failure = ToText(value);
       if (key == "stats" && value.is_object()) {
         side.stats = value.as_object();
@@ -211,6 +212,7 @@ class Run {
 
   // Foreign peers need not answer.
   void AskForStats() {
+    for (Side* side : {&a_, &b_}) side->has_stats = false;
     for (Side* side : {&a_, &b_}) side->process.Send({{"do", "stats"}});
     (void)Until(Clock::now() + kStatsGrace, [&] { return a_.has_stats && b_.has_stats; });
   }
@@ -242,6 +244,28 @@ class Run {
     result.to_dtls = at("dtls_ms");
     if (a_.nominated_at) result.to_nominated = std::chrono::duration_cast<Duration>(*a_.nominated_at - start_);
     return result;
+  }
+
+  double Cpu() const { return ToNumber(a_.stats, "cpu_ms", 0) + ToNumber(b_.stats, "cpu_ms", 0); }
+
+  // Our own peers know how.
+  void MeasurePath(const PathProbe& probe, RunResult& result) {
+    const double cpu_before = Cpu();
+    a_.process.Send({{"do", "measure"}, {"pings", probe.pings}, {"octets", probe.octets}});
+    (void)Until(Clock::now() + kMeasureDeadline, [&] { return !a_.measured.empty(); });
+    if (!a_.measured.contains("rtt_ms")) {
+      const auto* why = a_.measured.if_contains("failed");
+      result.why = !broken_.empty() ? broken_
+                   : why != nullptr ? ToText(*why)
+                                    : "peer a did not measure the path in time";
+      return;
+    }
+    AskForStats();
+    result.path = PathSample{.connect_ms = ToNumber(a_.stats, "open_ms", 0),
+                             .rtt_ms = ToSample(a_.measured, "rtt_ms"),
+                             .loaded_rtt_ms = ToSample(a_.measured, "loaded_rtt_ms"),
+                             .mbytes_per_s = ToNumber(a_.measured, "mbytes_per_s", 0),
+                             .cpu_ms = Cpu() - cpu_before};
   }
 
   // As in the simulation (GetOver), in real time, and without a connection anew.

@@ -10,6 +10,7 @@
 #include "bench/natlab/kernel_nat.h"
 #include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/netns_runner.h"
+#include "bench/natlab/path_netns.h"
 
 namespace jsp::natlab {
 namespace {
@@ -150,6 +151,26 @@ TEST_F(NetnsTest, LinksDelayAndLose) {
   options.network.a_access = slow;
   netns_.deadline = std::chrono::seconds(3);
   EXPECT_EQ(RunCellInNamespaces(netns_, options).outcome, Outcome::kNone);
+}
+
+// What is measured depends on the machine, but no machine is faster than the links.
+TEST_F(NetnsTest, PathsAreMeasuredWithRealSocketsToo) {
+  const auto paths = RunPathsInNamespaces(netns_, {.octets = 400'000, .cpu = CpuMeter::kOn});
+  ASSERT_TRUE(paths) << paths.error();
+  ASSERT_EQ(paths->size(), 12u) << "all but relay-tls, over both families";
+  for (const PathReport& path : *paths) {
+    const std::string name = path.path + " over " + FamilyName(path.family);
+    const bool is_relayed = path.path.starts_with("relay");
+    EXPECT_EQ(path.pair.find("relay") != std::string::npos, is_relayed) << name << ": " << path.pair;
+    EXPECT_EQ(path.pair.ends_with("-tcp"), path.path == "ice-tcp") << name << ": " << path.pair;
+    EXPECT_GT(path.rtt_ms.p50, is_relayed ? 76 : 36) << name;
+    EXPECT_GT(path.loaded_rtt_ms.count, 0u) << name;
+    EXPECT_GT(path.connect_ms.p50, 100) << name;
+    EXPECT_GT(path.mbytes_per_s, 0) << name;
+    EXPECT_LT(path.mbytes_per_s, 6.25) << name;
+    ASSERT_TRUE(path.cpu_ms_per_mb) << name;
+    EXPECT_GT(*path.cpu_ms_per_mb, 0) << name;
+  }
 }
 
 TEST_F(NetnsTest, ACrashedPeerIsAFailedRunWithWhatItSaid) {

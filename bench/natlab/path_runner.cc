@@ -6,8 +6,6 @@
 #include <array>
 #include <utility>
 
-#include "bench/natlab/lab.h"
-
 namespace jsp::natlab {
 namespace {
 
@@ -16,39 +14,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using turn::ControlTransport;
 
-constexpr size_t kPings = 20;
 constexpr size_t kPingOctets = 32;
 constexpr size_t kBulkMessage = 16 * 1024;
 constexpr Duration kConnectDeadline = seconds(60);
 constexpr Duration kTransferDeadline = seconds(300);
-
-struct Path {
-  const char* name;
-  NatType a;
-  NatType z;
-  std::vector<ControlTransport> relays;  // of a, which then uses nothing else
-  transport::IceTcp ice_tcp = transport::IceTcp::kOff;
-};
-
-std::vector<Path> AllPaths() {
-  return {{"host", NatType::kPublic, NatType::kPublic, {}},
-          {"srflx", NatType::kPort, NatType::kPort, {}},
-          {"prflx", NatType::kSymmetric, NatType::kAddress, {}},
-          {"ice-tcp", NatType::kUdpBlocked, NatType::kPublic, {}, transport::IceTcp::kBoth},
-          {"relay-udp", NatType::kPort, NatType::kPort, {ControlTransport::kUdp}},
-          {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}},
-          {"relay-tls", NatType::kPort, NatType::kPort, {ControlTransport::kTls}}};
-}
-
-// A good home access: 50 Mbit/s both ways, 10 ms ± 0.5 ms, one packet of ten thousand lost.
-netsim::LinkOptions AccessLink() {
-  netsim::LinkOptions link;
-  link.delay = milliseconds(10);
-  link.jitter = std::chrono::microseconds(500);
-  link.bytes_per_second = 6'250'000;
-  link.loss = netsim::UniformLoss{0.0001};
-  return link;
-}
 
 // Of this process, all threads, in user and kernel mode.
 double CpuMilliseconds() {
@@ -91,7 +60,7 @@ class PathRun {
   }
 
   Expected<void, std::string> Ping(std::vector<double>& samples) {
-    for (size_t i = 0; i < kPings; ++i) {
+    for (size_t i = 0; i < kPathPings; ++i) {
       SendPing();
       if (!lab_.world.RunUntil([&] { return Pump(samples) && !pinged_at_; }, kTransferDeadline)) {
         return Unexpected<std::string>("a message was not echoed");
@@ -125,7 +94,7 @@ class PathRun {
  private:
   static LabOptions OptionsFor(const Path& path, IpAddress::Family family, uint64_t seed) {
     LabOptions options;
-    options.layout = {.a = path.a, .z = path.z, .a_access = AccessLink(), .z_access = AccessLink()};
+    options.layout = {.a = path.a, .z = path.z, .a_access = PathAccessLink(), .z_access = PathAccessLink()};
     options.layout.family = family;
     options.layout.server_access.jitter = std::chrono::microseconds(500);
     options.a = {.relays = path.relays, .only_relays = !path.relays.empty(), .ice_tcp = path.ice_tcp};
@@ -188,6 +157,25 @@ Expected<PathReport, std::string> RunPath(const Path& path, IpAddress::Family fa
 }
 
 }  // namespace
+
+std::vector<Path> AllPaths() {
+  return {{"host", NatType::kPublic, NatType::kPublic},
+          {"srflx", NatType::kPort, NatType::kPort},
+          {"prflx", NatType::kSymmetric, NatType::kAddress},
+          {"ice-tcp", NatType::kUdpBlocked, NatType::kPublic, {}, transport::IceTcp::kBoth},
+          {"relay-udp", NatType::kPort, NatType::kPort, {ControlTransport::kUdp}},
+          {"relay-tcp", NatType::kPort, NatType::kPort, {ControlTransport::kTcp}},
+          {"relay-tls", NatType::kPort, NatType::kPort, {ControlTransport::kTls}}};
+}
+
+netsim::LinkOptions PathAccessLink() {
+  netsim::LinkOptions link;
+  link.delay = milliseconds(10);
+  link.jitter = std::chrono::microseconds(500);
+  link.bytes_per_second = 6'250'000;
+  link.loss = netsim::UniformLoss{0.0001};
+  return link;
+}
 
 Expected<std::vector<PathReport>, std::string> RunPaths(const PathOptions& options) {
   std::vector<PathReport> reports;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/expected.h"
+#include "bench/natlab/lab.h"
 #include "bench/natlab/report.h"
 namespace jsp::natlab {
 
@@ -17,6 +18,20 @@ struct PathOptions {
   size_t octets = 4'000'000;  // of the bulk transfer, in the first run
   CpuMeter cpu = CpuMeter::kOff;
 };
+
+// One of the ways that are compared.
+struct Path {
+  const char* name;
+  netsim::NatType a;
+  netsim::NatType z;
+  std::vector<turn::ControlTransport> relays{};  // of a, which then uses nothing else
+  transport::IceTcp ice_tcp = transport::IceTcp::kOff;
+};
+
+std::vector<Path> AllPaths();
+// Of both sides: a good home access, 50 Mbit/s both ways, 10 ms ± 0.5 ms, one packet of ten thousand lost.
+netsim::LinkOptions PathAccessLink();
+constexpr size_t kPathPings = 20;
 
 // The ways between two peers, all under the same links (bench/natlab/README.md), over IPv4 and over IPv6: directly
 // between public hosts, directly between NATs, from a mapping that only the other side's checks see (RFC 8445

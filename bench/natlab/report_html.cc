@@ -113,6 +113,7 @@ std::string MixesHtml(const Report& report) {
     // Beside the bar, where they fit however small a share is.
     html += "</div><p class=\"legend\" aria-hidden=\"true\">";
     for (const auto& [name, share] : {std::pair{"direct", mix.direct}, {"relay", mix.relay}, {"none", mix.none}}) {
+      if (share <= 0) continue;
       html += "<span class=\"" + std::string(name) + "\">" + name + " " + Number(share * 100) + " %</span>";
     }
     html += "</p><details><summary>" + Escape(mix.about) + "</summary><ul>";
@@ -122,11 +123,11 @@ std::string MixesHtml(const Report& report) {
   return html + "</section>";
 }
 
-constexpr double kBar = 110;  // five of them and their labels are as wide as a page
+constexpr double kBar = 100;  // five of them and their labels are as wide as a page
 
 std::string Bar(double value, double top, const std::string& label) {
   const double width = top > 0 ? kBar * value / top : 0;
-  return "<td><svg viewBox=\"0 0 186 20\" width=\"186\" height=\"20\" role=\"img\" aria-label=\"" + label +
+  return "<td><svg viewBox=\"0 0 190 20\" width=\"190\" height=\"20\" role=\"img\" aria-label=\"" + label +
          "\"><rect class=\"bar\" x=\"0\" y=\"3\" height=\"14\" width=\"" + Number(width) + "\"/><text x=\"" +
          Number(width + 6) + "\" y=\"15\">" + label + "</text></svg></td>";
 }
@@ -140,13 +141,14 @@ std::string PathsHtml(const Report& report) {
     rate = std::max(rate, path.mbytes_per_s);
     cpu = std::max(cpu, path.cpu_ms_per_mb.value_or(0));
   }
+  const bool is_real = report.engine != "sim";
+  const std::string of_cpu =
+      is_real ? " Processor: time of both peers' processes for a megabyte of the bulk, with the kernel's work for them."
+              : " Processor: time of one process for a megabyte of the bulk, both peers, the server and the simulated "
+                "network, without a kernel's sockets; it differs from run to run.";
   std::string html =
-      "<section><h2>The paths</h2><p class=\"note\">Under the same links: 50 Mbit/s and 10 ms at both accesses, in "
-      "virtual time. Medians." +
-      std::string(cpu > 0
-                      ? " Processor: time of one process for a megabyte of the bulk, both peers, the server and the "
-                        "simulated network, without a kernel's sockets; it differs from run to run."
-                      : "") +
+      "<section><h2>The paths</h2><p class=\"note\">Under the same links: 50 Mbit/s and 10 ms at both accesses, in " +
+      std::string(is_real ? "real" : "virtual") + " time. Medians." + (cpu > 0 ? of_cpu : "") +
       "</p><div class=\"wide bars\"><table><thead><tr><th>path</th><th>over</th><th>connected</th><th>round "
       "trip</th><th>beside a bulk</th><th>bulk</th>" +
       (cpu > 0 ? "<th>processor</th>" : "") + "</tr></thead><tbody>";

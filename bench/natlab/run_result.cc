@@ -3,6 +3,8 @@
 #include <boost/json.hpp>
 #include <utility>
 
+#include "bench/natlab/json_values.h"
+
 namespace jsp::natlab {
 namespace {
 
@@ -37,6 +39,14 @@ RunResult ToResult(const json::object& object) {
   for (const auto& [name, time] : kTimes) {
     if (const auto* value = object.if_contains(name)) result.*time = Duration(value->to_number<int64_t>());
   }
+  if (const auto* path = object.if_contains("path")) {
+    const auto& sample = path->as_object();
+    result.path = PathSample{.connect_ms = ToNumber(sample, "connect_ms", 0),
+                             .rtt_ms = ToSample(sample, "rtt_ms"),
+                             .loaded_rtt_ms = ToSample(sample, "loaded_rtt_ms"),
+                             .mbytes_per_s = ToNumber(sample, "mbytes_per_s", 0),
+                             .cpu_ms = ToNumber(sample, "cpu_ms", 0)};
+  }
   return result;
 }
 
@@ -48,6 +58,13 @@ std::string ToJson(const RunResult& result) {
   for (const auto& [name, count] : kCounts) object[name] = result.*count;
   for (const auto& [name, time] : kTimes) {
     if (result.*time) object[name] = (result.*time)->count();
+  }
+  if (result.path) {
+    object["path"] = {{"connect_ms", result.path->connect_ms},
+                      {"rtt_ms", ToArray(result.path->rtt_ms)},
+                      {"loaded_rtt_ms", ToArray(result.path->loaded_rtt_ms)},
+                      {"mbytes_per_s", result.path->mbytes_per_s},
+                      {"cpu_ms", result.path->cpu_ms}};
   }
   return json::serialize(object);
 }

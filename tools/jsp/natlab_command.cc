@@ -15,6 +15,7 @@
 #include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/mixes.h"
 #include "bench/natlab/netns_runner.h"
+#include "bench/natlab/path_netns.h"
 #include "bench/natlab/path_runner.h"
 #include "bench/natlab/scenario.h"
 #include "tools/jsp/commands.h"
@@ -264,13 +265,17 @@ bool IsQuickAlone(const NatlabArguments& arguments) {
   return arguments.quick && arguments.execution.engine == "sim" && !has_own_cells && !has_own_ways;
 }
 
-Expected<void, std::string> MeasurePaths(const NatlabArguments& arguments, natlab::Report& report) {
+// `netns`: of the engine, if that is it.
+Expected<void, std::string> MeasurePaths(const NatlabArguments& arguments, const natlab::NetnsOptions& netns,
+                                         natlab::Report& report) {
   if (!arguments.paths && !arguments.quick && !arguments.full) return {};
   ProgressLine line("natlab:");
   line.Show("measuring the paths");
   // What is there besides, --quick and --full, has to be the same on every machine.
   const auto cpu = arguments.paths ? natlab::CpuMeter::kOn : natlab::CpuMeter::kOff;
-  auto paths = natlab::RunPaths({.seed = arguments.seed, .cpu = cpu});
+  const natlab::PathOptions options{.seed = arguments.seed, .cpu = cpu};
+  const bool is_real = arguments.paths && arguments.execution.engine == "netns";
+  auto paths = is_real ? natlab::RunPathsInNamespaces(netns, options) : natlab::RunPaths(options);
   if (!paths) return Unexpected(paths.error());
   report.paths = *std::move(paths);
   return {};
@@ -283,6 +288,8 @@ int RunNatlab(const NatlabArguments& arguments) {
   natlab::NetnsOptions netns;
   if (arguments.execution.engine == "netns") {
     if (const auto used = UseNetns(arguments, netns, options); !used) return Fail(used.error());
+    const bool has_foreign = !arguments.peers.a.empty() || !arguments.peers.b.empty();
+    if (arguments.paths && has_foreign) return Fail("--paths are measured by jsp's own peers", kExitUsage);
   } else if (!arguments.peers.a.empty() || !arguments.peers.b.empty()) {
     return Fail("--peer-a and --peer-b need real sockets: --engine netns", kExitUsage);
   }
@@ -311,7 +318,7 @@ int RunNatlab(const NatlabArguments& arguments) {
   if (options.engine.run != nullptr) report.environment = Environment();
   human.Print(FormatMatrix(report, human.HasColor() ? Color::kOn : Color::kOff));
   if (!report.interrupted) {
-    if (const auto measured = MeasurePaths(arguments, report); !measured) return Fail(measured.error());
+    if (const auto measured = MeasurePaths(arguments, netns, report); !measured) return Fail(measured.error());
     if (IsQuickAlone(arguments)) report.kernel = CheckWithKernel(arguments);
   }
   if (const auto weighed = WeighMixes(arguments, *mixes, report); !weighed) return Fail(weighed.error(), kExitUsage);

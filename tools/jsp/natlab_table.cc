@@ -150,7 +150,9 @@ std::string FormatChanges(const natlab::Report& report) {
 
 std::string FormatPaths(const natlab::Report& report) {
   if (report.paths.empty()) return {};
-  std::string text = "\nPaths: access links of 50 Mbit/s and 10 ms at both ends, virtual time\n\n";
+  const bool is_real = report.engine != "sim";
+  std::string text =
+      Format("\nPaths: access links of 50 Mbit/s and 10 ms at both ends, %s time\n\n", is_real ? "real" : "virtual");
   const bool has_cpu =
       std::ranges::any_of(report.paths, [](const auto& path) { return path.cpu_ms_per_mb.has_value(); });
   text += "path             connect ms p50     p95    round trip ms p50     p95   loaded p50      MB/s";
@@ -161,7 +163,9 @@ std::string FormatPaths(const natlab::Report& report) {
                    path.rtt_ms.p50, path.rtt_ms.p95, path.loaded_rtt_ms.p50, path.mbytes_per_s);
     text += path.cpu_ms_per_mb ? Format("%12.1f\n", *path.cpu_ms_per_mb) : std::string("\n");
   }
-  if (has_cpu) text += "CPU: processor time of this process for the bulk, both peers, server and simulated network\n";
+  if (!has_cpu) return text;
+  text += is_real ? "CPU: processor time of both peers' processes for the bulk, with the kernel's work for them\n"
+                  : "CPU: processor time of this process for the bulk, both peers, server and simulated network\n";
   return text;
 }
 

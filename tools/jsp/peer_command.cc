@@ -16,6 +16,7 @@
 
 #include "tools/jsp/commands.h"
 #include "tools/jsp/output.h"
+#include "tools/jsp/peer_measurement.h"
 #include "transport/webrtc_transport.h"
 
 namespace jsp::tool {
@@ -139,11 +140,21 @@ class LabPeer {
       Message message = MakeText(ToText(order, "text"));
       error_code error;
       co_await transport_->async_send(std::move(message), redirect_error(use_awaitable, error));
+    } else if (what == "measure") {
+      co_await Measure(order.at("pings").to_number<size_t>(), order.at("octets").to_number<size_t>());
     } else if (what == "stats") {
       SayStats();
     } else {
       SayFailed("nobody knows how to do \"" + what + "\"");
     }
+  }
+
+  awaitable<void> Measure(size_t pings, size_t octets) {
+    measurement_.emplace(loop_, *transport_);
+    json::object measured = co_await measurement_->Run(pings, octets);
+    json::object line;
+    line["measured"] = std::move(measured);
+    Say(line);
   }
 
   awaitable<void> Gather(const json::object& order) {
@@ -159,6 +170,10 @@ class LabPeer {
       if (state == ConnectionState::kCompleted) Say({{"nominated", PairOf(transport_->stats())}});
       if (state == ConnectionState::kDisconnected) Say({{"disconnected", reason}});
       if (state == ConnectionState::kFailed) SayFailed(reason);
+    });
+    began_at_ = std::chrono::steady_clock::now();
+    transport_->on_channel([this](DataChannel channel) {
+      boost::asio::co_spawn(loop_, PeerMeasurement::TakeBulk(channel), boost::asio::detached);
     });
     // At first all are in the description.
     transport_->on_local_candidate([this](const std::string& line) {
@@ -195,13 +210,18 @@ class LabPeer {
     error_code error;
     co_await transport_->async_connect(redirect_error(use_awaitable, error));
     if (error) co_return;
+    opened_at_ = std::chrono::steady_clock::now();
     if (is_first) {
       co_await transport_->async_send(MakeText(kGreeting), redirect_error(use_awaitable, error));
     }
     while (!error) {
       Message message = co_await transport_->async_receive(redirect_error(use_awaitable, error));
       if (error) co_return;
-      Say({{is_first ? "echo" : "message", std::string(message.text())}});
+      if (message.kind == MessageKind::kString) {
+        Say({{is_first ? "echo" : "message", std::string(message.text())}});
+      } else if (measurement_) {
+        measurement_->HandleEcho();
+      }
       if (!is_first) co_await transport_->async_send(std::move(message), redirect_error(use_awaitable, error));
     }
   }
@@ -214,6 +234,8 @@ class LabPeer {
     const auto add = [&](const char* name, const std::optional<Duration>& at) {
       if (at) line[name] = static_cast<double>(at->count()) / 1000.0;
     };
+    line["cpu_ms"] = ProcessCpuMilliseconds();
+    if (opened_at_) add("open_ms", std::chrono::duration_cast<Duration>(*opened_at_ - began_at_));
     add("gathered_ms", stats.timings.gathered);
     add("first_valid_ms", stats.timings.ice_connected);
     add("dtls_ms", stats.timings.dtls_connected);
@@ -224,8 +246,11 @@ class LabPeer {
   boost::asio::posix::stream_descriptor input_;
   std::string buffer_;
   std::optional<WebRtcTransport> transport_;
-  size_t round_ = 0;       // of signalling, as the answering side
-  bool trickles_ = false;  // in a round of a restart
+  std::optional<PeerMeasurement> measurement_;
+  std::chrono::steady_clock::time_point began_at_;
+  std::optional<std::chrono::steady_clock::time_point> opened_at_;  // the channel
+  size_t round_ = 0;                                                // of signalling, as the answering side
+  bool trickles_ = false;                                           // in a round of a restart
 };
 
 int RunPeer() {
