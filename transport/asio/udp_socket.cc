@@ -20,6 +20,7 @@ namespace ip = boost::asio::ip;
 using boost::system::error_code;
 
 constexpr size_t kMaxSegments = 64;      // UDP_MAX_SEGMENTS of the kernel
+constexpr size_t kMaxMessages = 64;      // of one sendmmsg
 constexpr size_t kMaxRunOctets = 65000;  // a segmented send is one IP packet to the kernel
 constexpr size_t kMaxNoGso = 256;        // destinations remembered; past it segmentation is off for good
 
@@ -139,26 +140,20 @@ size_t UdpSocket::SendSome(std::span<const uint8_t> buffer, std::span<const Outg
   size_t done = 0;
   while (done < datagrams.size()) {
     const auto rest = datagrams.subspan(done);
-    if (rest.front().fragmentation == IpFragmentation::kAllowed) {
-      if (SendFragmentable(buffer, rest.front()) == 0) return done;
-      ++done;
-      continue;
-    }
-    const size_t run = RunLength(rest);
-    if (run > 1) {
-      const size_t sent = SendSegmented(buffer, rest.first(run));
-      if (sent == 0) return done;
-      done += sent;
-      continue;
-    }
-    size_t plain = 1;  // a stretch without runs goes as one sendmmsg
-    const auto is_plain = [&](size_t i) {
-      return rest[i].fragmentation == IpFragmentation::kForbidden && RunLength(rest.subspan(i)) == 1;
-    };
-    while (plain < rest.size() && plain < kMaxSegments && is_plain(plain)) ++plain;
-    const size_t sent = SendPlain(buffer, rest.first(plain));
+    const size_t sent = rest.front().fragmentation == IpFragmentation::kAllowed ? SendFragmentable(buffer, rest.front())
+                                                                                : SendRuns(buffer, rest, kMaxSegments);
+    if (sent == 0) return done;
     done += sent;
-    if (sent < plain) return done;
+  }
+  return done;
+}
+
+size_t UdpSocket::SendOneByOne(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
+  size_t done = 0;
+  while (done < run.size()) {
+    const size_t sent = SendRuns(buffer, run.subspan(done), 1);
+    if (sent == 0) break;
+    done += sent;
   }
   return done;
 }
@@ -174,6 +169,23 @@ struct MessageSlot {
   // Segmentation, and the ECN field.
   alignas(cmsghdr) std::array<char, kSegmentControlSize + kEcnControlSize> control;
 };
+
+// A run that leaves as one message.
+void FillMessage(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run, MessageSlot& slot,
+                 mmsghdr& message) {
+  const OutgoingDatagram& first = run.front();
+  const size_t octets = run.back().offset + run.back().size - first.offset;
+  slot.vector = {const_cast<uint8_t*>(buffer.data() + first.offset), octets};
+  message = {};
+  msghdr& header = message.msg_hdr;
+  header.msg_namelen = ToNative(first.remote, slot.address);
+  header.msg_name = &slot.address;
+  header.msg_iov = &slot.vector;
+  header.msg_iovlen = 1;
+  header.msg_control = slot.control.data();
+  if (run.size() > 1) SetGsoSegmentSize(header, static_cast<uint16_t>(first.size));
+  AddEcn(header, first.remote, first.ecn);
+}
 
 }  // namespace
 
@@ -206,7 +218,7 @@ size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const Outgoi
   ++stats_.fragmentable;
   if (datagram.remote.ip.is_v4()) {
     (void)SetOption(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
-    const size_t sent = SendPlain(buffer, std::span(&datagram, 1));
+    const size_t sent = SendOneByOne(buffer, std::span(&datagram, 1));
     (void)SetOption(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     return sent;
   }
@@ -214,7 +226,7 @@ size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const Outgoi
   constexpr int kIpv6MinMtu = 1280;
   (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
   (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU, kIpv6MinMtu);
-  const size_t sent = SendPlain(buffer, std::span(&datagram, 1));
+  const size_t sent = SendOneByOne(buffer, std::span(&datagram, 1));
   (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU, 0);
   (void)SetOption(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
   return sent;
@@ -285,82 +297,66 @@ size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
   return static_cast<size_t>(count);
 }
 
-size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
-  const size_t octets = run.back().offset + run.back().size - run.front().offset;
-  MessageSlot slot;
-  slot.vector = {const_cast<uint8_t*>(buffer.data() + run.front().offset), octets};
-  msghdr header{};
-  header.msg_namelen = ToNative(run.front().remote, slot.address);
-  header.msg_name = &slot.address;
-  header.msg_iov = &slot.vector;
-  header.msg_iovlen = 1;
-  header.msg_control = slot.control.data();
-  SetGsoSegmentSize(header, static_cast<uint16_t>(run.front().size));
-  AddEcn(header, run.front().remote, run.front().ecn);
-  ++stats_.send_calls;
-  ssize_t sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
-  has_error_ = has_error_ || sent < 0;
-  if (sent < 0 && MayBeOfEarlierDatagram(errno)) sent = ::sendmsg(socket_.native_handle(), &header, MSG_DONTWAIT);
-  if (sent >= 0) {
-    NoteSent(run.size());
-    return run.size();
+size_t UdpSocket::SendRuns(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams,
+                           size_t max_run) {
+  std::array<MessageSlot, kMaxMessages> slots;  // neither is initialised: only what is used is written
+  std::array<mmsghdr, kMaxMessages> headers;
+  std::array<std::span<const OutgoingDatagram>, kMaxMessages> runs;
+  size_t count = 0;
+  for (size_t at = 0; at < datagrams.size() && count < kMaxMessages; ++count) {
+    const auto rest = datagrams.subspan(at);
+    if (at > 0 && rest.front().fragmentation == IpFragmentation::kAllowed) break;
+    const auto run = rest.first(std::min(RunLength(rest), max_run));
+    FillMessage(buffer, run, slots[count], headers[count]);
+    runs[count] = run;
+    at += run.size();
   }
-  if (IsBusy(errno)) return NoteFull(errno == ENOBUFS), 0;
-  if (errno == EIO || errno == EINVAL || errno == EMSGSIZE) {
-    // Either the path cannot segment, or its segments are too large for the interface: the datagrams one by one tell.
-    const uint64_t too_large = stats_.too_large;
-    const size_t done = SendPlain(buffer, run);
-    if (stats_.too_large == too_large) {
-      ++stats_.gso_refused;
-      no_gso_.insert(run.front().remote);
-    }
-    return done;
-  }
-  stats_.send_errors += run.size();
-  return run.size();
-}
-
-size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
-  std::array<MessageSlot, kMaxSegments> slots;
-  std::array<mmsghdr, kMaxSegments> headers{};
-  const size_t count = std::min(datagrams.size(), kMaxSegments);
-  for (size_t i = 0; i < count; ++i) {
-    slots[i].vector = {const_cast<uint8_t*>(buffer.data() + datagrams[i].offset), datagrams[i].size};
-    headers[i].msg_hdr.msg_namelen = ToNative(datagrams[i].remote, slots[i].address);
-    headers[i].msg_hdr.msg_name = &slots[i].address;
-    headers[i].msg_hdr.msg_iov = &slots[i].vector;
-    headers[i].msg_hdr.msg_iovlen = 1;
-    headers[i].msg_hdr.msg_control = slots[i].control.data();
-    AddEcn(headers[i].msg_hdr, datagrams[i].remote, datagrams[i].ecn);
-  }
-  size_t done = 0;
+  size_t consumed = 0;
   bool is_retry = false;
-  while (done < count) {
+  for (size_t done = 0; done < count;) {
     const int sent =
-        ::sendmmsg(socket_.native_handle(), headers.data() + done, static_cast<unsigned>(count - done), MSG_DONTWAIT);
+        ::sendmmsg(socket_.native_handle(), &headers[done], static_cast<unsigned>(count - done), MSG_DONTWAIT);
     ++stats_.send_calls;
     if (sent > 0) {
+      const size_t before = consumed;
+      for (const auto& run : std::span(runs).subspan(done, static_cast<size_t>(sent))) consumed += run.size();
+      NoteSent(consumed - before);
       done += static_cast<size_t>(sent);
-      NoteSent(static_cast<size_t>(sent));
       is_retry = false;
       continue;
     }
+    const int error = errno;
     has_error_ = true;
-    if (IsBusy(errno)) {
-      NoteFull(errno == ENOBUFS);
+    if (IsBusy(error)) {
+      NoteFull(error == ENOBUFS);
       break;
     }
-    if (!is_retry && MayBeOfEarlierDatagram(errno)) {
-      is_retry = true;
-      continue;
-    }
-    if (errno == EMSGSIZE) {
+    if (!std::exchange(is_retry, true) && MayBeOfEarlierDatagram(error)) continue;
+    // What follows is put together anew: it may be for the destination that cannot take runs.
+    return consumed + HandleRefused(error, buffer, runs[done]);
+  }
+  return consumed;
+}
+
+size_t UdpSocket::HandleRefused(int error, std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
+  if (run.size() == 1) {
+    if (error == EMSGSIZE) {
       ++stats_.too_large;
-      refused_as_too_large_ = datagrams[done].remote;
+      refused_as_too_large_ = run.front().remote;
     }
     ++stats_.send_errors;  // of this one datagram; the next may go elsewhere
-    is_retry = false;
-    ++done;
+    return 1;
+  }
+  if (error != EIO && error != EINVAL && error != EMSGSIZE) {
+    stats_.send_errors += run.size();
+    return run.size();
+  }
+  // Either the path cannot segment, or its segments are too large for the interface: the datagrams one by one tell.
+  const uint64_t too_large = stats_.too_large;
+  const size_t done = SendOneByOne(buffer, run);
+  if (stats_.too_large == too_large) {
+    ++stats_.gso_refused;
+    no_gso_.insert(run.front().remote);
   }
   return done;
 }
@@ -372,7 +368,7 @@ void UdpSocket::ConfigureFragmentation() {}
 void UdpSocket::ConfigureEcn() {}  // likewise
 std::optional<NetworkError> UdpSocket::ReceiveError() { return std::nullopt; }
 size_t UdpSocket::SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram) {
-  return SendPlain(buffer, std::span(&datagram, 1));
+  return SendOneByOne(buffer, std::span(&datagram, 1));
 }
 
 size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
@@ -393,11 +389,7 @@ size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
   return count;
 }
 
-size_t UdpSocket::SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run) {
-  return SendPlain(buffer, run);
-}
-
-size_t UdpSocket::SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams) {
+size_t UdpSocket::SendRuns(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams, size_t) {
   size_t done = 0;
   for (const auto& datagram : datagrams) {
     error_code error;

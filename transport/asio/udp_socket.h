@@ -179,11 +179,15 @@ class UdpSocket {
   void ConfigureEcn();
   size_t ReceiveBatch(uint8_t* slab);
   std::optional<NetworkError> ReceiveError();
-  // Returns how many of `datagrams` were consumed; fewer than all only when the kernel is full.
+  // Each returns how many of `datagrams` were consumed; of all but SendRuns fewer only when the kernel is full.
   size_t SendSome(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
-  size_t SendSegmented(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run);
   size_t SendFragmentable(std::span<const uint8_t> buffer, const OutgoingDatagram& datagram);
-  size_t SendPlain(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
+  size_t SendOneByOne(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run);
+  // One call for the first runs, up to the next datagram that IP may cut; a run is at most `max_run` datagrams. Nothing
+  // was consumed: the kernel is full.
+  size_t SendRuns(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams, size_t max_run);
+  // What is to become of `run`, which the kernel refused with that error; of it, how many are consumed.
+  size_t HandleRefused(int error, std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> run);
   size_t RunLength(std::span<const OutgoingDatagram> datagrams) const;
   void Keep(std::span<const uint8_t> buffer, std::span<const OutgoingDatagram> datagrams);
   void NoteSent(size_t datagrams);

@@ -83,6 +83,30 @@ TEST_F(UdpSocketTest, SendsARunOfEqualSizesInOneCallAndKeepsItsBoundaries) {
 #endif
 }
 
+TEST_F(UdpSocketTest, RunsToManyAddressesLeaveInOneCall) {
+  auto a = Open();
+  const std::vector<size_t> sizes{1200, 1200, 1200, 1200, 300};
+  std::vector<std::unique_ptr<UdpSocket>> others;
+  std::vector<uint8_t> buffer;
+  std::vector<OutgoingDatagram> datagrams;
+  for (size_t peer = 0; peer < 20; ++peer) {
+    others.push_back(Open());
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      datagrams.push_back(
+          {others.back()->local(), static_cast<uint32_t>(buffer.size()), static_cast<uint32_t>(sizes[i])});
+      buffer.insert(buffer.end(), sizes[i], static_cast<uint8_t>(i));
+    }
+  }
+  a->Send(buffer, datagrams);
+  for (const auto& other : others) ExpectSizes(Collect(*other, sizes.size()), sizes);
+  EXPECT_EQ(a->stats().datagrams_sent, datagrams.size());
+#if defined(__linux__)
+  if (a->stats().gso_refused == 0) {
+    EXPECT_EQ(a->stats().send_calls, 1u);
+  }
+#endif
+}
+
 TEST_F(UdpSocketTest, SendsMixedSizesInOrder) {
   auto a = Open();
   auto z = Open();
