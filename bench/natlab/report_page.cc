@@ -112,7 +112,7 @@ document.addEventListener('keydown',e=>{
 const direct=[],relayed=[];
 data.cells.forEach(c=>(c.observed.direct>c.observed.relay?direct:relayed).push(...c.samples.time_to_first_message_ms));
 document.getElementById('cdf').innerHTML=cdf([{values:direct,style:'first'},{values:relayed,style:'second'}],
-  'share of runs by time to the first message, in ms: direct cells and relayed cells');
+  'share of runs by time to the first message, in ms: direct cells and relayed cells')||'<p>No message came in any run.</p>';
 const start=document.querySelector('.cell.wrong')||document.querySelector('.cell.relay')||document.querySelector('.cell');
 if(start)show(start);
 })();
