@@ -56,25 +56,31 @@ typename Algorithm::Digest Hash(Bytes data) {
   return digest;
 }
 
-// Fills the states after the padded key, RFC 2104 §2 steps 1, 2 and 5.
-template <class Algorithm, size_t N>
-void KeyStates(Bytes key, std::array<uint8_t, N>& inner, std::array<uint8_t, N>& outer) {
-  using Context = typename Algorithm::Context;
-  static_assert(sizeof(Context) <= N && alignof(Context) <= 8);
+// Of a context that has absorbed whole blocks and no more, the chaining values say all: they stand at its front, and
+// are a fifth of it.
+template <class Algorithm>
+void Resume(typename Algorithm::Context& context, const typename Algorithm::Digest& chaining) {
+  Algorithm::Init(context);
+  std::memcpy(&context, chaining.data(), chaining.size());
+  context.Nl = kBlockSize * 8;
+}
+
+// Fills the chaining values after the padded key, RFC 2104 §2 steps 1, 2 and 5.
+template <class Algorithm>
+void KeyStates(Bytes key, typename Algorithm::Digest& inner, typename Algorithm::Digest& outer) {
   std::array<uint8_t, kBlockSize> block{};
   if (key.size() > kBlockSize) {
     std::ranges::copy(Hash<Algorithm>(key), block.begin());
   } else {
     std::ranges::copy(key, block.begin());
   }
-  const auto absorb = [&block](uint8_t pad, std::array<uint8_t, N>& state) {
+  const auto absorb = [&block](uint8_t pad, typename Algorithm::Digest& chaining) {
     std::array<uint8_t, kBlockSize> padded;
     std::ranges::transform(block, padded.begin(), [pad](uint8_t b) { return static_cast<uint8_t>(b ^ pad); });
-    Context context;
+    typename Algorithm::Context context;
     Algorithm::Init(context);
     Algorithm::Update(context, padded);
-    state.fill(0);
-    std::memcpy(state.data(), &context, sizeof context);
+    std::memcpy(chaining.data(), &context, chaining.size());
     OPENSSL_cleanse(padded.data(), padded.size());
   };
   absorb(kInnerPad, inner);
@@ -82,15 +88,15 @@ void KeyStates(Bytes key, std::array<uint8_t, N>& inner, std::array<uint8_t, N>&
   OPENSSL_cleanse(block.data(), block.size());
 }
 
-template <class Algorithm, size_t N>
-typename Algorithm::Digest SignParts(const std::array<uint8_t, N>& inner, const std::array<uint8_t, N>& outer,
+template <class Algorithm>
+typename Algorithm::Digest SignParts(const typename Algorithm::Digest& inner, const typename Algorithm::Digest& outer,
                                      std::span<const Bytes> parts) {
   typename Algorithm::Context context;
   typename Algorithm::Digest digest;
-  std::memcpy(&context, inner.data(), sizeof context);
+  Resume<Algorithm>(context, inner);
   for (Bytes part : parts) Algorithm::Update(context, part);
   Algorithm::Final(context, digest);
-  std::memcpy(&context, outer.data(), sizeof context);
+  Resume<Algorithm>(context, outer);
   Algorithm::Update(context, digest);
   Algorithm::Final(context, digest);
   return digest;

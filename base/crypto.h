@@ -44,8 +44,8 @@ class HmacSha1Key {
   Sha1Digest Sign(std::span<const Bytes> parts) const;
 
  private:
-  alignas(8) std::array<uint8_t, 96> inner_;
-  alignas(8) std::array<uint8_t, 96> outer_;
+  std::array<uint8_t, 20> inner_;  // chaining values after the padded key
+  std::array<uint8_t, 20> outer_;
 };
 
 class HmacSha256Key {
@@ -55,8 +55,8 @@ class HmacSha256Key {
   Sha256Digest Sign(std::span<const Bytes> parts) const;
 
  private:
-  alignas(8) std::array<uint8_t, 112> inner_;
-  alignas(8) std::array<uint8_t, 112> outer_;
+  std::array<uint8_t, 32> inner_;
+  std::array<uint8_t, 32> outer_;
 };
 
 // Constant time in the content; unequal sizes are unequal.
