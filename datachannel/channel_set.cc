@@ -32,21 +32,26 @@ std::optional<OpenError> FindMistake(const ChannelOptions& options, size_t remot
 }  // namespace
 
 Channel* ChannelSet::Impl::Find(ChannelId id) const {
-  const auto found = channels.find(id.value);
-  return found == channels.end() ? nullptr : found->second.get();
+  const auto* found = channels.Find(id.value);
+  return found == nullptr ? nullptr : found->get();
+}
+
+Channel* ChannelSet::Impl::FindOn(sctp::StreamId stream) const {
+  Channel* const* found = streams.Find(stream.value);
+  return found == nullptr ? nullptr : *found;
 }
 
 std::vector<Channel*> ChannelSet::Impl::InOrder() const {
   std::vector<Channel*> all;
   all.reserve(channels.size());
-  for (const auto& [id, channel] : channels) all.push_back(channel.get());
+  channels.ForEach([&](uint32_t, const auto& channel) { all.push_back(channel.get()); });
   std::ranges::sort(all, {}, [](const Channel* channel) { return channel->id(); });
   return all;
 }
 
 Channel& ChannelSet::Impl::Create(ChannelOptions wanted, Channel::Opener opener) {
   const ChannelId id(++last_id);
-  return *channels.emplace(id.value, std::make_unique<Channel>(id, std::move(wanted), opener)).first->second;
+  return **channels.TryEmplace(id.value, std::make_unique<Channel>(id, std::move(wanted), opener)).first;
 }
 
 Expected<ChannelId, OpenError> ChannelSet::Impl::Open(ChannelOptions wanted) {
@@ -119,7 +124,7 @@ void ChannelSet::Impl::GiveUpUnfinished(Channel& channel, Remaining remaining) {
 void ChannelSet::Impl::ReleaseUnused(std::optional<uint16_t> stream) {
   if (!stream) return;
   ids.ReleaseUnused(sctp::StreamId(*stream));
-  streams.erase(*stream);
+  streams.Erase(*stream);
 }
 
 void ChannelSet::Impl::FinishClosing(Channel& channel) {
@@ -132,7 +137,7 @@ void ChannelSet::Impl::FinishClosing(Channel& channel) {
 }
 
 void ChannelSet::Impl::EraseFinished() {
-  for (ChannelId id : finished) channels.erase(id.value);
+  for (ChannelId id : finished) channels.Erase(id.value);
   finished.clear();
 }
 
@@ -253,7 +258,7 @@ void ChannelSet::Trim() {
   impl_->turns.waiting.Trim();
   impl_->unread_turns.Trim();
   impl_->events.Trim();
-  for (auto& [id, channel] : impl_->channels) channel->Trim();
+  impl_->channels.ForEach([](uint32_t, auto& channel) { channel->Trim(); });
 }
 
 std::optional<ChannelSet::Event> ChannelSet::PollEvent() {

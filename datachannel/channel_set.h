@@ -55,6 +55,7 @@ struct Options {
   // Messages that nobody has read yet, over all channels. The receive window bounds their octets; this bounds how many
   // tiny ones fit into it. One more closes its channel.
   size_t max_unread_messages = 256 * 1024;
+  bool operator==(const Options&) const = default;
 };
 
 namespace event {

@@ -1,5 +1,4 @@
 #pragma once
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/event_queue.h"
+#include "base/few_map.h"
 #include "datachannel/channel.h"
 #include "datachannel/channel_set.h"
 #include "datachannel/dcep_message.h"
@@ -54,6 +54,7 @@ struct ChannelSet::Impl {
   // `listed`, or when that is none, the streams in use.
   std::vector<sctp::StreamId> OrAll(std::span<const sctp::StreamId> listed) const;
   Channel* Find(ChannelId id) const;
+  Channel* FindOn(sctp::StreamId stream) const;  // nullptr also where a refused use awaits its resets
   std::vector<Channel*> InOrder() const;
   Channel& Create(ChannelOptions wanted, Channel::Opener opener);
   void AttachAndAnnounce(Channel& channel, sctp::StreamId stream);
@@ -105,10 +106,10 @@ struct ChannelSet::Impl {
   Streaming streaming = Streaming::kPossible;
   uint32_t last_id = 0;
   StreamIdAllocator ids;
-  boost::unordered_flat_map<uint32_t, std::unique_ptr<Channel>> channels;
-  boost::unordered_flat_map<uint16_t, Channel*> streams;
+  FewMap<uint32_t, std::unique_ptr<Channel>> channels;
+  FewMap<uint16_t, Channel*> streams;
   // nullopt stands for a further reset by the peer.
-  boost::unordered_flat_map<uint16_t, std::vector<std::optional<sctp::Message>>> deferred;
+  FewMap<uint16_t, std::vector<std::optional<sctp::Message>>> deferred;
   std::vector<sctp::StreamId> to_reset;
   std::vector<ChannelId> finished;
   SendTurns turns;

@@ -59,10 +59,12 @@ void ChannelSet::Impl::HandleConnected(DtlsRole role, uint16_t max_streams) {
 void ChannelSet::Impl::HandleDisconnected() {
   link = Link::kDown;
   ids.Clear();
-  streams.clear();
+  streams.Clear();
   to_reset.clear();
   turns = {};
-  while (!deferred.empty()) ForgetDeferred(sctp::StreamId(deferred.begin()->first));
+  std::vector<uint16_t> waiting;
+  deferred.ForEach([&](uint16_t stream, const auto&) { waiting.push_back(stream); });
+  for (const uint16_t stream : waiting) ForgetDeferred(sctp::StreamId(stream));
   for (Channel* channel : InOrder()) {
     channel->listing().output = false;
     if (channel->state() != ChannelState::kClosed) FinishClosing(*channel);
@@ -72,8 +74,7 @@ void ChannelSet::Impl::HandleDisconnected() {
 void ChannelSet::Impl::HandleMessage(sctp::Message message) {
   const sctp::StreamId stream = message.stream;
   const size_t octets = message.payload.size();
-  const auto found = streams.find(stream.value);
-  Channel* channel = found == streams.end() ? nullptr : found->second;
+  Channel* channel = FindOn(stream);
   const bool is_live = channel != nullptr && channel->state() != ChannelState::kClosing;
   if (is_live && message.ppid != kPpidDcep) return HandleUserMessage(*channel, std::move(message));
   if (!is_live && ids.IsAwaitingOutgoingReset(stream)) return Defer(stream, std::move(message));
@@ -85,7 +86,7 @@ void ChannelSet::Impl::HandleMessage(sctp::Message message) {
     return Refuse(stream);
   }
   if (message.ppid == kPpidDcep) return HandleDcep(stream, message.payload);
-  if (found != streams.end()) return Drop(DropReason::kClosedChannel);
+  if (streams.Contains(stream.value)) return Drop(DropReason::kClosedChannel);
   // RFC 8832 §6: "receiving a message containing user data on an unused stream indicates an error".
   Drop(ids.Exists(stream) ? DropReason::kNoSuchChannel : DropReason::kBadStreamId);
   Refuse(stream);
@@ -169,8 +170,7 @@ void ChannelSet::Impl::HandleOpen(sctp::StreamId stream, const OpenMessage& open
 }
 
 void ChannelSet::Impl::HandleAck(sctp::StreamId stream) {
-  const auto found = streams.find(stream.value);
-  Channel* channel = found == streams.end() ? nullptr : found->second;
+  Channel* channel = FindOn(stream);
   if (channel == nullptr || !channel->TakeAck()) return Drop(DropReason::kBadDcep);
   if (!channel->MarkAnswered()) return;  // unordered data overtook it, or we are closing
   ++metrics.channels_opened;
@@ -181,29 +181,27 @@ void ChannelSet::Impl::HandleIncomingReset(sctp::StreamId stream) {
   if (!ids.IsInUse(stream)) return;
   if (ids.IsIncomingReset(stream)) {
     // Of the next user of this id: it counts only after what was kept for that one.
-    if (deferred.contains(stream.value)) Defer(stream, std::nullopt);
+    if (deferred.Contains(stream.value)) Defer(stream, std::nullopt);
     return;
   }
   // RFC 8831 §6.7: "When the peer sees that an incoming stream was reset, it also resets its corresponding outgoing
   // stream." Before an ACK it means that the opening failed (RFC 8832 §6). The peer reads no more, so what is left is
   // not sent.
-  const auto found = streams.find(stream.value);
-  if (found != streams.end() && found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
+  if (Channel* channel = FindOn(stream)) StartClosing(*channel, Remaining::kDiscard);
   if (ids.MarkReset(stream, Direction::kIncoming)) HandleFreed(stream);
 }
 
 std::vector<sctp::StreamId> ChannelSet::Impl::OrAll(std::span<const sctp::StreamId> listed) const {
   std::vector<sctp::StreamId> result(listed.begin(), listed.end());
   if (!result.empty()) return result;
-  for (const auto& [id, channel] : streams) result.emplace_back(id);
+  streams.ForEach([&](uint16_t id, const Channel*) { result.emplace_back(id); });
   std::ranges::sort(result);
   return result;
 }
 
 // SCTP takes no more messages on the stream, so what is left here is not sent.
 void ChannelSet::Impl::HandleOutgoingResetRequested(sctp::StreamId stream) {
-  const auto found = streams.find(stream.value);
-  if (found != streams.end() && found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
+  if (Channel* channel = FindOn(stream)) StartClosing(*channel, Remaining::kDiscard);
 }
 
 void ChannelSet::Impl::HandleOutgoingReset(sctp::StreamId stream) {
@@ -212,16 +210,13 @@ void ChannelSet::Impl::HandleOutgoingReset(sctp::StreamId stream) {
 
 // Both directions are reset: the channel is closed, and what the peer sent for the next user of the id is read.
 void ChannelSet::Impl::HandleFreed(sctp::StreamId stream) {
-  const auto found = streams.find(stream.value);
-  if (found != streams.end()) {
-    Channel* channel = found->second;
-    streams.erase(found);
-    if (channel != nullptr) FinishClosing(*channel);
-  }
-  const auto kept = deferred.find(stream.value);
-  if (kept == deferred.end()) return;
-  auto items = std::move(kept->second);
-  deferred.erase(kept);
+  Channel* channel = FindOn(stream);
+  streams.Erase(stream.value);
+  if (channel != nullptr) FinishClosing(*channel);
+  auto* kept = deferred.Find(stream.value);
+  if (kept == nullptr) return;
+  auto items = std::move(*kept);
+  deferred.Erase(stream.value);
   for (auto& item : items) {
     if (item) {
       --usage.unread_messages;
@@ -238,17 +233,17 @@ void ChannelSet::Impl::HandleOutgoingResetFailed(sctp::StreamId stream) {
   if (!ids.IsOutgoingResetPending(stream)) return;
   ids.Retire(stream);
   ForgetDeferred(stream);
-  const auto found = streams.find(stream.value);
-  if (found == streams.end() || found->second == nullptr) return;
-  FinishClosing(*std::exchange(found->second, nullptr));
+  Channel* channel = FindOn(stream);
+  if (channel == nullptr) return;
+  streams[stream.value] = nullptr;
+  FinishClosing(*channel);
 }
 
 bool ChannelSet::Impl::HandleBufferedAmountLow(sctp::StreamId stream) {
-  const auto found = streams.find(stream.value);
-  if (found == streams.end() || found->second == nullptr) return true;
-  Channel& channel = *found->second;
-  if (channel.queued_bytes() > 0) return false;
-  if (!std::exchange(channel.listing().low_reported, true)) events.Push(event::BufferedAmountLow{channel.id()});
+  Channel* channel = FindOn(stream);
+  if (channel == nullptr) return true;
+  if (channel->queued_bytes() > 0) return false;
+  if (!std::exchange(channel->listing().low_reported, true)) events.Push(event::BufferedAmountLow{channel->id()});
   return true;
 }
 
@@ -269,24 +264,23 @@ void ChannelSet::Impl::Defer(sctp::StreamId stream, std::optional<sctp::Message>
 }
 
 void ChannelSet::Impl::ForgetDeferred(sctp::StreamId stream) {
-  const auto found = deferred.find(stream.value);
-  if (found == deferred.end()) return;
-  for (const auto& item : found->second) {
+  const auto* found = deferred.Find(stream.value);
+  if (found == nullptr) return;
+  for (const auto& item : *found) {
     if (!item) continue;
     --usage.unread_messages;
     usage.consumed_bytes += item->payload.size();
   }
-  deferred.erase(found);
+  deferred.Erase(stream.value);
 }
 
 void ChannelSet::Impl::Refuse(sctp::StreamId stream) {
-  const auto found = streams.find(stream.value);
-  if (found != streams.end()) {
-    if (found->second != nullptr) StartClosing(*found->second, Remaining::kDiscard);
+  if (Channel* const* found = streams.Find(stream.value)) {
+    if (*found != nullptr) StartClosing(**found, Remaining::kDiscard);
     return;
   }
   if (!ids.Take(stream)) return;
-  streams.emplace(stream.value, nullptr);
+  streams[stream.value] = nullptr;
   RequestReset(stream);
 }
 

@@ -14,7 +14,7 @@ void StreamIdAllocator::SetRole(DtlsRole role, uint16_t max_streams) {
 }
 
 void StreamIdAllocator::Clear() {
-  slots_.clear();
+  slots_.Clear();
   freed_.clear();
   role_.reset();
   next_fresh_ = 0;
@@ -26,19 +26,19 @@ std::optional<sctp::StreamId> StreamIdAllocator::Allocate() {
   if (!freed_.empty()) {
     const uint16_t id = *freed_.begin();
     freed_.erase(freed_.begin());
-    slots_.emplace(id, Slot{});
+    slots_.TryEmplace(id);
     return sctp::StreamId(id);
   }
   while (next_fresh_ < max_streams_) {
     const auto id = static_cast<uint16_t>(next_fresh_);
     next_fresh_ += 2;
-    if (slots_.emplace(id, Slot{}).second) return sctp::StreamId(id);
+    if (slots_.TryEmplace(id).second) return sctp::StreamId(id);
   }
   return std::nullopt;
 }
 
 bool StreamIdAllocator::Take(sctp::StreamId id) {
-  if (!Exists(id) || !slots_.emplace(id.value, Slot{}).second) return false;
+  if (!Exists(id) || !slots_.TryEmplace(id.value).second) return false;
   freed_.erase(id.value);
   return true;
 }
@@ -46,16 +46,16 @@ bool StreamIdAllocator::Take(sctp::StreamId id) {
 void StreamIdAllocator::ReleaseUnused(sctp::StreamId id) { Free(id.value); }
 
 bool StreamIdAllocator::RequestOutgoingReset(sctp::StreamId id) {
-  const auto slot = slots_.find(id.value);
-  if (slot == slots_.end() || slot->second.reset_requested) return false;
-  slot->second.reset_requested = true;
+  Slot* slot = slots_.Find(id.value);
+  if (slot == nullptr || slot->reset_requested) return false;
+  slot->reset_requested = true;
   return true;
 }
 
 bool StreamIdAllocator::MarkReset(sctp::StreamId id, Direction direction) {
-  const auto found = slots_.find(id.value);
-  if (found == slots_.end()) return false;
-  Slot& slot = found->second;
+  Slot* found = slots_.Find(id.value);
+  if (found == nullptr) return false;
+  Slot& slot = *found;
   if (direction == Direction::kIncoming) {
     slot.incoming_reset = true;
   } else if (slot.reset_requested) {
@@ -68,29 +68,29 @@ bool StreamIdAllocator::MarkReset(sctp::StreamId id, Direction direction) {
 }
 
 void StreamIdAllocator::Retire(sctp::StreamId id) {
-  const auto slot = slots_.find(id.value);
-  if (slot != slots_.end()) slot->second.retired = true;
+  Slot* slot = slots_.Find(id.value);
+  if (slot != nullptr) slot->retired = true;
 }
 
 bool StreamIdAllocator::IsAwaitingOutgoingReset(sctp::StreamId id) const {
-  const auto slot = slots_.find(id.value);
-  return slot != slots_.end() && slot->second.incoming_reset && !slot->second.outgoing_reset && !slot->second.retired;
+  const Slot* slot = slots_.Find(id.value);
+  return slot != nullptr && slot->incoming_reset && !slot->outgoing_reset && !slot->retired;
 }
 
 bool StreamIdAllocator::IsIncomingReset(sctp::StreamId id) const {
-  const auto slot = slots_.find(id.value);
-  return slot != slots_.end() && slot->second.incoming_reset;
+  const Slot* slot = slots_.Find(id.value);
+  return slot != nullptr && slot->incoming_reset;
 }
 
 bool StreamIdAllocator::IsOutgoingResetPending(sctp::StreamId id) const {
-  const auto slot = slots_.find(id.value);
-  return slot != slots_.end() && slot->second.reset_requested && !slot->second.outgoing_reset && !slot->second.retired;
+  const Slot* slot = slots_.Find(id.value);
+  return slot != nullptr && slot->reset_requested && !slot->outgoing_reset && !slot->retired;
 }
 
 bool StreamIdAllocator::HasPeerParity(sctp::StreamId id) const { return role_ && id.value % 2 != FirstOf(*role_); }
 
 void StreamIdAllocator::Free(uint16_t id) {
-  if (slots_.erase(id) == 0) return;
+  if (!slots_.Erase(id)) return;
   if (role_ && id % 2 == FirstOf(*role_) && id < next_fresh_) freed_.insert(id);
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 #include <algorithm>
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
 
+#include "base/few_map.h"
 #include "sctp/types.h"
 namespace jsp::datachannel {
 
@@ -45,7 +45,7 @@ class StreamIdAllocator {
   bool MarkReset(sctp::StreamId id, Direction direction);
 
   bool Exists(sctp::StreamId id) const { return id.value < max_streams_; }
-  bool IsInUse(sctp::StreamId id) const { return slots_.contains(id.value); }
+  bool IsInUse(sctp::StreamId id) const { return slots_.Contains(id.value); }
   // The peer has reset its stream and we have not: what it sends now is for the next user of the identifier.
   bool IsAwaitingOutgoingReset(sctp::StreamId id) const;
   bool IsIncomingReset(sctp::StreamId id) const;
@@ -64,7 +64,7 @@ class StreamIdAllocator {
 
   void Free(uint16_t id);
 
-  boost::unordered_flat_map<uint16_t, Slot> slots_;
+  FewMap<uint16_t, Slot> slots_;
   // Identifiers of our parity below `next_fresh_` that are free; the rest up to there is in use.
   std::set<uint16_t> freed_;
   uint32_t next_fresh_ = 0;
