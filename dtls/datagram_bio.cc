@@ -9,9 +9,6 @@
 namespace jsp::dtls {
 namespace {
 
-// Handshake flights: 16 KiB of certificate in the smallest datagrams, twice, for an owner that polls late.
-constexpr DatagramQueue::Limits kOutboundLimits{.datagrams = 160, .octets = 40 * 1024};
-
 // OpenSSL asks, but SSL_OP_NO_QUERY_MTU makes it keep to SSL_set_mtu(): IPv6 and UDP headers (RFC 8085 §3.2).
 constexpr long kMtuOverhead = 40 + 8;
 
@@ -40,8 +37,8 @@ BioMethodPtr DatagramBio::CreateMethod() {
   return method;
 }
 
-DatagramBio::DatagramBio(const BIO_METHOD* method, Metrics& metrics)
-    : bio_(BIO_new(method)), metrics_(metrics), inbound_(kInboundLimits), outbound_(kOutboundLimits) {
+DatagramBio::DatagramBio(const BIO_METHOD* method, Surroundings surroundings)
+    : bio_(BIO_new(method)), session_(surroundings), inbound_(kInboundLimits) {
   JSP_CHECK(bio_ != nullptr);
   BIO_set_data(bio_.get(), this);
   BIO_set_init(bio_.get(), 1);
@@ -132,7 +129,7 @@ int DatagramBio::Write(BIO* bio, const char* data, int size) {
   if (datagram[0] == static_cast<uint8_t>(ContentType::kApplicationData) && datagram.size() <= self.output_.size()) {
     std::memcpy(self.output_.data(), datagram.data(), datagram.size());
     self.output_size_ = datagram.size();
-  } else if (!self.outbound_.Push(datagram)) {
+  } else if (!self.session_.outbound.Push(datagram)) {
     self.Drop(DropReason::kQueueFull);  // as if the network had lost it; the flight will be sent again
   }
   return size;
@@ -196,7 +193,7 @@ std::span<const uint8_t> DatagramBio::NextRecord() {
 }
 
 bool DatagramBio::IsAdmitted(const Record& record) {
-  const auto verdict = filter_.Judge(record);
+  const auto verdict = session_.filter.Judge(record);
   switch (verdict) {
     case RecordFilter::Verdict::kAdmit:
       return true;
@@ -216,6 +213,6 @@ bool DatagramBio::IsAdmitted(const Record& record) {
   return false;
 }
 
-void DatagramBio::Drop(DropReason reason) { ++metrics_.dropped[static_cast<size_t>(reason)]; }
+void DatagramBio::Drop(DropReason reason) { ++session_.metrics.dropped[static_cast<size_t>(reason)]; }
 
 }  // namespace jsp::dtls

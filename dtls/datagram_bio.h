@@ -12,12 +12,14 @@ namespace jsp::dtls {
 
 // Undelivered datagrams: a burst of SCTP's default receive window (128 KiB) while the owner does not poll.
 inline constexpr DatagramQueue::Limits kInboundLimits{.datagrams = 128, .octets = 192 * 1024};
+// Handshake flights: 16 KiB of certificate in the smallest datagrams, twice, for an owner that polls late.
+inline constexpr DatagramQueue::Limits kOutboundLimits{.datagrams = 160, .octets = 40 * 1024};
 
 // What OpenSSL reads from and writes to: a BIO that keeps every datagram whole (a memory BIO would glue a flight
 // together). One write of OpenSSL is one datagram; one read gives one record, because the filter looks at each. A
 // ChangeCipherSpec that overtakes its flight waits here for its turn, and plaintext records are numbered anew, because
 // nothing authenticates their numbers, and one forgery would move the replay window past every genuine record.
-// Owns its queues and one reference to the BIO; its Session owns it, and it must outlive the SSL object.
+// Owns what is received and one reference to the BIO; its Session owns it, and it must outlive the SSL object.
 class DatagramBio {
  public:
   // Something that arrived in plaintext and that, if it is genuine, ends the handshake.
@@ -29,7 +31,13 @@ class DatagramBio {
   // The functions of the BIO; shared by any number of sessions.
   static BioMethodPtr CreateMethod();
 
-  DatagramBio(const BIO_METHOD* method, Metrics& metrics);
+  // What the Session has beyond the handshake, too: what may come in, what goes out, and what was dropped.
+  struct Surroundings {
+    RecordFilter& filter;
+    DatagramQueue& outbound;
+    Metrics& metrics;
+  };
+  DatagramBio(const BIO_METHOD* method, Surroundings surroundings);
   ~DatagramBio();
   DatagramBio(const DatagramBio&) = delete;
   DatagramBio& operator=(const DatagramBio&) = delete;
@@ -47,7 +55,6 @@ class DatagramBio {
   void DivertData(DatagramQueue* queue) { diverted_ = queue; }
   bool has_inbound() const { return !cursor_.empty() || !inbound_.empty(); }
   void DropInbound();
-  RecordFilter& filter() { return filter_; }
   std::optional<Objection> TakeObjection();
   // The longest record that was read so far, header included: an upper bound of any plaintext.
   size_t longest_record() const { return longest_record_; }
@@ -56,7 +63,6 @@ class DatagramBio {
   void LendOutput(std::span<uint8_t> out);
   // The size of the record that was written into the loan, 0 when none was; ends the loan.
   size_t TakeOutput();
-  DatagramQueue& outbound() { return outbound_; }
 
  private:
   static int Read(BIO* bio, char* out, int size);
@@ -73,10 +79,8 @@ class DatagramBio {
 
   BioPtr bio_;
   const SSL* ssl_ = nullptr;
-  Metrics& metrics_;
-  RecordFilter filter_;
+  Surroundings session_;
   DatagramQueue inbound_;
-  DatagramQueue outbound_;
   std::span<const uint8_t> cursor_;  // what is unread of the presented datagram, or of the inbound queue's front
   bool is_cursor_queued_ = false;
   bool has_early_change_cipher_spec_ = false;

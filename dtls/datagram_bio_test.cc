@@ -18,7 +18,7 @@ class DatagramBioTest : public ::testing::Test {
  protected:
   DatagramBioTest() {
     bio_.AttachTo(ssl_.get());
-    bio_.filter().BeginAsClient();
+    filter_.BeginAsClient();
   }
 
   BIO* native() { return SSL_get_rbio(ssl_.get()); }
@@ -33,7 +33,9 @@ class DatagramBioTest : public ::testing::Test {
 
   Metrics metrics_;
   std::shared_ptr<const Certificate> certificate_ = testing::CertificateA();
-  DatagramBio bio_{certificate_->native().bio_method.get(), metrics_};
+  RecordFilter filter_;
+  DatagramQueue outbound_{kOutboundLimits};
+  DatagramBio bio_{certificate_->native().bio_method.get(), {filter_, outbound_, metrics_}};
   SslPtr ssl_{SSL_new(certificate_->native().context.get())};
 };
 
@@ -111,10 +113,10 @@ TEST_F(DatagramBioTest, HoldsAChangeCipherSpecThatIsNotDue) {  // RFC 6347 §4.2
 TEST_F(DatagramBioTest, KeepsEveryWriteAsADatagram) {
   EXPECT_EQ(BIO_write(native(), kData.data(), 20), 20);
   EXPECT_EQ(BIO_write(native(), kData.data(), 30), 30);
-  ASSERT_EQ(bio_.outbound().size(), 2u);
-  EXPECT_EQ(bio_.outbound().front().size(), 20u);
-  bio_.outbound().Pop();
-  EXPECT_EQ(bio_.outbound().front().size(), 30u);
+  ASSERT_EQ(outbound_.size(), 2u);
+  EXPECT_EQ(outbound_.front().size(), 20u);
+  outbound_.Pop();
+  EXPECT_EQ(outbound_.front().size(), 30u);
 }
 
 TEST_F(DatagramBioTest, WritesApplicationDataIntoTheLoanAndNothingElse) {
@@ -125,7 +127,7 @@ TEST_F(DatagramBioTest, WritesApplicationDataIntoTheLoanAndNothingElse) {
   EXPECT_EQ(BIO_write(native(), kData.data(), static_cast<int>(kData.size())), static_cast<int>(kData.size()));
   EXPECT_EQ(bio_.TakeOutput(), kData.size());
   EXPECT_EQ(Bytes(out.begin(), out.begin() + static_cast<long>(kData.size())), kData);
-  EXPECT_EQ(bio_.outbound().size(), 1u);
+  EXPECT_EQ(outbound_.size(), 1u);
   EXPECT_EQ(bio_.TakeOutput(), 0u);
 }
 
@@ -136,7 +138,7 @@ TEST_F(DatagramBioTest, BoundsBothQueues) {
   EXPECT_GE(queued, 100);
   EXPECT_LE(queued, 200);
   for (int i = 0; i < 500; ++i) EXPECT_EQ(BIO_write(native(), datagram.data(), 1000), 1000);
-  EXPECT_EQ(bio_.outbound().size() + Dropped(DropReason::kQueueFull), 500u);
+  EXPECT_EQ(outbound_.size() + Dropped(DropReason::kQueueFull), 500u);
   EXPECT_GE(Dropped(DropReason::kQueueFull), 400u);
   bio_.DropInbound();
   EXPECT_FALSE(bio_.has_inbound());

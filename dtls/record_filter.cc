@@ -80,6 +80,7 @@ bool RecordFilter::IsPossible(const HandshakeFragment& fragment) const {
 // is stuck in the middle of a record when it is not. Complete messages need no reassembly and are taken as they are.
 bool RecordFilter::IsConsistent(const HandshakeFragment& fragment) {
   if (fragment.is_complete()) return true;
+  if (announced_.empty()) announced_.resize(kAnnounced);
   auto& slot = announced_[fragment.message_seq % announced_.size()];
   if (!slot || slot->message_seq != fragment.message_seq) slot = Announced{fragment.message_seq, fragment.length};
   return slot->length == fragment.length;

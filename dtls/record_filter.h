@@ -1,8 +1,8 @@
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "dtls/record.h"
 #include "dtls/session.h"
@@ -15,7 +15,7 @@ inline constexpr size_t kMaxHandshakeMessage = 1 << 14;
 // Decides which received records OpenSSL gets to see. OpenSSL ends the association for many a malformed or misplaced
 // plaintext record, which anybody could forge; RFC 6347 §4.1.2.7 wants those discarded silently. Records that are
 // protected go through, because OpenSSL itself discards those that do not authenticate (RFC 6347 §4.1.2.1).
-// A value, owned by the session's DatagramBio.
+// A value, owned by its Session.
 class RecordFilter {
  public:
   enum class Verdict : uint8_t {
@@ -36,7 +36,7 @@ class RecordFilter {
   void ClientHelloAccepted() { phase_ = Phase::kHandshake; }
   bool expects_client_hello() const { return phase_ == Phase::kClientHello; }
   // Both Finished messages are verified: nothing in plaintext is admitted any more.
-  void HandshakeFinished() { phase_ = Phase::kFinished; }
+  void HandshakeFinished() { *this = RecordFilter(role_, Phase::kFinished); }
   bool has_finished() const { return phase_ == Phase::kFinished; }
 
   Verdict Judge(const Record& record);
@@ -56,8 +56,10 @@ class RecordFilter {
 
   Role role_ = Role::kClient;
   Phase phase_ = Phase::kHandshake;
-  // Lengths that fragments announced, by message_seq modulo the size; a handshake has fewer messages than that.
-  std::array<std::optional<Announced>, 16> announced_{};
+  // Lengths that fragments announced, by message_seq modulo kAnnounced, as far as the handshake had fragments at all; a
+  // handshake has fewer messages than that.
+  static constexpr size_t kAnnounced = 16;
+  std::vector<std::optional<Announced>> announced_{};
 };
 
 }  // namespace jsp::dtls

@@ -44,19 +44,18 @@ void Session::Impl::Receive(std::span<const uint8_t> datagram) {
   if (records.layer) return ReceiveRecords(datagram);
   const bool is_idle = std::holds_alternative<Idle>(state);
   // Data waits for PollPlaintext: one copy here costs less than to enter OpenSSL twice.
-  const bool is_data =
-      bio.filter().has_finished() && datagram[0] == static_cast<uint8_t>(ContentType::kApplicationData);
-  if (is_idle || is_data || is_plaintext_ready || bio.has_inbound()) {
-    if (!bio.Enqueue(datagram)) Drop(is_idle ? DropReason::kBeforeStart : DropReason::kQueueFull);
+  const bool is_data = filter.has_finished() && datagram[0] == static_cast<uint8_t>(ContentType::kApplicationData);
+  if (is_idle || is_data || is_plaintext_ready || bio->has_inbound()) {
+    if (!bio->Enqueue(datagram)) Drop(is_idle ? DropReason::kBeforeStart : DropReason::kQueueFull);
     return;
   }
-  bio.Present(datagram);
+  bio->Present(datagram);
   if (std::holds_alternative<Handshaking>(state)) {
     Advance();
   } else {
     PullPlaintext();
   }
-  bio.KeepUnread();
+  bio->KeepUnread();
 }
 
 // Lets OpenSSL read until it holds a decrypted record of application data. What else it reads, it acts upon: alerts,
@@ -72,7 +71,7 @@ void Session::Impl::PullPlaintext() {
       return;
     } else {
       EndAfterError(result);
-      if (is_ended() || !bio.has_inbound()) return;
+      if (is_ended() || !bio->has_inbound()) return;
     }
   }
 }
@@ -94,10 +93,10 @@ void Session::Impl::EndAfterError(int result) {
 
 std::optional<size_t> Session::Impl::ReadPlaintext(std::span<uint8_t> out) {
   if (records.layer) return ReadRecord(out);
-  while (is_connected() && (is_plaintext_ready || bio.has_inbound())) {
+  while (is_connected() && (is_plaintext_ready || bio->has_inbound())) {
     std::span<uint8_t> target = out;
     // Read in part, a record would look like two.
-    if (out.size() < std::min(bio.longest_record(), kMaxPlaintext)) {
+    if (out.size() < std::min(bio->longest_record(), kMaxPlaintext)) {
       scratch.resize(kMaxPlaintext);
       target = scratch;
     }
@@ -132,9 +131,9 @@ Expected<size_t, SealError> Session::Impl::Seal(std::span<const uint8_t> plainte
     return Unexpected(SealError::kClosed);
   }
   if (records.may_seal) return SealRecord(plaintext, out);
-  bio.LendOutput(out);
+  bio->LendOutput(out);
   const int result = Call([&](SSL* s) { return SSL_write(s, plaintext.data(), static_cast<int>(plaintext.size())); });
-  const size_t size = bio.TakeOutput();
+  const size_t size = bio->TakeOutput();
   if (result <= 0 || size == 0) {
     Fail(FailureReason::kProtocolError, TakeOpenSslError().text);
     return Unexpected(SealError::kClosed);
@@ -165,7 +164,7 @@ void Session::Impl::End() {
   state = Ended{};
   retransmit_at = Timestamp::Never();
   is_plaintext_ready = false;
-  bio.DropInbound();
+  if (bio) bio->DropInbound();
   records.received.Release();
   records.early.Release();
   records.layer.reset();
@@ -213,7 +212,7 @@ void Session::HandleTimeout(Timestamp now) {
 
 std::optional<Session::Transmit> Session::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   impl_->Tick(now);
-  auto& outbound = impl_->bio.outbound();
+  auto& outbound = impl_->outbound;
   while (!outbound.empty()) {
     const auto datagram = outbound.front();
     const size_t size = datagram.size();
@@ -252,6 +251,8 @@ std::optional<size_t> Session::Open(Timestamp now, std::span<const uint8_t> data
 void Session::Trim() {
   if (impl_->records.layer) impl_->records.layer->Trim();
   impl_->events.Trim();
+  if (impl_->records.received.empty()) impl_->records.received.Release();
+  if (impl_->outbound.empty()) impl_->outbound.Release();
 }
 
 bool Session::holds_handshake() const { return impl_->ssl != nullptr; }

@@ -32,13 +32,14 @@ std::vector<uint8_t> PeerCertificate(const SSL* ssl) {
 
 std::string AlertName(int description) { return SSL_alert_desc_string_long(description); }
 
-Session::Impl::Impl(const Options& given, Timestamp now)
-    : options(given), bio(given.certificate->native().bio_method.get(), metrics), time(now) {
+Session::Impl::Impl(const Options& given, Timestamp now) : options(given), time(now) {
   options.max_datagram = std::clamp(options.max_datagram, Options::kMinMaxDatagram, Options::kMaxMaxDatagram);
-  if (!options.remote_fingerprints.empty()) record.remote_fingerprints = options.remote_fingerprints;
+  if (!options.remote_fingerprints.empty()) record.remote_fingerprints = std::move(options.remote_fingerprints);
   record.initial_timeout = std::max(options.initial_retransmission_timeout, Duration(std::chrono::milliseconds(1)));
   record.collect_keylog = options.collect_keylog;
-  if (options.own_record_layer) bio.DivertData(&records.received);
+  bio = std::make_unique<DatagramBio>(options.certificate->native().bio_method.get(),
+                                      DatagramBio::Surroundings{filter, outbound, metrics});
+  if (options.own_record_layer) bio->DivertData(&records.received);
   CreateSsl();
 }
 
@@ -47,13 +48,13 @@ void Session::Impl::CreateSsl() {
   ssl.reset(SSL_new(options.certificate->native().context.get()));
   JSP_CHECK(ssl != nullptr);  // out of memory
   AttachRecord(ssl.get(), record);
-  bio.AttachTo(ssl.get());
+  bio->AttachTo(ssl.get());
   SetDatagramLimit(options.max_datagram);
   if (options.role == Role::kClient) {
-    bio.filter().BeginAsClient();
+    filter.BeginAsClient();
     SSL_set_connect_state(ssl.get());
   } else {
-    bio.filter().BeginAsServer();
+    filter.BeginAsServer();
     SSL_set_accept_state(ssl.get());
   }
 }
@@ -88,7 +89,7 @@ void Session::Impl::NoteProgress() {
   auto& handshaking = std::get<Handshaking>(state);
   handshaking.retransmissions = 0;
   handshaking.suspicion.reset();
-  if (bio.filter().expects_client_hello() && !bio.outbound().empty()) bio.filter().ClientHelloAccepted();
+  if (filter.expects_client_hello() && !outbound.empty()) filter.ClientHelloAccepted();
 }
 
 void Session::Impl::Suspect(FailureReason reason, std::string detail, std::vector<uint8_t> alert) {
@@ -98,7 +99,7 @@ void Session::Impl::Suspect(FailureReason reason, std::string detail, std::vecto
 }
 
 void Session::Impl::SuspectObjection() {
-  const auto objection = bio.TakeObjection();
+  const auto objection = bio->TakeObjection();
   if (!objection) return;
   if (objection->verdict == RecordFilter::Verdict::kPlaintextAlert) {
     Suspect(FailureReason::kPeerAlert, AlertName(objection->alert), {});
@@ -109,11 +110,11 @@ void Session::Impl::SuspectObjection() {
 
 // A server that has answered nothing yet forgets a ClientHello that it cannot accept: the genuine one may follow.
 bool Session::Impl::SurvivesBadClientHello() {
-  if (!bio.filter().expects_client_hello()) return false;
+  if (!filter.expects_client_hello()) return false;
   auto error = TakeOpenSslError();
   std::vector<uint8_t> alert;
-  if (!bio.outbound().empty()) alert.assign(bio.outbound().front().begin(), bio.outbound().front().end());
-  bio.outbound().Clear();
+  if (!outbound.empty()) alert.assign(outbound.front().begin(), outbound.front().end());
+  outbound.Clear();
   Suspect(FailureReason::kProtocolError, "ClientHello: " + error.text, std::move(alert));
   CreateSsl();
   return true;
@@ -131,8 +132,8 @@ void Session::Impl::FailHandshake() {
 
 void Session::Impl::CompleteHandshake() {
   const Timestamp deadline = std::get<Handshaking>(state).deadline;
-  bio.filter().HandshakeFinished();
-  (void)bio.TakeObjection();
+  filter.HandshakeFinished();
+  (void)bio->TakeObjection();
   StartOwnRecords();
   state = Unverified{deadline};
   UpdateTimer();
@@ -182,14 +183,14 @@ void Session::Impl::Retransmit() {
 }
 
 void Session::Impl::HandleTimeout() {
-  if (time >= records.handshake_until && is_connected()) ShedHandshake();
+  if (may_shed_handshake()) ShedHandshake();
   if (const auto* unverified = std::get_if<Unverified>(&state); unverified != nullptr && time >= unverified->deadline) {
     return NotifyAndFail(FailureReason::kHandshakeTimeout, "the peer's fingerprint never came");
   }
   if (auto* handshaking = std::get_if<Handshaking>(&state)) {
     if (handshaking->suspicion && time >= handshaking->suspicion->until) {
       Suspicion suspicion = std::move(*handshaking->suspicion);
-      if (!suspicion.alert.empty()) (void)bio.outbound().Push(suspicion.alert);
+      if (!suspicion.alert.empty()) (void)outbound.Push(suspicion.alert);
       return Fail(suspicion.reason, std::move(suspicion.detail));
     }
     if (time >= handshaking->deadline) return Fail(FailureReason::kHandshakeTimeout, "the handshake took too long");
@@ -200,7 +201,7 @@ void Session::Impl::HandleTimeout() {
 Timestamp Session::Impl::NextTimeout() const {
   if (const auto* unverified = std::get_if<Unverified>(&state)) return std::min(unverified->deadline, retransmit_at);
   const auto* handshaking = std::get_if<Handshaking>(&state);
-  if (handshaking == nullptr) return is_ended() ? retransmit_at : std::min(retransmit_at, records.handshake_until);
+  if (handshaking == nullptr) return may_shed_handshake() ? time : retransmit_at;
   const Timestamp next = std::min(handshaking->deadline, retransmit_at);
   return handshaking->suspicion ? std::min(next, handshaking->suspicion->until) : next;
 }

@@ -11,9 +11,6 @@ namespace jsp::dtls {
 namespace {
 
 constexpr size_t kAlertSize = 2;  // RFC 5246 §7.2
-// How long after the peer's first authentic record OpenSSL still answers handshake records: more than a datagram lives,
-// and than one timeout of a client that repeats its last flight.
-constexpr Duration kHandshakeGrace = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -22,9 +19,9 @@ void Session::Impl::StartOwnRecords() {
   if (!options.own_record_layer) return;
   records.layer = RecordLayer::Create(ssl.get(), options.role);
   if (!records.layer) {
-    bio.DivertData(nullptr);
+    bio->DivertData(nullptr);
     for (; !records.received.empty(); records.received.Pop()) {
-      if (!bio.Enqueue(records.received.front())) Drop(DropReason::kQueueFull);
+      if (!bio->Enqueue(records.received.front())) Drop(DropReason::kQueueFull);
     }
     records.received.Release();
     return;
@@ -52,7 +49,7 @@ void Session::Impl::ReceiveRecords(std::span<const uint8_t> datagram) {
     const auto next = ParseRecord(datagram);
     if (!next) return Drop(DropReason::kBadRecord);
     datagram = datagram.subspan(next->bytes.size());
-    const auto verdict = bio.filter().Judge(*next);
+    const auto verdict = filter.Judge(*next);
     if (verdict != RecordFilter::Verdict::kAdmit) {
       Drop(verdict == RecordFilter::Verdict::kOldEpoch ? DropReason::kOldEpoch : DropReason::kBadRecord);
     } else if (next->header.type == ContentType::kHandshake) {
@@ -71,13 +68,13 @@ void Session::Impl::ReceiveRecords(std::span<const uint8_t> datagram) {
 
 // A repeated Finished is answered with our last flight (RFC 6347 §4.2.4), a renegotiation with no_renegotiation.
 void Session::Impl::GiveToOpenSsl(std::span<const uint8_t> bytes) {
-  if (!bio.has_inbound()) {
-    bio.Present(bytes);
-  } else if (!bio.Enqueue(bytes)) {
+  if (!bio->has_inbound()) {
+    bio->Present(bytes);
+  } else if (!bio->Enqueue(bytes)) {
     Drop(DropReason::kQueueFull);
   }
   PullPlaintext();
-  bio.KeepUnread();
+  bio->KeepUnread();
 }
 
 // Alerts behind data wait until that data was polled.
@@ -112,7 +109,7 @@ std::optional<size_t> Session::Impl::OpenRecord(const Record& opened, std::span<
   const auto size = records.layer->Open(opened, out);
   if (size) {
     records.may_seal = true;
-    if (records.handshake_until == Timestamp::Never() && ssl) records.handshake_until = time + kHandshakeGrace;
+    records.peer_has_finished = true;
     return *size;
   }
   switch (size.error()) {
@@ -138,7 +135,7 @@ std::optional<size_t> Session::Impl::OpenDatagram(std::span<const uint8_t> datag
   const auto only = is_first && time < NextTimeout() ? ParseRecord(datagram) : std::nullopt;
   const bool is_data = only && only->bytes.size() == datagram.size() &&
                        only->header.type == ContentType::kApplicationData &&
-                       bio.filter().Judge(*only) == RecordFilter::Verdict::kAdmit;
+                       filter.Judge(*only) == RecordFilter::Verdict::kAdmit;
   if (!is_data) {
     Receive(datagram);
     return ReadPlaintext(out);
@@ -165,16 +162,14 @@ void Session::Impl::HandleLateHandshake(const Record& late) {
 
 // What of it is needed later stays: the certificate, which may have to match other fingerprints.
 void Session::Impl::ShedHandshake() {
-  records.handshake_until = Timestamp::Never();
   records.peer_certificate = PeerCertificate(ssl.get());
   retransmit_at = Timestamp::Never();
   is_plaintext_ready = false;
-  bio.DropInbound();
-  bio.outbound().Release();
   if (records.received.empty()) records.received.Release();  // OpenDatagram leads past it
   std::vector<uint8_t>().swap(scratch);
   events.Trim();
   ssl.reset();
+  bio.reset();
 }
 
 std::optional<size_t> Session::Impl::TakeEarly(std::span<uint8_t> out) {
@@ -222,7 +217,7 @@ void Session::Impl::SendAlert(uint8_t level, uint8_t description) {
   std::array<uint8_t, kAlertSize + kMaxRecordOverhead> out;
   const auto size = records.layer->Seal(ContentType::kAlert, std::array{level, description}, out);
   // As if the network had lost it.
-  if (!size || !bio.outbound().Push(std::span(out).first(*size))) Drop(DropReason::kQueueFull);
+  if (!size || !outbound.Push(std::span(out).first(*size))) Drop(DropReason::kQueueFull);
 }
 
 }  // namespace jsp::dtls

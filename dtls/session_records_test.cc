@@ -398,10 +398,7 @@ TEST(SessionOwnRecordsTest, OpenGivesOneRecordAndLeavesTheRestToPollPlaintext) {
 // Connected, each has heard the other, and both have forgotten how it came about.
 void LetHandshakesBeShed(SessionPair& pair) {
   ExpectDataFlows(pair);
-  EXPECT_TRUE(pair.a().holds_handshake() && pair.z().holds_handshake());
-  pair.RunFor(4s);
-  EXPECT_TRUE(pair.a().holds_handshake() && pair.z().holds_handshake());
-  pair.RunFor(2s);
+  pair.RunFor(1ms);
   EXPECT_FALSE(pair.a().holds_handshake() || pair.z().holds_handshake());
   EXPECT_EQ(pair.a().NextTimeout(), Timestamp::Never());
 }
@@ -469,7 +466,7 @@ TEST(SessionOwnRecordsTest, ARenegotiationIsRefusedAlsoAfterTheHandshakeWasGiven
     return Bytes(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(size.value_or(0)));
   };
   EXPECT_EQ(server.Open(now, seal(ContentType::kApplicationData, Bytes(10, 1)), out), 10u);
-  now = now + 6s;
+  ASSERT_EQ(server.NextTimeout(), now);
   server.HandleTimeout(now);
   ASSERT_FALSE(server.holds_handshake());
   server.HandleDatagram(now, seal(ContentType::kHandshake, Bytes{20, 0, 0, 12}));  // a Finished
