@@ -44,7 +44,8 @@ const char* ToString(State state) {
 
 // Routes inputs to the procedures of sctp/association/ and outputs from them; decides nothing itself.
 struct Association::Impl {
-  Impl(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool) : context(options, rng, now, pool) {}
+  Impl(std::shared_ptr<const Options> options, Rng& rng, Timestamp now, const BufferPool& pool)
+      : context(std::move(options), rng, now, pool) {}
 
   // Time never goes back.
   void Advance(Timestamp now) { context.now = std::max(context.now, now); }
@@ -65,7 +66,9 @@ struct Association::Impl {
 };
 
 Association::Association(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool)
-    : impl_(std::make_unique<Impl>(options, rng, now, pool)) {}
+    : Association(std::make_shared<const Options>(options), rng, now, pool) {}
+Association::Association(std::shared_ptr<const Options> options, Rng& rng, Timestamp now, const BufferPool& pool)
+    : impl_(std::make_unique<Impl>(std::move(options), rng, now, pool)) {}
 Association::~Association() = default;
 Association::Association(Association&&) noexcept = default;
 Association& Association::operator=(Association&&) noexcept = default;
@@ -189,8 +192,7 @@ void Association::SetDelivery(Timestamp now, StreamId stream, Delivery delivery)
 }
 
 void Association::SetRemoteLimits(uint16_t remote_port, size_t remote_max_message_size) {
-  impl_->context.options.remote_port = remote_port;
-  impl_->context.options.remote_max_message_size = remote_max_message_size;
+  impl_->context.assumed.remote = {remote_port, remote_max_message_size};
 }
 
 std::optional<Association::Transmit> Association::PollTransmit(Timestamp now, std::span<uint8_t> out) {
@@ -295,7 +297,7 @@ Expected<void, SendError> Association::Impl::CheckSize(const Message& message) c
   if (message.part == Part::kAborted) return {};
   const size_t size = message.payload.size();
   if (size == 0) return Unexpected(SendError::kEmptyMessage);
-  const size_t limit = context.options.remote_max_message_size;
+  const size_t limit = context.assumed.remote.max_message_size;
   const uint64_t before = Begins(message.part) ? 0 : context.messages.open_octets(message.stream);
   if ((limit != 0 && before + size > limit) || size > context.options.max_send_buffer ||
       size > std::numeric_limits<uint32_t>::max()) {

@@ -73,6 +73,8 @@ class Association {
   // `remote_max_message_size` of the options may be set later through SetRemoteLimits. Payloads of received messages
   // come from `pool`, which several associations of one loop may share.
   Association(const Options& options, Rng& rng, Timestamp now, const BufferPool& pool = {});
+  // The same; not null. Several associations may share their options.
+  Association(std::shared_ptr<const Options> options, Rng& rng, Timestamp now, const BufferPool& pool = {});
   ~Association();
   Association(Association&&) noexcept;
   Association& operator=(Association&&) noexcept;

@@ -17,6 +17,7 @@ struct TimerOptions {
   Duration max_cookie_extension = std::chrono::seconds(10);  // at the peer's wish (RFC 9260 §3.3.2.1.3)
   Duration heartbeat_interval = std::chrono::seconds(30);
   Duration delayed_ack = std::chrono::milliseconds(20);
+  bool operator==(const TimerOptions&) const = default;
 };
 
 // How the congestion window is found; sctp/tx/congestion_controller.h.
@@ -48,6 +49,7 @@ struct RecoveryOptions {
   // would wait behind it after all; sctp/tx/queue_limiter.h. With pacing and rack_tlp only; kModelBased needs no such
   // limit.
   bool limit_queue = true;
+  bool operator==(const RecoveryOptions&) const = default;
 };
 
 // Octets that one association may hold.
@@ -57,12 +59,14 @@ struct BufferOptions {
   size_t receive_window = 4 * 1024 * 1024;
   size_t max_receive_window = 32 * 1024 * 1024;
   size_t max_send_buffer = 16 * 1024 * 1024;  // queued and outstanding; more is kQueueFull
+  bool operator==(const BufferOptions&) const = default;
 };
 
 // For tests and simulations, which begin close to the wrap.
 struct NumberingOptions {
   // Our first TSN. Unset it is drawn at random, as RFC 9260 §3.3.2 wants it: who knows it can forge acknowledgements.
   std::optional<Tsn> initial_tsn = std::nullopt;
+  bool operator==(const NumberingOptions&) const = default;
 };
 
 // How many streams there are at first, and how many there may be (RFC 6525 §5.2.5, §5.2.6).
@@ -70,6 +74,7 @@ struct StreamOptions {
   uint16_t outgoing_streams = 65535;  // announced in the handshake
   uint16_t max_outgoing_streams = 65535;
   uint16_t max_incoming_streams = 65535;  // also announced
+  bool operator==(const StreamOptions&) const = default;
 };
 
 // What is known of the path; octets.
@@ -93,6 +98,7 @@ struct PathMtuOptions {
   Duration probe_timer = std::chrono::seconds(1);
   Duration path_mtu_raise_interval = std::chrono::seconds(600);  // PMTU_RAISE_TIMER (RFC 8899 §5.1.1)
   uint32_t max_probes = 3;                                       // MAX_PROBES (RFC 8899 §5.1.2)
+  bool operator==(const PathMtuOptions&) const = default;
 };
 
 // Per association; every timer and limit by its name.
@@ -123,6 +129,7 @@ struct Options : TimerOptions, RecoveryOptions, BufferOptions, NumberingOptions,
     static_cast<RecoveryOptions&>(options) = {CongestionAlgorithm::kNewReno, false, false, 10, false};
     return options;
   }
+  bool operator==(const Options&) const = default;
 };
 
 }  // namespace jsp::sctp

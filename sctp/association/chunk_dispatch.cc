@@ -261,7 +261,7 @@ void DispatchPacket(Context& context, std::span<const uint8_t> octets, EcnMark m
       PacketView::Parse(octets, takes_zero ? ChecksumPolicy::kAcceptZero : ChecksumPolicy::kRequireCrc32c);
   if (!packet) return context.Drop(ReasonOf(packet.error()));
   const CommonHeader& header = packet->header;
-  if (header.source_port != context.options.remote_port || header.destination_port != context.options.local_port ||
+  if (header.source_port != context.assumed.remote.port || header.destination_port != context.options.local_port ||
       header.source_port == 0) {
     return context.Drop(DropReason::kBadPort);
   }

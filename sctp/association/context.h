@@ -47,14 +47,16 @@ struct Context {
   // §12.4).
   static constexpr size_t kMaxReplies = 4;
 
-  Context(const Options& given, Rng& generator, Timestamp created, const BufferPool& buffers)
-      : options(given),
+  Context(std::shared_ptr<const Options> given, Rng& generator, Timestamp created, const BufferPool& buffers)
+      : shared(std::move(given)),
+        options(*shared),
+        assumed{{options.remote_port, options.remote_max_message_size}, {options.path_overhead, options.min_path_mtu}},
         rng(generator),
         now(created),
         pool(buffers),
         jar(generator),
-        messages(given.max_send_buffer, given.scheduling, metrics, pool),
-        control(given.max_packet_size - kCommonHeaderSize),
+        messages(options.max_send_buffer, options.scheduling, metrics, pool),
+        control(options.max_packet_size - kCommonHeaderSize),
         replies(kMaxReplies) {}
 
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
@@ -62,7 +64,7 @@ struct Context {
     auto* found = FindTcb(state);
     return found == nullptr ? nullptr : found->get();
   }
-  CommonHeader HeaderTo(VerificationTag tag) const { return {options.local_port, options.remote_port, tag}; }
+  CommonHeader HeaderTo(VerificationTag tag) const { return {options.local_port, assumed.remote.port, tag}; }
   // Queues a packet with one chunk to an end that `tag` names.
   template <class Chunk>
   void Reply(VerificationTag tag, const Chunk& chunk) {
@@ -82,7 +84,19 @@ struct Context {
     return entered;
   }
 
-  Options options;
+  struct Remote {
+    uint16_t port;
+    size_t max_message_size;  // 0 = no limit
+  };
+  // What the options say at first, until more is known.
+  struct Assumed {
+    Remote remote;
+    PathProperties path;
+  };
+
+  std::shared_ptr<const Options> shared;  // among associations of one kind
+  const Options& options;
+  Assumed assumed;
   Rng& rng;
   Timestamp now;
   BufferPool pool;  // of payloads and of what grows with them; outlives all that takes from it

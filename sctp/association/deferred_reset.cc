@@ -43,7 +43,8 @@ Flow MaybePerformDeferredReset(Context& context, Tcb& tcb) {
   if (!peers.deferred || peers.deferred->last_assigned_tsn > tcb.tracker.cumulative()) return Flow::kContinue;
   ReconfigResponder::Deferred deferred = std::move(*peers.deferred);
   peers.deferred.reset();
-  peers.performed = {.last_assigned_tsn = deferred.last_assigned_tsn.Wrap(), .streams = deferred.streams};
+  peers.performed =
+      ReconfigResponder::Performed{.last_assigned_tsn = deferred.last_assigned_tsn.Wrap(), .streams = deferred.streams};
   PerformIncomingReset(context, tcb, std::move(deferred.streams));
   if (ReleaseHeld(context, tcb, deferred.held.Take()) == Flow::kStop) return Flow::kStop;
   DeliverMessages(context, tcb);

@@ -152,7 +152,7 @@ void SendInitAck(Context& context, const InitChunk& init, const Announcement& mi
   const StateCookie cookie{.created = context.now,
                            .lifetime = context.options.cookie_lifetime + extension,
                            .local_port = context.options.local_port,
-                           .remote_port = context.options.remote_port,
+                           .remote_port = context.assumed.remote.port,
                            .tie_tags = ties,
                            .agreement = Agree(context.options, mine, AnnouncementOf(init), parameters)};
   const auto octets = InitAckParameters(context, context.jar.Seal(cookie), parameters.unrecognized);
@@ -168,7 +168,7 @@ void SendInitAck(Context& context, const InitChunk& init, const Announcement& mi
 bool IsWithinOurLimits(const Context& context, const StateCookie& cookie) {
   const Options& options = context.options;
   const Agreement& agreement = cookie.agreement;
-  return cookie.local_port == options.local_port && cookie.remote_port == options.remote_port &&
+  return cookie.local_port == options.local_port && cookie.remote_port == context.assumed.remote.port &&
          agreement.my_tag != VerificationTag(0) && agreement.peer_tag != VerificationTag(0) &&
          agreement.outgoing_streams > 0 && agreement.outgoing_streams <= options.outgoing_streams &&
          agreement.incoming_streams > 0 && agreement.incoming_streams <= options.max_incoming_streams &&

@@ -10,16 +10,14 @@ namespace jsp::sctp {
 namespace {
 
 // Octets that a packet may have in an IP packet of `mtu` octets.
-size_t PacketIn(size_t mtu, const Options& options) {
-  return mtu > options.path_overhead ? mtu - options.path_overhead : 0;
-}
+size_t PacketIn(size_t mtu, const PathProperties& path) { return mtu > path.overhead ? mtu - path.overhead : 0; }
 
 // Lets everybody know what PathMtu decided.
 void Apply(Context& context, Tcb& tcb, PathMtu::Change change) {
   const PathMtu& path = tcb.path_mtu;
   if (change != PathMtu::Change::kNone) tcb.sender.SetPacketSize(path.size(), path.large());
   if (change == PathMtu::Change::kStalled)
-    context.events.Push(event::PathStalled{context.options.path_overhead + path.size()});
+    context.events.Push(event::PathStalled{context.assumed.path.overhead + path.size()});
   if (change == PathMtu::Change::kRecovered) context.events.Push(event::PathRecovered{path.size()});
   context.metrics.packet_size = path.size();
   context.metrics.path_mtu_state = path.state();
@@ -36,10 +34,10 @@ void Apply(Context& context, Tcb& tcb, PathMtu::Change change) {
 void StartPathMtu(Context& context, Tcb& tcb) {
   const Options& options = context.options;
   if (!options.path_mtu_discovery) return Apply(context, tcb, PathMtu::Change::kNone);
-  tcb.path_mtu.Start({.smallest = PacketIn(options.min_path_mtu, options),
+  tcb.path_mtu.Start({.smallest = PacketIn(context.assumed.path.min_mtu, context.assumed.path),
                       .base = options.max_packet_size,
-                      .largest = PacketIn(options.max_path_mtu, options),
-                      .overhead = options.path_overhead,
+                      .largest = PacketIn(options.max_path_mtu, context.assumed.path),
+                      .overhead = context.assumed.path.overhead,
                       .probe_timer = options.probe_timer,
                       .raise_timer = options.path_mtu_raise_interval,
                       .max_probes = options.max_probes});
@@ -108,12 +106,11 @@ void HandlePacketTooBigHint(Context& context, size_t mtu) {
   Tcb* tcb = context.tcb();
   if (tcb == nullptr) return;
   ++context.metrics.packet_too_big_hints;
-  Apply(context, *tcb, tcb->path_mtu.HandlePacketTooBig(context.now, PacketIn(mtu, context.options)));
+  Apply(context, *tcb, tcb->path_mtu.HandlePacketTooBig(context.now, PacketIn(mtu, context.assumed.path)));
 }
 
 void HandlePathChange(Context& context, const PathProperties& path) {
-  context.options.path_overhead = path.overhead;
-  context.options.min_path_mtu = path.min_mtu;
+  context.assumed.path = path;
   Tcb* tcb = context.tcb();
   if (tcb == nullptr || !IsHeartbeatState(context.state)) return;
   StartPathMtu(context, *tcb);

@@ -98,7 +98,7 @@ Answer HandleIncomingReset(Context& context, Tcb& tcb, const IncomingSsnResetReq
   for (const StreamId stream : streams) context.messages.BeginReset(stream);
   if (streams.empty()) context.messages.BeginResetAll();
   context.events.Push(event::OutgoingResetRequested{streams});
-  peers.asked = {.sn = sn, .streams = std::move(streams)};
+  peers.asked = ReconfigResponder::Asked{.sn = sn, .streams = std::move(streams)};
   MaybeStartRequest(context, tcb);
   return {.sn = sn, .result = ReconfigResult::kInProgress, .by_request = peers.asked->in_flight};
 }

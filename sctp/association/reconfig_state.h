@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/boxed.h"
 #include "base/time.h"
 #include "sctp/association/capabilities.h"
 #include "sctp/packet/chunk/data.h"
@@ -111,7 +112,7 @@ struct ReconfigFlight {
 struct ReconfigWishes {
   std::vector<StreamId> drained;  // streams of ours with nothing left to deliver
   bool all_outgoing = false;
-  std::optional<IncomingReset> incoming;
+  Boxed<IncomingReset> incoming;
   bool association = false;
   uint32_t outgoing_streams = 0;
   uint32_t incoming_streams = 0;
@@ -119,9 +120,9 @@ struct ReconfigWishes {
 
 struct ReconfigRequester {
   ReconfigSn next_sn;  // RFC 6525 §4.1: begins with the initial TSN
-  std::optional<ReconfigFlight> flight;
+  Boxed<ReconfigFlight> flight;
   // A request for a reset that the peer has, and will answer; it rests while ours for the peer is in flight.
-  std::optional<ReconfigFlight> parked;
+  Boxed<ReconfigFlight> parked;
   ReconfigWishes wishes;
   HeldChunks held;  // which side of an SSN/TSN reset it belongs to is not known yet
   std::optional<Timestamp> last_association_reset;
@@ -156,9 +157,9 @@ struct ReconfigResponder {
 
   ReconfigSn expected_sn;       // the peer's next one
   std::vector<Answer> answers;  // to the last RE-CONFIG with requests: at most two (RFC 6525 §3.1)
-  std::optional<Deferred> deferred;
-  std::optional<Asked> asked;
-  std::optional<Performed> performed;
+  Boxed<Deferred> deferred;
+  Boxed<Asked> asked;
+  Boxed<Performed> performed;
 };
 
 struct ReconfigState {

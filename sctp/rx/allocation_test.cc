@@ -171,14 +171,18 @@ TEST_F(AllocationTest, SkippingInterleavedMessagesAllocatesNothing) {
   EXPECT_EQ(CountAllocations().count - before, 0u);
 }
 
-TEST_F(AllocationTest, AnIdleReceiverHoldsNothing) {
+// Of the two framings that it knows it holds the machinery of one.
+TEST_F(AllocationTest, AnIdleReceiverHoldsWhatItsFramingNeedsAndNothingElse) {
   const BufferPool pool;
-  const uint64_t before = CountAllocations().count;
-  DataTracker tracker(kInitialTsn);
-  ReassemblyQueue queue(ReassemblyQueue::Limits{}, pool);
-  EXPECT_EQ(CountAllocations().count - before, 0u);
-  EXPECT_EQ(queue.buffered_bytes(), 0u);
-  EXPECT_FALSE(tracker.has_unacknowledged());
+  for (const Framing framing : {Framing::kData, Framing::kIData}) {
+    const Allocations before = CountAllocations();
+    DataTracker tracker(kInitialTsn);
+    ReassemblyQueue queue(ReassemblyQueue::Limits{.framing = framing}, pool);
+    EXPECT_EQ(CountAllocations().count - before.count, 1u);
+    EXPECT_LE(sizeof(queue) + CountAllocations().octets - before.octets, 608u);
+    EXPECT_EQ(queue.buffered_bytes(), 0u);
+    EXPECT_FALSE(tracker.has_unacknowledged());
+  }
 }
 
 }  // namespace

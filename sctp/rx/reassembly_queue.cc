@@ -11,8 +11,8 @@ Result ReassemblyQueue::Add(UnwrappedTsn tsn, const DataChunk& chunk) {
   // Unordered messages are always whole.
   const Delivery delivery = chunk.unordered ? Delivery::kWhole : DeliveryOf(chunk.stream);
   const size_t limit = delivery == Delivery::kPieces ? limits_.max_size_in_pieces : limits_.max_message_size;
-  if (IsInterleaved()) {
-    switch (interleaved_.Add(chunk, limit, delivery)) {
+  if (interleaved_) {
+    switch (interleaved_->Add(chunk, limit, delivery)) {
       case InterleavedStreams::Result::kAccepted:
         return Result::kAccepted;
       case InterleavedStreams::Result::kMessageTooLarge:
@@ -26,22 +26,23 @@ Result ReassemblyQueue::Add(UnwrappedTsn tsn, const DataChunk& chunk) {
 
 Result ReassemblyQueue::AddToAssembler(UnwrappedTsn tsn, const DataChunk& chunk, size_t max_message_size,
                                        Delivery delivery) {
-  auto assembled = assembler_.Add(tsn, chunk, max_message_size);
+  auto& [assembler, sequencer] = *plain_;
+  auto assembled = assembler.Add(tsn, chunk, max_message_size);
   DeliverAborted();
   if (!assembled) {
     return assembled.error() == AssemblyError::kMessageTooLarge ? Result::kMessageTooLarge : Result::kProtocolViolation;
   }
   if (assembled->has_value()) {
-    return sequencer_.Add(std::move(**assembled)) ? Result::kAccepted : Result::kProtocolViolation;
+    return sequencer.Add(std::move(**assembled)) ? Result::kAccepted : Result::kProtocolViolation;
   }
-  if (delivery == Delivery::kPieces && sequencer_.IsNext(chunk.stream, chunk.ssn)) {
-    if (auto piece = assembler_.TakePiece(tsn)) sequencer_.DeliverPiece(std::move(*piece));
+  if (delivery == Delivery::kPieces && sequencer.IsNext(chunk.stream, chunk.ssn)) {
+    if (auto piece = assembler.TakePiece(tsn)) sequencer.DeliverPiece(std::move(*piece));
   }
   return Result::kAccepted;
 }
 
 void ReassemblyQueue::DeliverAborted() {
-  for (Message& mark : assembler_.TakeAborted()) sequencer_.DeliverPiece(std::move(mark));
+  for (Message& mark : plain_->assembler.TakeAborted()) plain_->sequencer.DeliverPiece(std::move(mark));
 }
 
 Delivery ReassemblyQueue::DeliveryOf(StreamId stream) const {
@@ -56,30 +57,33 @@ void ReassemblyQueue::SetDelivery(StreamId stream, Delivery delivery) {
   } else {
     deliveries_.insert_or_assign(stream.value, delivery);
   }
-  if (IsInterleaved() && delivery == Delivery::kPieces) interleaved_.HandOver(stream);
+  if (interleaved_ && delivery == Delivery::kPieces) interleaved_->HandOver(stream);
 }
 
 Result ReassemblyQueue::CheckProgress(UnwrappedTsn cumulative) {
-  const bool may_continue = assembler_.CheckProgress(cumulative);
+  if (!plain_) return Result::kAccepted;
+  const bool may_continue = plain_->assembler.CheckProgress(cumulative);
   DeliverAborted();
   return may_continue ? Result::kAccepted : Result::kProtocolViolation;
 }
 
 void ReassemblyQueue::HandleForwardTsn(UnwrappedTsn new_cumulative, const WireList<SkippedStream>& skipped) {
-  assembler_.Skip(new_cumulative);
+  if (!plain_) return;
+  plain_->assembler.Skip(new_cumulative);
   DeliverAborted();
   for (const SkippedStream& skip : skipped) {
     if (skip.stream.value >= limits_.incoming_streams) continue;
-    sequencer_.Skip(skip.stream, skip.ssn);
+    plain_->sequencer.Skip(skip.stream, skip.ssn);
   }
 }
 
 void ReassemblyQueue::HandleIForwardTsn(const WireList<SkippedMessages>& skipped) {
   using Order = InterleavedStreams::Order;
+  if (!interleaved_) return;
   for (const SkippedMessages& skip : skipped) {
     if (skip.stream.value >= limits_.incoming_streams) continue;
-    interleaved_.Skip(skip.stream, skip.is_unordered() ? Order::kUnordered : Order::kOrdered, skip.mid,
-                      DeliveryOf(skip.stream));
+    interleaved_->Skip(skip.stream, skip.is_unordered() ? Order::kUnordered : Order::kOrdered, skip.mid,
+                       DeliveryOf(skip.stream));
   }
 }
 
@@ -87,15 +91,15 @@ void ReassemblyQueue::ResetStreams(std::span<const StreamId> streams) {
   // The next user of a stream asks anew.
   if (streams.empty()) deliveries_.clear();
   for (StreamId stream : streams) deliveries_.erase(stream.value);
-  if (IsInterleaved()) {
-    if (streams.empty()) interleaved_.ResetAll();
-    for (StreamId stream : streams) interleaved_.Reset(stream);
+  if (interleaved_) {
+    if (streams.empty()) interleaved_->ResetAll();
+    for (StreamId stream : streams) interleaved_->Reset(stream);
     return;
   }
-  assembler_.ResetStreams(streams);
+  plain_->assembler.ResetStreams(streams);
   DeliverAborted();
-  if (streams.empty()) sequencer_.ResetAll();
-  for (StreamId stream : streams) sequencer_.Reset(stream);
+  if (streams.empty()) plain_->sequencer.ResetAll();
+  for (StreamId stream : streams) plain_->sequencer.Reset(stream);
 }
 
 }  // namespace jsp::sctp

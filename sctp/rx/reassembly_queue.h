@@ -2,6 +2,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -45,8 +46,13 @@ class ReassemblyQueue {
   };
 
   // `pool`: where payloads and bookkeeping come from.
-  explicit ReassemblyQueue(const Limits& limits, const BufferPool& pool = {})
-      : limits_(limits), assembler_(pool), sequencer_(limits.hash_key), interleaved_(pool, limits.hash_key) {}
+  explicit ReassemblyQueue(const Limits& limits, const BufferPool& pool = {}) : limits_(limits) {
+    if (IsInterleaved()) {
+      interleaved_ = std::make_unique<InterleavedStreams>(pool, limits.hash_key);
+    } else {
+      plain_ = std::make_unique<PlainStreams>(pool, limits.hash_key);
+    }
+  }
 
   // On any result but kAccepted the chunk is not kept.
   AddResult Add(UnwrappedTsn tsn, const DataChunk& chunk);
@@ -68,28 +74,40 @@ class ReassemblyQueue {
   void SetIncomingStreams(uint32_t count) { limits_.incoming_streams = count; }
 
   // The next message, or piece of one. Its octets leave buffered_bytes().
-  std::optional<Message> PopMessage() { return IsInterleaved() ? interleaved_.Pop() : sequencer_.Pop(); }
+  std::optional<Message> PopMessage() { return interleaved_ ? interleaved_->Pop() : plain_->sequencer.Pop(); }
 
   // Octets held: payload that is incomplete, out of order or not popped yet, and the bookkeeping around it, so that a
   // peer cannot fill memory with headers. Never more than what the peer sent plus a fixed charge per chunk.
   size_t buffered_bytes() const {
-    return assembler_.buffered_bytes() + sequencer_.buffered_bytes() + interleaved_.buffered_bytes();
+    return interleaved_ ? interleaved_->buffered_bytes()
+                        : plain_->assembler.buffered_bytes() + plain_->sequencer.buffered_bytes();
   }
   // Fragments dropped by FORWARD TSN, and messages dropped by resets.
-  uint64_t dropped_fragments() const { return assembler_.dropped_fragments() + interleaved_.dropped_fragments(); }
-  uint64_t dropped_messages() const { return sequencer_.dropped_messages() + interleaved_.dropped_messages(); }
+  uint64_t dropped_fragments() const {
+    return interleaved_ ? interleaved_->dropped_fragments() : plain_->assembler.dropped_fragments();
+  }
+  uint64_t dropped_messages() const {
+    return interleaved_ ? interleaved_->dropped_messages() : plain_->sequencer.dropped_messages();
+  }
   // Idle: gives back what the largest moment took.
   void Trim() {
-    assembler_.Trim();
-    sequencer_.Trim();
-    interleaved_.Trim();
+    if (interleaved_) return interleaved_->Trim();
+    plain_->assembler.Trim();
+    plain_->sequencer.Trim();
   }
   // For tests and fuzzing.
   bool IsConsistent() const {
-    return assembler_.IsConsistent() && sequencer_.IsConsistent() && interleaved_.IsConsistent();
+    return interleaved_ ? interleaved_->IsConsistent()
+                        : plain_->assembler.IsConsistent() && plain_->sequencer.IsConsistent();
   }
 
  private:
+  struct PlainStreams {
+    PlainStreams(const BufferPool& pool, uint64_t hash_key) : assembler(pool), sequencer(hash_key) {}
+    MessageAssembler assembler;
+    StreamSequencer sequencer;
+  };
+
   bool IsInterleaved() const { return limits_.framing == Framing::kIData; }
   Delivery DeliveryOf(StreamId stream) const;
   AddResult AddToAssembler(UnwrappedTsn tsn, const DataChunk& chunk, size_t max_message_size, Delivery delivery);
@@ -97,9 +115,9 @@ class ReassemblyQueue {
 
   Limits limits_;
   boost::unordered_flat_map<uint16_t, Delivery> deliveries_;  // that the application set
-  MessageAssembler assembler_;
-  StreamSequencer sequencer_;
-  InterleavedStreams interleaved_;
+  // One of the two, as the framing wants it: an idle association holds no more than it uses.
+  std::unique_ptr<PlainStreams> plain_;
+  std::unique_ptr<InterleavedStreams> interleaved_;
 };
 
 }  // namespace jsp::sctp

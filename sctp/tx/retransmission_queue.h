@@ -102,6 +102,7 @@ class RetransmissionQueue {
   void Trim() {
     outstanding_.Trim();
     losses_.Trim();
+    spurious_.Trim();
   }
 
   // Nothing is outstanding and nothing is queued.

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "base/time.h"
@@ -33,20 +33,31 @@ class SpuriousRecovery {
       ++timeouts_;
       return;
     }
-    before_.emplace(before);
+    if (before_) {
+      *before_ = before;
+    } else {
+      before_ = std::make_unique<CongestionControl>(before);
+    }
+    is_open_ = true;
     cause_ = cause;
     repeated_.clear();
     repeated_at_ = Timestamp::Never();
     answered_ = false;
     timeouts_ = 1;
   }
-  void Close() { before_.reset(); }
+  void Close() { is_open_ = false; }
+  // Gives back what the next episode needs again.
+  void Trim() {
+    if (is_open_) return;
+    before_.reset();
+    std::vector<Tsn>().swap(repeated_);
+  }
 
   // Between a timeout and the first acknowledgement that follows.
-  bool is_unanswered_timeout() const { return before_ && cause_ == Cause::kTimeout && !answered_; }
+  bool is_unanswered_timeout() const { return is_open_ && cause_ == Cause::kTimeout && !answered_; }
   // `tsn` is sent again because of the episode's cause.
   void HandleRepeated(Timestamp now, Tsn tsn) {
-    if (!before_) return;
+    if (!is_open_) return;
     if (repeated_.size() == kMaxRepeated) return Close();
     repeated_.push_back(tsn);
     if (repeated_at_ == Timestamp::Never()) repeated_at_ = now;
@@ -61,7 +72,7 @@ class SpuriousRecovery {
   // The Duplicate TSNs of a SACK. True: the reduction was for nothing.
   template <class Tsns>
   bool HandleDuplicates(const Tsns& duplicates, bool is_missing_any) {
-    if (!before_) return false;
+    if (!is_open_) return false;
     const size_t known = repeated_.size();
     // One report settles one repetition: of a chunk that was lost and sent again twice, the second is a duplicate, too.
     for (const Tsn tsn : duplicates) {
@@ -75,7 +86,8 @@ class SpuriousRecovery {
   const CongestionControl& before() const { return *before_; }
 
  private:
-  std::optional<CongestionControl> before_;
+  std::unique_ptr<CongestionControl> before_;
+  bool is_open_ = false;
   Cause cause_ = Cause::kTime;
   std::vector<Tsn> repeated_;  // and not reported as duplicates
   Timestamp repeated_at_;      // the first

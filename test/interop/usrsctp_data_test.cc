@@ -263,7 +263,7 @@ TEST_P(UsrsctpDataTest, ResetsOfBothSidesCross) {  // RFC 6525 §5.1.1: at most 
 uint32_t InitialTsn(uint64_t seed) {
   Rng rng = Rng::FromNumber(seed).Fork();
   const Timestamp now = Timestamp::FromEpoch(1s);
-  sctp::Association association({}, rng, now);
+  sctp::Association association(sctp::Options{}, rng, now);
   association.Connect(now);
   std::vector<uint8_t> packet(2048);
   const auto size = association.PollTransmit(now, packet);
