@@ -58,9 +58,9 @@ Expected<void, SetRemoteError> Agent::SetRemoteDescription(Timestamp now, const 
   // RFC 8445 §6.1.1: against a lite agent "the full agent MUST take the controlling role".
   if (remote.ice_lite && impl.role.Become(Role::kControlling)) impl.ApplyRole();
   if (impl.IsLite() && impl.role.Become(Role::kControlled)) impl.ApplyRole();
-  impl.may_move = remote.renomination && impl.options.mobility.renomination && !impl.IsLite();
+  impl.may_move = remote.renomination && impl.kept.renomination && !impl.IsLite();
   if (impl.may_move) impl.pairing.KeepPairing();
-  impl.runner.SetPacing(std::max(impl.options.pacing_interval, remote.pacing_interval));
+  impl.runner.SetPacing(std::max(impl.kept.pacing_interval, remote.pacing_interval));
   impl.session.Start(impl.now);
   if (!impl.IsLite()) impl.pairing.Start(impl.role.role());
   for (const EarlyCheck& check : impl.responder.TakeEarly()) impl.AcceptCheck(check);
@@ -157,6 +157,7 @@ void Agent::HandleTimeout(Timestamp now) {
 void Agent::HandleDataSent(Timestamp now) {
   impl_->Tick(now);
   impl_->selection.HandleDataSent(impl_->now);
+  impl_->runner.transactions().HandleDataSent();
 }
 
 std::optional<Agent::Transmit> Agent::PollTransmit(Timestamp now, std::span<uint8_t> out) {

@@ -15,8 +15,16 @@ namespace jsp::ice {
 
 // The wiring: which part hears of what. The rules are in the parts.
 struct Agent::Impl {
-  Impl(const Options& given, Rng& random, Timestamp at)
-      : options(Sanitized(given)),
+  Impl(const Options& given, Rng& random, Timestamp at) : Impl(Kept{}, Sanitized(given), random, at) {}
+
+  // The options that count beyond the beginning; the parts keep those of theirs.
+  struct Kept {
+    Implementation implementation = Implementation::kFull;
+    bool renomination = false;
+    Duration pacing_interval{};
+  };
+  Impl(Kept, const Options& options, Rng& random, Timestamp at)
+      : kept{options.implementation, options.mobility.renomination, options.pacing_interval},
         rng(random),
         session(options, events),
         pairing(options, metrics),
@@ -51,9 +59,9 @@ struct Agent::Impl {
   void MaybeDoubtSelected(const CandidatePair& rival);
   void CheckTowardsLastRemote();
   void CheckWhatWorked();
-  bool IsLite() const { return options.implementation == Implementation::kLite; }
+  bool IsLite() const { return kept.implementation == Implementation::kLite; }
 
-  Options options;
+  Kept kept;
   Rng& rng;
   Metrics metrics;
   EventQueue<Event> events;

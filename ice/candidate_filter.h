@@ -40,6 +40,7 @@ struct CandidateFilter : AddressFilter {
 struct CandidateFilters {
   CandidateFilter local{};
   CandidateFilter remote{};
+  bool operator==(const CandidateFilters&) const = default;
 };
 
 }  // namespace jsp::ice

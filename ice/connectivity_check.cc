@@ -49,10 +49,17 @@ void ConnectivityChecks::Start(Timestamp now, const CheckPlan& plan, Rng& rng) {
   transaction.expires_at = now + TransactionTimeout(options);
   transaction.sequence = next_sequence_++;
   const auto id = stun::TransactionId::Random(rng);
-  const auto [at, inserted] = transactions_.insert_or_assign(id, transaction);
-  Queue(id, at->second);
+  Queue(id, Keep(id, transaction));
   ++(is_consent ? metrics_.consent_requests_sent : metrics_.checks_sent);
   UpdateTimeout();
+}
+
+CheckTransaction& ConnectivityChecks::Keep(const stun::TransactionId& id, const CheckTransaction& transaction) {
+  if (spare_.empty()) return transactions_.insert_or_assign(id, transaction).first->second;
+  spare_.key() = id;
+  auto kept = transactions_.insert(std::move(spare_));
+  kept.position->second = transaction;
+  return kept.position->second;
 }
 
 void ConnectivityChecks::StartKeepalive(const AddressPair& pair, Rng& rng) {
@@ -130,8 +137,9 @@ bool ConnectivityChecks::IsAuthentic(const stun::MessageView& response) const {
 CheckTransaction ConnectivityChecks::Take(const stun::TransactionId& id) {
   const auto found = transactions_.find(id);
   JSP_CHECK(found != transactions_.end());
-  CheckTransaction taken = std::move(found->second);
-  transactions_.erase(found);
+  auto ended = transactions_.extract(found);
+  const CheckTransaction taken = ended.mapped();
+  if (is_busy_) spare_ = std::move(ended);
   UpdateTimeout();
   return taken;
 }

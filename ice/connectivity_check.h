@@ -78,8 +78,14 @@ class ConnectivityChecks {
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
   void Clear();
-  // Gives back what a burst took.
-  void Trim() { queue_.Trim(); }
+  // Data flows: what a transaction took is kept for the next one, so that consent costs no allocation.
+  void HandleDataSent() { is_busy_ = true; }
+  // Gives back what a burst took; nobody waits for the next transaction.
+  void Trim() {
+    queue_.Trim();
+    spare_ = {};
+    is_busy_ = false;
+  }
 
   // The transaction that a response names; null when it is none of ours.
   const CheckTransaction* Find(const stun::TransactionId& id) const;
@@ -101,6 +107,7 @@ class ConnectivityChecks {
   };
   using Table = std::unordered_map<stun::TransactionId, CheckTransaction>;
 
+  CheckTransaction& Keep(const stun::TransactionId& id, const CheckTransaction& transaction);
   void Queue(const stun::TransactionId& id, CheckTransaction& transaction);
   void ForgetOldest(const AddressPair& pair);
   Table::iterator FirstDue(Timestamp now);
@@ -114,6 +121,8 @@ class ConnectivityChecks {
   std::string username_;
   std::optional<crypto::HmacSha1Key> key_;
   Table transactions_;
+  Table::node_type spare_;
+  bool is_busy_ = false;
   EventQueue<stun::TransactionId> queue_;
   std::optional<Keepalive> keepalive_;
   uint64_t next_sequence_ = 0;

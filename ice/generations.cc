@@ -20,21 +20,23 @@ AddressPair PathOf(const SelectedPair& pair) { return {pair.local.base, pair.rem
 }  // namespace
 
 Generations::Generations(const Options& options, Rng& rng, Timestamp now)
-    : options_(options), rng_(&rng), current_(options, rng, now) {}
+    : Generations(std::make_shared<const Options>(options), rng, now) {}
+Generations::Generations(std::shared_ptr<const Options> options, Rng& rng, Timestamp now)
+    : options_(std::move(options)), rng_(&rng), current_(*options_, rng, now) {}
 
 Expected<void, RestartError> Generations::Restart(Timestamp now) {
   if (IsOver(told_.state)) return Unexpected(RestartError::kClosed);
   if (told_.state == State::kNew) return Unexpected(RestartError::kNotNegotiated);
   // RFC 8445 §9: the old session goes on as long as it carries data; one that never did is of no use.
-  Options options = options_;
+  Options options = *options_;
   options.role = current_.role();  // RFC 8445 §6.1.1: no new determination of roles
   const bool carries = current_.selected_pair().has_value();
   if (carries) {
-    if (previous_) retired_ += previous_->metrics();
+    if (previous_) CountRetired(previous_->metrics());
     previous_.emplace(std::move(current_));
     previous_heard_ = std::exchange(current_heard_, {});
   } else {
-    retired_ += current_.metrics();
+    CountRetired(current_.metrics());
     current_heard_ = {};
   }
   retire_after_ = Timestamp::Never();
@@ -61,7 +63,7 @@ Expected<void, AddCandidateError> Generations::AddLocalCandidate(Timestamp now, 
   // One that came after the end of candidates is of the next generation.
   const bool is_late = !added && added.error() == AddCandidateError::kAfterEndOfCandidates;
   const bool is_known = std::ranges::find(candidates_, candidate) != candidates_.end();
-  const bool has_room = added || candidates_.size() < options_.max_local_candidates;
+  const bool has_room = added || candidates_.size() < options_->max_local_candidates;
   if ((added || is_late) && has_room && !is_known) candidates_.push_back(candidate);
   Sync(now);
   return added;
@@ -176,7 +178,7 @@ bool Generations::IsAuthenticated(const SocketAddress& local, const SocketAddres
 }
 
 Metrics Generations::metrics() const {
-  Metrics sum = retired_;
+  Metrics sum = retired_ ? *retired_ : Metrics();
   sum += current_.metrics();
   if (previous_) sum += previous_->metrics();
   return sum;
@@ -198,7 +200,7 @@ void Generations::Retire(Timestamp now) {
   retire_after_ = Timestamp::Never();
   if (!previous_) return;
   previous_->Close(now);
-  retired_ += previous_->metrics();
+  CountRetired(previous_->metrics());
   previous_.reset();
   previous_heard_ = {};
 }
@@ -210,7 +212,7 @@ void Generations::Sync(Timestamp now) {
   if (previous_ && current_heard_.state == State::kFailed && IsUp(previous_->state())) {
     // The restart led nowhere, while the old pair lives.
     events_.Push(event::RestartFailed{current_heard_.reason});
-    retired_ += current_.metrics();
+    CountRetired(current_.metrics());
     current_ = std::move(*previous_);
     current_heard_ = std::exchange(previous_heard_, {});
     previous_.reset();
@@ -244,6 +246,11 @@ void Generations::TellSelection() {
   events_.Push(event::PairSelected{pair->local, pair->remote, pair->nominated, pair->rtt});
 }
 
+void Generations::CountRetired(const Metrics& metrics) {
+  if (!retired_) retired_.emplace();
+  *retired_ += metrics;
+}
+
 Generations::Told Generations::Judge(Timestamp now) {
   const bool old_in_charge = IsOldInCharge();
   const Told heard = old_in_charge ? previous_heard_ : current_heard_;
@@ -264,7 +271,7 @@ Generations::Told Generations::JudgeLost(Timestamp now) {
   if (current_heard_.state == State::kChecking) {
     hold_until_ = Timestamp::Never();  // the PAC timer ends it
   } else if (hold_until_ == Timestamp::Never()) {
-    hold_until_ = now + (has_failed ? options_.mobility.restart_patience : options_.mobility.restart_timeout);
+    hold_until_ = now + (has_failed ? options_->mobility.restart_patience : options_->mobility.restart_timeout);
   }
   if (now >= hold_until_) {
     hold_until_ = Timestamp::Never();

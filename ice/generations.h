@@ -1,9 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "base/boxed.h"
 #include "base/event_queue.h"
 #include "base/expected.h"
 #include "base/rng.h"
@@ -27,6 +29,8 @@ class Generations {
   using Event = ice::Event;
 
   Generations(const Options& options, Rng& rng, Timestamp now);
+  // The same; not null. Several sessions may share their options.
+  Generations(std::shared_ptr<const Options> options, Rng& rng, Timestamp now);
 
   // Begins a generation with new credentials, the same role and the candidates that are still there; more may come, so
   // EndOfLocalCandidates is due again. The owner signals it. Again before the peer answered: begins it anew.
@@ -63,6 +67,7 @@ class Generations {
   void HandleDataSent(Timestamp now) { InCharge().HandleDataSent(now); }
   [[nodiscard]] std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   [[nodiscard]] std::optional<Event> PollEvent() { return events_.Pop(); }
+  bool has_events() const { return !events_.empty(); }
   [[nodiscard]] Timestamp NextTimeout() const;
 
   const Credentials& local_credentials() const { return current_.local_credentials(); }
@@ -92,8 +97,9 @@ class Generations {
   Told Judge(Timestamp now);
   Told JudgeLost(Timestamp now);
   void Retire(Timestamp now);
+  void CountRetired(const Metrics& metrics);
 
-  Options options_;
+  std::shared_ptr<const Options> options_;
   Rng* rng_;
   Agent current_;
   std::optional<Agent> previous_;
@@ -105,7 +111,7 @@ class Generations {
   std::optional<AddressPair> told_path_;
   Timestamp hold_until_;    // then a session without a pair that nobody restarted has failed
   Timestamp retire_after_;  // then the generation before goes
-  Metrics retired_;
+  Boxed<Metrics> retired_;  // of generations that are gone
   EventQueue<Event> events_;
 };
 static_assert(SansIoCore<Generations>);

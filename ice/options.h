@@ -29,6 +29,7 @@ struct NominationOptions {
   // the session has failed (RFC 8445 §7.2.5.3.4). At 30 % loss each way one check in a hundred is lost seven times;
   // data flows meanwhile. 0: the first one decides.
   Duration deadline = std::chrono::seconds(120);
+  bool operator==(const NominationOptions&) const = default;
 };
 
 // How a session outlives its network.
@@ -45,6 +46,7 @@ struct MobilityOptions {
   // for one before it has failed (0: it fails at once), and how long one that we began may wait for its answer then.
   Duration restart_patience{};
   Duration restart_timeout = std::chrono::seconds(30);
+  bool operator==(const MobilityOptions&) const = default;
 };
 
 struct CheckOptions {
@@ -55,6 +57,7 @@ struct CheckOptions {
   // of Ta that is free, so often and this long after the last. 0: never, to the letter of RFC 8445 §6.1.4.2.
   uint32_t repeats = 0;
   Duration repeat_after = std::chrono::milliseconds(100);
+  bool operator==(const CheckOptions&) const = default;
 };
 
 // Every timer and limit by its name; nothing is hidden in the code.
@@ -80,6 +83,7 @@ struct Options {
   size_t max_remote_candidates = 256;  // signalled and peer-reflexive together
   size_t max_pairs = 100;              // RFC 8445 §6.1.2.5
   size_t max_early_checks = 16;        // checks that arrive before the remote description
+  bool operator==(const Options&) const = default;
 };
 
 // The options with every value forced to what the RFCs allow: Ta and the spacing at least 5 ms (RFC 8445 §14.2), RTO at

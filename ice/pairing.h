@@ -71,7 +71,7 @@ class Pairing {
   bool IsInUse(uint16_t remote) const;
   void Drop(DropReason reason) { ++metrics_.dropped[static_cast<size_t>(reason)]; }
 
-  const CandidateFilters& filters_;
+  CandidateFilters filters_;
   Metrics& metrics_;
   LocalCandidates local_;
   RemoteCandidates remote_;

@@ -18,6 +18,7 @@ struct PredictionOptions {
   // Between the ports of two mappings. More is no sequence but chance: two random ports are that near once in 2,000
   // times.
   uint16_t max_step = 16;
+  bool operator==(const PredictionOptions&) const = default;
 };
 
 // What a server saw of one socket.

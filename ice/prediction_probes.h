@@ -26,6 +26,7 @@ struct ProbingOptions {
   // 64,512 ports, n probes miss all with probability (1 - n / 64512)^256: 2 % of 1,000, 0.03 % of 2,048.
   size_t max_probes = 2048;
   Duration probe_interval = std::chrono::milliseconds(5);
+  bool operator==(const ProbingOptions&) const = default;
 };
 
 // What the candidates of one side say of its NAT.

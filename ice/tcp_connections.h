@@ -40,6 +40,7 @@ struct TcpOptions {
   // The connection of the selected pair is opened again at once, then after this, and twice as long after each failure.
   Duration reopen_min = std::chrono::milliseconds(250);
   Duration reopen_max = std::chrono::seconds(8);
+  bool operator==(const TcpOptions&) const = default;
 };
 
 enum class TcpDrop : uint8_t {

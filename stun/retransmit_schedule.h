@@ -13,6 +13,7 @@ struct RetransmitOptions {
 
   // RFC 8489 §6.2.2: over a reliable transport a request is sent once and fails after Ti = 39.5 s.
   static RetransmitOptions Reliable() { return {.rto = std::chrono::milliseconds(39500), .rc = 1, .rm = 1}; }
+  bool operator==(const RetransmitOptions&) const = default;
 };
 
 // The state of one request's retransmissions. Owned by a transaction; told the time.
