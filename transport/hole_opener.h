@@ -35,6 +35,7 @@ class HoleOpener {
     size_t max_bases = 4;    // fresh sockets of one restart
     // So long after the answer to our offer a session without a direct pair asks for that restart, once.
     Duration patience = std::chrono::seconds(2);
+    bool operator==(const Limits&) const = default;
   };
 
   HoleOpener(const Limits& limits, Rng& rng) : limits_(limits), rng_(&rng) {}

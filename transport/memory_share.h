@@ -9,6 +9,7 @@ struct MemorySource {
   std::shared_ptr<void> owner;
   bool (*take)(void* owner, size_t octets) = nullptr;
   void (*give)(void* owner, size_t octets) = nullptr;
+  bool operator==(const MemorySource&) const = default;
 };
 
 // What one connection holds of its source. In steps, so that the source is asked rarely. Owned by the connection, which

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/expected.h"
@@ -49,6 +50,8 @@ class Negotiation {
 
   bool IsStable() const { return phase_ == Phase::kStable; }
   const std::optional<SessionDescription>& remote() const { return remote_; }
+  // Those of the last description, once: who has them needs no other copy.
+  std::vector<ice::ParsedCandidate> TakeRemoteCandidates() { return std::exchange(remote_->candidates, {}); }
   dtls::Role dtls_role() const { return dtls_role_; }
   ice::Role ice_role() const { return ice_role_; }
   // RFC 8841 §6.1: what the peer accepts in one message; 0 = no limit.

@@ -9,7 +9,10 @@
 
 namespace jsp::transport {
 
-Peer::Peer(const PeerOptions& options, Rng& rng, Timestamp now) : impl_(std::make_unique<Impl>(options, rng, now)) {}
+Peer::Peer(const PeerOptions& options, Rng& rng, Timestamp now)
+    : Peer(std::make_shared<const SettledPeerOptions>(options), rng, now) {}
+Peer::Peer(std::shared_ptr<const SettledPeerOptions> options, Rng& rng, Timestamp now)
+    : impl_(std::make_unique<Impl>(std::move(options), rng, now)) {}
 Peer::~Peer() = default;
 Peer::Peer(Peer&&) noexcept = default;
 Peer& Peer::operator=(Peer&&) noexcept = default;
@@ -17,7 +20,7 @@ Peer& Peer::operator=(Peer&&) noexcept = default;
 void Peer::AddLocalAddress(Timestamp now, const LocalAddress& address) {
   if (impl_->progress.is_final()) return;
   // Ports that say "TCP" are of no use for UDP.
-  const bool is_reserved = impl_->options.ice_tcp.mode != IceTcp::kOff && ice::IsTcpBase(address.address);
+  const bool is_reserved = impl_->options->ice_tcp.mode != IceTcp::kOff && ice::IsTcpBase(address.address);
   if (!is_reserved) impl_->gathering.gatherer.AddLocalAddress(now, address);
   impl_->Pump(now);
 }
@@ -80,7 +83,7 @@ void Peer::HandleLocalAddresses(Timestamp now, std::span<const LocalAddress> pre
 // The last socket of that address is gone: its connections over TCP go as well, and those to relays.
 void Peer::Impl::LoseAddress(Timestamp now, const IpAddress& ip) {
   for (const uint16_t port : {ice::kTcpActivePort, ice::kTcpPassivePort}) agent.LoseLocalBase(now, {ip, port});
-  gathering.tcp.LoseAddress(ip);
+  if (gathering.tcp) gathering.tcp->LoseAddress(ip);
   gathering.relays.HandleAddressLost(now, ip);
 }
 
@@ -214,7 +217,7 @@ Expected<datachannel::ChannelId, datachannel::OpenError> Peer::OpenChannel(Times
 Expected<void, datachannel::SendError> Peer::Send(Timestamp now, datachannel::ChannelId channel,
                                                   datachannel::MessageKind kind, Payload payload, sctp::Part part) {
   if (impl_->progress.is_final()) return Unexpected<datachannel::SendError>(datachannel::SendError::kClosed);
-  if (payload.size() > impl_->options.sctp.max_send_buffer) {  // there will never be room
+  if (payload.size() > impl_->options->sctp.max_send_buffer) {  // there will never be room
     return Unexpected<datachannel::SendError>(datachannel::SendError::kTooLarge);
   }
   if (payload.size() > impl_->SendRoom()) {
@@ -285,7 +288,7 @@ void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const Socke
   ++impl.demux.datagrams_received;
   impl.demux.bytes_received += datagram.size();
   if (impl.progress.is_final()) return;
-  if (impl.options.only_relays) {  // RFC 8828 §5: no answer, to nobody
+  if (impl.options->only_relays) {  // RFC 8828 §5: no answer, to nobody
     ++impl.demux.dropped_not_relayed;
     return;
   }
@@ -298,7 +301,7 @@ void Peer::HandleTimeout(Timestamp now) {
   impl.gathering.gatherer.HandleTimeout(now);
   impl.gathering.relays.HandleTimeout(now);
   impl.gathering.holes.HandleTimeout(now);
-  impl.gathering.tcp.HandleTimeout(now);
+  if (impl.gathering.tcp) impl.gathering.tcp->HandleTimeout(now);
   impl.agent.HandleTimeout(now);
   if (impl.secured) {
     impl.secured->dtls.HandleTimeout(now);
@@ -328,7 +331,7 @@ void Peer::HandleUnreachable(Timestamp now, const SocketAddress& local, const So
 std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
   // A datagram for TCP gets a header.
-  const bool may_frame = impl.options.ice_tcp.mode != IceTcp::kOff && out.size() > ice::kTcpFrameHeader;
+  const bool may_frame = impl.options->ice_tcp.mode != IceTcp::kOff && out.size() > ice::kTcpFrameHeader;
   const auto room = may_frame ? out.first(out.size() - ice::kTcpFrameHeader) : out;
   while (const auto transmit = impl.PollDatagram(now, room)) {
     if (may_frame && !transmit->relay && ice::IsTcpBase(transmit->local)) {
@@ -350,7 +353,8 @@ Timestamp Peer::NextTimeout() const {
   Timestamp next =
       std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
   next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout(),
-                   impl.gathering.probes.NextTimeout(), impl.gathering.tcp.NextTimeout()});
+                   impl.gathering.probes.NextTimeout()});
+  if (impl.gathering.tcp) next = std::min(next, impl.gathering.tcp->NextTimeout());
   if (!impl.secured) return next;
   // Without a path SCTP's pacing would be due for as long as there is none; its other timers wait as well.
   const auto& pair = impl.agent.selected_pair();
@@ -381,7 +385,7 @@ PeerStats Peer::stats() const {
   }
   stats.relay_reason = impl.gathering.relay_reason;
   stats.paths = impl.gathering.traffic;
-  stats.ice_tcp = impl.gathering.tcp.metrics();
+  if (impl.gathering.tcp) stats.ice_tcp = impl.gathering.tcp->metrics();
   stats.relays = impl.gathering.relays.metrics();
   stats.relay_failures = impl.gathering.relays.failures();
   stats.pairs = impl.agent.pair_stats();

@@ -53,6 +53,8 @@ class Peer {
 
   // Where PeerOptions::memory has no room for another connection it is kFailed from the beginning, with that reason.
   Peer(const PeerOptions& options, Rng& rng, Timestamp now);
+  // The same; not null. Peers may share it.
+  Peer(std::shared_ptr<const SettledPeerOptions> options, Rng& rng, Timestamp now);
   ~Peer();
   Peer(Peer&&) noexcept;
   Peer& operator=(Peer&&) noexcept;

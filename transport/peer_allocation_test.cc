@@ -45,6 +45,10 @@ class SteadyPeers {
   void Transfer(MessageKind kind, size_t octets, size_t total) {
     for (const size_t end = received_ + total; received_ < end; Step()) Send(kind, octets);
   }
+  // Sends them for so long.
+  void TransferFor(Duration duration, MessageKind kind, size_t octets) {
+    for (const Timestamp end = pair_.now + duration; pair_.now < end; Step()) Send(kind, octets);
+  }
 
  private:
   struct Packet {
@@ -141,6 +145,17 @@ TEST(PeerAllocationTest, SmallMessagesInLargeBatchesAllocateNothing) {
 }
 
 TEST(PeerAllocationTest, TextAllocatesNothing) { ExpectNoAllocations({MessageKind::kString, 500, true}); }
+
+// RFC 7675 §5.1: consent is asked for every 5 s meanwhile, by both sides.
+TEST(PeerAllocationTest, ConsentAllocatesNothingWhileMessagesFlow) {
+  constexpr size_t kOctets = 100;
+  SteadyPeers peers(4 * kOctets);
+  ASSERT_TRUE(peers.Open({.label = "steady"}));
+  peers.TransferFor(std::chrono::seconds(12), MessageKind::kBinary, kOctets);
+  const uint64_t before = CountAllocations().count;
+  peers.TransferFor(std::chrono::seconds(12), MessageKind::kBinary, kOctets);
+  EXPECT_EQ(CountAllocations().count - before, 0u);
+}
 
 // RFC 8831 §6.6: their placeholder octet is our own.
 TEST(PeerAllocationTest, EmptyMessagesAllocateNothing) {

@@ -18,7 +18,7 @@ void Peer::Impl::HandleRemoteDescription(Timestamp now, SdpType type, Negotiatio
   }
   if (is_first) Secure(now);
   remote_candidates.HandleDescription(remote.ice.ufrag);
-  for (const auto& candidate : remote.candidates) remote_candidates.Add(candidate);
+  for (auto& candidate : negotiation.TakeRemoteCandidates()) remote_candidates.Add(std::move(candidate));
   // RFC 8838 §3: a peer that does not trickle has said all that it will say.
   if (remote.end_of_candidates || !remote.ice_options.trickle) remote_candidates.HandleEnd();
   Pump(now);
@@ -26,7 +26,7 @@ void Peer::Impl::HandleRemoteDescription(Timestamp now, SdpType type, Negotiatio
 
 void Peer::Impl::BeginGeneration(Timestamp now) {
   if (!agent.Restart(now)) return;
-  gathering.tcp.BeginGeneration();
+  if (gathering.tcp) gathering.tcp->BeginGeneration();
   gathering.tcp_has_concluded = false;
   gathering.is_described = false;
   events.Push(event::IceRestarted{agent.local_credentials().ufrag});
@@ -50,15 +50,15 @@ DescriptionError Peer::Impl::ClosedError() const {
 LocalParameters Peer::Impl::LocalForDescription() {
   LocalParameters local;
   local.ice = agent.local_credentials();
-  local.fingerprint = options.certificate->fingerprint();
-  local.sctp_port = options.sctp.local_port;
-  local.max_message_size = options.sctp.max_message_size;
+  local.fingerprint = options->certificate->fingerprint();
+  local.sctp_port = options->sctp.local_port;
+  local.max_message_size = options->sctp.max_message_size;
   for (const ice::Candidate& candidate : agent.local_candidates()) {
     if (auto as_told = gathering.told.Tell(candidate)) local.candidates.push_back(std::move(*as_told));
   }
   local.end_of_candidates = gathering.gatherer.is_complete();
-  local.pacing_interval = options.ice.pacing_interval;
-  local.renomination = options.ice.mobility.renomination && options.ice.implementation == ice::Implementation::kFull;
+  local.pacing_interval = options->ice.pacing_interval;
+  local.renomination = options->ice.mobility.renomination && options->ice.implementation == ice::Implementation::kFull;
   local.port_probes = SaysPortProbes();
   return local;
 }

@@ -26,7 +26,7 @@ namespace jsp::transport {
 
 // The layers, and the pump that carries output of one to the next. Bottom up: gathering, ICE, DTLS, SCTP, channels.
 struct Peer::Impl {
-  Impl(const PeerOptions& peer_options, Rng& random, Timestamp now);
+  Impl(std::shared_ptr<const SettledPeerOptions> given, Rng& random, Timestamp now);
 
   // What path MTU discovery must know: where packets go, and how they are wrapped.
   struct Path {
@@ -36,8 +36,11 @@ struct Peer::Impl {
   };
   // The part above ICE; exists once both descriptions are known.
   struct Secured {
-    Secured(const dtls::Options& dtls_options, const sctp::Options& sctp_options, Impl& peer, Timestamp now)
-        : dtls(dtls_options, now), sctp(sctp_options, peer.rng, now, peer.memory.pool), last_record(now) {}
+    Secured(const dtls::Options& dtls_options, Impl& peer, Timestamp now)
+        : dtls(dtls_options, now),
+          sctp(std::shared_ptr<const sctp::Options>(peer.options, &peer.options->sctp), peer.rng, now,
+               peer.memory.pool),
+          last_record(now) {}
     void NoteRecord(Timestamp now) {
       last_record = now;
       is_resting = false;
@@ -69,9 +72,9 @@ struct Peer::Impl {
     HoleOpener holes;
     ice::PortProbes probes;
     ToldCandidates told;
-    ice::TcpConnections tcp;
-    bool tcp_has_concluded = false;  // for this generation
-    bool is_described = false;       // this generation, to the peer
+    std::unique_ptr<ice::TcpConnections> tcp;  // unless PeerOptions::ice_tcp is kOff
+    bool tcp_has_concluded = false;            // for this generation
+    bool is_described = false;                 // this generation, to the peer
     PathsTraffic traffic{};
     std::string relay_reason{};
   };
@@ -96,6 +99,7 @@ struct Peer::Impl {
   void AddCandidate(Timestamp now, const ice::Candidate& candidate);
   void FailWithoutRelays(Timestamp now);
   std::optional<Transmit> PollPeerDatagram(Timestamp now, std::span<uint8_t> out);
+  bool IsUnmoved() const;
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
 
   // peer_tcp.cc
@@ -147,7 +151,7 @@ struct Peer::Impl {
   bool HasMemoryFor(size_t octets);
   void AccountMemory(Timestamp now);
 
-  PeerOptions options;
+  std::shared_ptr<const SettledPeerOptions> options;  // shared among peers of one kind
   Rng& rng;
   Memory memory;
   Negotiation negotiation;

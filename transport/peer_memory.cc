@@ -27,7 +27,7 @@ MemoryStats Peer::Impl::HeldMemory() const {
   held.sending = channels.total_queued_bytes();
   held.pooled = memory.pool.kept_octets();
   if (secured) {
-    held.sending += options.sctp.max_send_buffer - secured->sctp.send_buffer_room();
+    held.sending += options->sctp.max_send_buffer - secured->sctp.send_buffer_room();
     held.received = secured->sctp.received_octets();
   }
   return held;

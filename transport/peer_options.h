@@ -31,6 +31,7 @@ struct IceTcpOptions {
   ice::TcpOptions limits;
   bool is_active() const { return mode == IceTcp::kActive || mode == IceTcp::kBoth; }
   bool is_passive() const { return mode == IceTcp::kPassive || mode == IceTcp::kBoth; }
+  bool operator==(const IceTcpOptions&) const = default;
 };
 
 // Which candidates are found, and who helps.
@@ -50,6 +51,7 @@ struct IceServers {
   // Of the first generation, where something outside chose them, as for a request that came before its peer
   // (transport/asio/unknown_requests.h). Unset, or not valid: random ones (RFC 8445 §5.3).
   std::shared_ptr<const ice::Credentials> local_credentials;
+  bool operator==(const IceServers&) const = default;
 };
 
 // What one connection may hold, and of what all of them hold together; docs/transport.md#memory.
@@ -60,6 +62,7 @@ struct MemoryOptions {
   MemorySource source;  // shared by many peers
 
   static constexpr size_t kLeast = size_t{256} * 1024;
+  bool operator==(const MemoryOptions&) const = default;
 };
 
 // Everything that one Peer may be told; per instance, nothing is global.
@@ -86,6 +89,13 @@ struct PeerOptions : IceServers {
   // Datagrams of an authenticated but not yet validated address, kept for the moment that its check succeeds.
   size_t max_early_datagrams = 8;
   bool collect_keylog = false;
+  bool operator==(const PeerOptions&) const = default;
+};
+
+// As a Peer uses them: what replaces or bounds something else has done so. Peers with equal options share one of these,
+// as an idle one would otherwise hold its own kilobyte.
+struct SettledPeerOptions : PeerOptions {
+  explicit SettledPeerOptions(const PeerOptions& given);
 };
 
 }  // namespace jsp::transport

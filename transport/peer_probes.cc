@@ -11,8 +11,8 @@ namespace jsp::transport {
 
 // What is hit becomes a candidate at any time, which is what renomination is for.
 bool Peer::Impl::SaysPortProbes() const {
-  return options.probing.is_enabled && !options.only_relays && options.ice.mobility.renomination &&
-         options.ice.implementation == ice::Implementation::kFull;
+  return options->probing.is_enabled && !options->only_relays && options->ice.mobility.renomination &&
+         options->ice.implementation == ice::Implementation::kFull;
 }
 
 void Peer::Impl::BeginProbes(Timestamp now) {
@@ -31,7 +31,7 @@ bool Peer::Impl::HasDirectPair() const {
 
 // Early-inbound poison: transport/hole_opener.h. The restart is signalled, and so the application's to carry out.
 void Peer::Impl::MaybeRecover(Timestamp now) {
-  if (!gathering.holes.PollRecovery(now) || options.only_relays) return;
+  if (!gathering.holes.PollRecovery(now) || options->only_relays) return;
   const ice::SeenNat ours = ice::SeeNat(agent.local_candidates());
   if (!ours.address || ours.varies) return;
   events.Push(event::FreshSocketsWanted{});

@@ -36,13 +36,8 @@ RelaySetOptions ToRelayOptions(const PeerOptions& options) {
           .hide_mapped = options.only_relays};
 }
 
-sctp::Options ToSctpOptions(const PeerOptions& options) {
-  sctp::Options sctp = options.sctp;
-  sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxBasePacket);
-  sctp.path_mtu_discovery = options.path_mtu_discovery;
-  sctp.ecn = options.ecn;
-  sctp.delivery = sctp::Delivery::kWhole;  // DCEP needs it; channels ask for pieces on their own
-  return sctp;
+std::unique_ptr<ice::TcpConnections> MakeTcpConnections(const IceTcpOptions& options) {
+  return options.mode == IceTcp::kOff ? nullptr : std::make_unique<ice::TcpConnections>(options.limits);
 }
 
 datachannel::Options ToChannelOptions(const PeerOptions& options) {
@@ -53,26 +48,33 @@ datachannel::Options ToChannelOptions(const PeerOptions& options) {
 
 }  // namespace
 
-Peer::Impl::Impl(const PeerOptions& peer_options, Rng& random, Timestamp now)
-    : options(WithinMemory(peer_options)),
+SettledPeerOptions::SettledPeerOptions(const PeerOptions& given) : PeerOptions(WithinMemory(given)) {
+  ice = ice::Sanitized(ice);
+  sctp.max_packet_size = std::min(sctp.max_packet_size, kMaxBasePacket);
+  sctp.path_mtu_discovery = path_mtu_discovery;
+  sctp.ecn = ecn;
+  sctp.delivery = sctp::Delivery::kWhole;  // DCEP needs it; channels ask for pieces on their own
+}
+
+Peer::Impl::Impl(std::shared_ptr<const SettledPeerOptions> given, Rng& random, Timestamp now)
+    : options(std::move(given)),
       rng(random),
-      memory{MemoryShare(options.memory.source)},
-      negotiation(random, peer_options.ice.implementation),
+      memory{MemoryShare(options->memory.source)},
+      negotiation(random, options->ice.implementation),
       // RFC 8828 §5: with relays only no name of the link is asked for.
-      remote_candidates(
-          {peer_options.max_orphan_candidates, peer_options.only_relays ? 0 : peer_options.max_unresolved_names}),
-      gathering{Gatherer(ToGathererOptions(peer_options), random), RelaySet(ToRelayOptions(peer_options), random),
-                HoleOpener(peer_options.hole_opening, random),     ice::PortProbes(peer_options.probing, random),
-                ToldCandidates(peer_options.hosts, random),        ice::TcpConnections(peer_options.ice_tcp.limits)},
-      agent(peer_options.ice, random, now),
-      channels(ToChannelOptions(options)),
+      remote_candidates({options->max_orphan_candidates, options->only_relays ? 0 : options->max_unresolved_names}),
+      gathering{Gatherer(ToGathererOptions(*options), random), RelaySet(ToRelayOptions(*options), random),
+                HoleOpener(options->hole_opening, random),     ice::PortProbes(options->probing, random),
+                ToldCandidates(options->hosts, random),        MakeTcpConnections(options->ice_tcp)},
+      agent(std::shared_ptr<const ice::Options>(options, &options->ice), random, now),
+      channels(ToChannelOptions(*options)),
       progress(now),
-      early(peer_options.max_early_datagrams) {
+      early(options->max_early_datagrams) {
   if (!memory.share.Cover(kFixedOctets)) {
     TearDown(now, progress.HandleFailure("out of memory: the budget of all connections has no room for another"));
     return;
   }
-  if (options.local_credentials) (void)agent.SetLocalCredentials(*options.local_credentials);
+  if (options->local_credentials) (void)agent.SetLocalCredentials(*options->local_credentials);
   gathering.relays.Start(now);
 }
 
@@ -106,13 +108,13 @@ void Peer::Impl::PumpGatherer(Timestamp now) {
 
 void Peer::Impl::PumpRemoteCandidates(Timestamp now) {
   while (auto candidate = remote_candidates.PollReady()) {
-    if (!options.ice.filters.remote.Admits(*candidate)) {
+    if (!options->ice.filters.remote.Admits(*candidate)) {
       (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // which counts it
       continue;
     }
     gathering.holes.HandleRemoteCandidate(*candidate);
     gathering.probes.HandleRemoteCandidate(*candidate);
-    if (auto other = ThroughNat64(options.nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));
+    if (auto other = ThroughNat64(options->nat64, *candidate)) (void)agent.AddRemoteCandidate(now, std::move(*other));
     (void)agent.AddRemoteCandidate(now, std::move(*candidate));  // refusals are counted by the agent
   }
   while (auto name = remote_candidates.PollNameToResolve()) events.Push(event::ResolveName{std::move(*name)});
@@ -186,6 +188,7 @@ void Peer::Impl::MaybeRest(Timestamp now) {
   if (secured->is_resting || now - secured->last_record < kRestAfter || !secured->dtls.is_connected()) return;
   secured->is_resting = true;
   gathering.gatherer.Trim();
+  remote_candidates.Trim();
   gathering.relays.Trim();
   agent.Trim();
   secured->dtls.Trim();
@@ -197,12 +200,12 @@ void Peer::Impl::MaybeRest(Timestamp now) {
 void Peer::Impl::Secure(Timestamp now) {
   dtls::Options dtls_options;
   dtls_options.role = negotiation.dtls_role();
-  dtls_options.certificate = options.certificate;
+  dtls_options.certificate = options->certificate;
   dtls_options.remote_fingerprints = negotiation.remote()->fingerprints;
-  dtls_options.max_datagram = options.max_datagram;
-  dtls_options.handshake_timeout = options.dtls_handshake_timeout;
-  dtls_options.collect_keylog = options.collect_keylog;
-  secured.emplace(dtls_options, ToSctpOptions(options), *this, now);
+  dtls_options.max_datagram = options->max_datagram;
+  dtls_options.handshake_timeout = options->dtls_handshake_timeout;
+  dtls_options.collect_keylog = options->collect_keylog;
+  secured.emplace(dtls_options, *this, now);
   secured->sctp.SetRemoteLimits(negotiation.remote()->sctp_port,
                                 static_cast<size_t>(negotiation.remote_max_message_size()));
   channels.SetRemoteMaxMessageSize(static_cast<size_t>(negotiation.remote_max_message_size()));
@@ -392,7 +395,7 @@ void Peer::Impl::ApplyDelivery(Timestamp now, datachannel::ChannelId channel) {
 
 size_t Peer::Impl::SendRoom() const {
   const size_t waiting = channels.total_queued_bytes();
-  const size_t room = secured ? secured->sctp.send_buffer_room() : options.sctp.max_send_buffer;
+  const size_t room = secured ? secured->sctp.send_buffer_room() : options->sctp.max_send_buffer;
   return room > waiting ? room - waiting : 0;
 }
 

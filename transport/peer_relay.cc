@@ -57,7 +57,8 @@ void Peer::HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& re
 
 void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                                     std::span<const uint8_t> datagram, EcnMark mark) {
-  switch (ClassifyPacket(datagram)) {
+  const PacketKind kind = ClassifyPacket(datagram);
+  switch (kind) {
     case PacketKind::kStun:
       if (gathering.probes.Owns(local) && !TakeProbed(now, local, datagram)) {
         ++demux.dropped_stun;
@@ -84,7 +85,13 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
   PathTraffic& traffic = TrafficOf(local);
   ++traffic.datagrams_received;
   traffic.bytes_received += datagram.size();
-  Pump(now);
+  if (kind != PacketKind::kStun || !IsUnmoved()) Pump(now);
+}
+
+// What an idle connection hears is consent, which concerns the agent alone. The rest of ten thousand of them is better
+// not touched: it would have to come from memory each time.
+bool Peer::Impl::IsUnmoved() const {
+  return secured && secured->is_resting && !agent.has_events() && HasDirectPair() && early.empty() && !gathering.tcp;
 }
 
 void Peer::Impl::PumpRelays(Timestamp now) {
@@ -114,7 +121,7 @@ void Peer::Impl::AddCandidate(Timestamp now, const ice::Candidate& candidate) {
 
 // Nothing can come of it, and the servers have said why: no need to wait for a timer of ICE.
 void Peer::Impl::FailWithoutRelays(Timestamp now) {
-  if (!options.only_relays || !agent.local_candidates().empty()) return;
+  if (!options->only_relays || !agent.local_candidates().empty()) return;
   std::string reason = "no relayed address";
   for (const RelayFailure& failure : gathering.relays.failures()) {
     reason += "; " + failure.server.ToString() + ": " + failure.reason;
@@ -128,7 +135,7 @@ void Peer::Impl::ExplainRelay(const ice::Candidate& local, const ice::Candidate&
     return a.type == ice::CandidateType::kRelayed || b.type == ice::CandidateType::kRelayed;
   };
   if (!is_relayed(local, remote)) return gathering.relay_reason.clear();
-  if (options.only_relays) {
+  if (options->only_relays) {
     gathering.relay_reason = "only relays are to be used";
     return;
   }

@@ -19,6 +19,7 @@ struct RelayServer {
   std::string username{};  // prepared (stun/opaque_string.h), like the password
   std::string password{};
   std::shared_ptr<const dtls::StreamContext> tls{};  // whom a TLS connection trusts; required for one
+  bool operator==(const RelayServer&) const = default;
 };
 
 // Names one connection between a peer and a TURN server: a UDP socket of its own, as the server knows an allocation by

@@ -106,4 +106,10 @@ bool RemoteCandidates::PollEnd() {
   return true;
 }
 
+void RemoteCandidates::Trim() {
+  orphans_.shrink_to_fit();
+  unresolved_.shrink_to_fit();
+  ready_.shrink_to_fit();
+}
+
 }  // namespace jsp::transport

@@ -35,6 +35,8 @@ class RemoteCandidates {
   std::optional<std::string> PollNameToResolve();
   // True once, when everything before end-of-candidates was polled or failed to resolve.
   bool PollEnd();
+  // Gives back what empty lists hold.
+  void Trim();
 
   uint64_t dropped() const { return dropped_; }
 

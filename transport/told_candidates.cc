@@ -28,7 +28,7 @@ std::optional<ice::ParsedCandidate> ToldCandidates::Tell(const ice::Candidate& c
 const std::string& ToldCandidates::NameOf(const IpAddress& address) {
   const auto known = std::ranges::find(names_, address, &Named::address);
   if (known != names_.end()) return known->name;
-  if (names_.size() == kMaxNames) names_.pop_front();
+  if (names_.size() == kMaxNames) names_.erase(names_.begin());
   names_.push_back({MakeMdnsName(rng_), address});
   new_names_.push_back(names_.back());
   return names_.back().name;
@@ -37,7 +37,7 @@ const std::string& ToldCandidates::NameOf(const IpAddress& address) {
 std::optional<ToldCandidates::Named> ToldCandidates::PollNewName() {
   if (new_names_.empty()) return std::nullopt;
   Named next = std::move(new_names_.front());
-  new_names_.pop_front();
+  new_names_.erase(new_names_.begin());
   return next;
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/rng.h"
 #include "base/socket_address.h"
@@ -39,8 +39,8 @@ class ToldCandidates {
 
   HostExposure hosts_;
   Rng& rng_;
-  std::deque<Named> names_;
-  std::deque<Named> new_names_;
+  std::vector<Named> names_;      // in order of age
+  std::vector<Named> new_names_;  // likewise
 };
 
 }  // namespace jsp::transport

@@ -38,10 +38,14 @@ PeerHandle Driver::AddPeer(const PeerOptions& options, PeerObserver& observer) {
   if (core_->options.memory && own.memory.source.take == nullptr) {
     own.memory.source = MemoryBudget::SourceOf(core_->options.memory);
   }
-  auto driven = std::make_shared<DrivenPeer>(own, core_->rng, now, observer);
+  const SettledPeerOptions settled(own);
+  auto shared = core_->peers.options.lock();
+  if (!shared || *shared != settled) shared = std::make_shared<const SettledPeerOptions>(settled);
+  core_->peers.options = shared;
+  auto driven = std::make_shared<DrivenPeer>(std::move(shared), core_->rng, now, observer);
   // 96 random bits and more: a collision means a broken generator, and the peer would only not be found by its ufrag.
   (void)core_->mux->AddPeer(driven.get(), driven->peer.local_ufrag());
-  ++core_->peer_count;
+  ++core_->peers.count;
   for (const LocalAddress& local : core_->AddressesOf(0)) driven->peer.AddLocalAddress(now, local);
   if (own.ice_tcp.is_passive()) core_->OfferTcpListeners(now, *driven);
   core_->OfferPorts(now, *driven);
@@ -63,7 +67,7 @@ bool Driver::HandleRequest(const UnknownRequest& request) { return core_->Handle
 
 const boost::asio::any_io_executor& Driver::executor() const { return core_->executor; }
 const std::vector<LocalAddress>& Driver::local_addresses() const { return core_->mux->local_addresses(); }
-size_t Driver::peer_count() const { return core_->peer_count; }
+size_t Driver::peer_count() const { return core_->peers.count; }
 Rng& Driver::rng() { return core_->rng; }
 
 DriverStats Driver::stats() const {

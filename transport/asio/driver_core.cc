@@ -354,7 +354,7 @@ void DriverCore::Release(DrivenPeer& driven) {
   WithdrawNames(driven);
   if (driven.is_linked()) driven.unlink();
   mux->RemovePeer(&driven);
-  --peer_count;
+  --peers.count;
 }
 
 }  // namespace jsp::transport::io

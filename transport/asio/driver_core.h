@@ -23,8 +23,8 @@ class RelayConnection;
 // A Peer and what its driver knows about it. Owned by its PeerHandle, and by a turn that is under way.
 struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
                     std::enable_shared_from_this<DrivenPeer> {
-  DrivenPeer(const PeerOptions& options, Rng& rng, Timestamp now, PeerObserver& who)
-      : peer(options, rng, now), observer(&who) {}
+  DrivenPeer(std::shared_ptr<const SettledPeerOptions> options, Rng& rng, Timestamp now, PeerObserver& who)
+      : peer(std::move(options), rng, now), observer(&who) {}
 
   Peer peer;
   PeerObserver* observer;  // nullptr: released
@@ -181,6 +181,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void Release(DrivenPeer& driven);
   void SetDeadline(DrivenPeer& driven, Timestamp deadline);
 
+  struct Peers {
+    size_t count = 0;
+    std::weak_ptr<const SettledPeerOptions> options;  // of the latest one: the next is likely to share them
+  };
+
   boost::asio::any_io_executor executor;
   DriverOptions options;
   Rng rng;
@@ -193,7 +198,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   Events events;
   SendBatch batch;
   Phase phase;
-  size_t peer_count = 0;
+  Peers peers;
   DriverStats counters;
   Helpers helpers;
 };
