@@ -183,7 +183,7 @@ void Session::Impl::Retransmit() {
 }
 
 void Session::Impl::HandleTimeout() {
-  if (may_shed_handshake()) ShedHandshake();
+  if (time >= records.handshake_until && is_connected()) ShedHandshake();
   if (const auto* unverified = std::get_if<Unverified>(&state); unverified != nullptr && time >= unverified->deadline) {
     return NotifyAndFail(FailureReason::kHandshakeTimeout, "the peer's fingerprint never came");
   }
@@ -201,7 +201,7 @@ void Session::Impl::HandleTimeout() {
 Timestamp Session::Impl::NextTimeout() const {
   if (const auto* unverified = std::get_if<Unverified>(&state)) return std::min(unverified->deadline, retransmit_at);
   const auto* handshaking = std::get_if<Handshaking>(&state);
-  if (handshaking == nullptr) return may_shed_handshake() ? time : retransmit_at;
+  if (handshaking == nullptr) return is_ended() ? retransmit_at : std::min(retransmit_at, records.handshake_until);
   const Timestamp next = std::min(handshaking->deadline, retransmit_at);
   return handshaking->suspicion ? std::min(next, handshaking->suspicion->until) : next;
 }

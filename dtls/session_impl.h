@@ -50,8 +50,9 @@ struct Session::Impl {
     DatagramQueue early{kInboundLimits};     // plaintexts of records that came before the handshake was complete
     std::optional<RecordLayer> layer;        // from the end of the handshake on, unless OpenSSL goes on
     bool may_seal = false;                   // the peer has our Finished
-    bool peer_has_finished = false;          // it sent an authentic record
-    std::vector<uint8_t> peer_certificate;   // DER, from then on
+    // Once the peer sent an authentic record it has finished, and what of its handshake is late comes before this.
+    Timestamp handshake_until = Timestamp::Never();
+    std::vector<uint8_t> peer_certificate;  // DER, from then on
   };
 
   Impl(const Options& given, Timestamp now);
@@ -60,8 +61,6 @@ struct Session::Impl {
   bool is_ended() const { return std::holds_alternative<Ended>(state); }
   bool is_connected() const { return std::holds_alternative<Connected>(state); }
   // OpenSSL's part was over, and its objects were given back: they hold several times what the rest does.
-  // RFC 6347 §4.2.4: a finished peer repeats no flight that we would have to answer.
-  bool may_shed_handshake() const { return records.peer_has_finished && ssl != nullptr && is_connected(); }
   bool has_shed_handshake() const { return ssl == nullptr && !is_ended(); }
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
 

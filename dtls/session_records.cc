@@ -11,6 +11,10 @@ namespace jsp::dtls {
 namespace {
 
 constexpr size_t kAlertSize = 2;  // RFC 5246 §7.2
+// How long after the peer's first authentic record OpenSSL still answers handshake records. A peer that seals has
+// finished and repeats no flight that needs an answer (RFC 6347 §4.2.4): only what the network delivers late comes in
+// it. In a storm of set-ups, each second of it is thousands of sessions with 80 KB.
+constexpr Duration kHandshakeGrace = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -109,7 +113,7 @@ std::optional<size_t> Session::Impl::OpenRecord(const Record& opened, std::span<
   const auto size = records.layer->Open(opened, out);
   if (size) {
     records.may_seal = true;
-    records.peer_has_finished = true;
+    if (records.handshake_until == Timestamp::Never() && ssl) records.handshake_until = time + kHandshakeGrace;
     return *size;
   }
   switch (size.error()) {
@@ -162,6 +166,7 @@ void Session::Impl::HandleLateHandshake(const Record& late) {
 
 // What of it is needed later stays: the certificate, which may have to match other fingerprints.
 void Session::Impl::ShedHandshake() {
+  records.handshake_until = Timestamp::Never();
   records.peer_certificate = PeerCertificate(ssl.get());
   retransmit_at = Timestamp::Never();
   is_plaintext_ready = false;
