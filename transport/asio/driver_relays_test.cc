@@ -51,7 +51,8 @@ class DriverRelaysTest : public ::testing::Test {
  protected:
   DriverRelaysTest()
       : core_(std::make_shared<DriverCore>(io_.get_executor(), testing::LoopbackOptions(), OpenMux())),
-        driven_(std::make_shared<DrivenPeer>(testing::TestPeerOptions(), core_->rng, Now(), observer_)),
+        driven_(std::make_shared<DrivenPeer>(std::make_shared<const SettledPeerOptions>(testing::TestPeerOptions()),
+                                             core_->rng, Now(), observer_)),
         server_(io_, {boost::asio::ip::address_v4::loopback(), 0}) {}
 
   std::unique_ptr<UdpMux> OpenMux() {
