@@ -373,10 +373,15 @@ TEST_F(IceTcpDriverTest, ListenersFollowTheAddressesOfTheHost) {
   };
   const auto before = listeners(peer.handle.peer());
   ASSERT_EQ(before.size(), 1u);
+  TestPeer told(*driver, With(IceTcp::kPassive));
+  ASSERT_TRUE(told.handle.Call([](Peer& p, Timestamp now) { return p.CreateOffer(now); }));
   const IpAddress moved = IpAddress::V4(127, 0, 0, 41);
   driver->SetAddresses({{.address = {moved, 0}}});
-  EXPECT_TRUE(listeners(peer.handle.peer()).empty());
-  // One that has ended its candidates has the new one from its next restart on; who comes now has it at once.
+  // Who has told its candidates has the new one from its next restart on (RFC 8838 §8), the others at once.
+  EXPECT_TRUE(listeners(told.handle.peer()).empty());
+  const auto own = listeners(peer.handle.peer());
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].ip, moved);
   TestPeer next(*driver, With(IceTcp::kPassive));
   const auto after = listeners(next.handle.peer());
   ASSERT_EQ(after.size(), 1u);
