@@ -388,6 +388,7 @@ PeerStats Peer::stats() const {
   if (impl.gathering.tcp) stats.ice_tcp = impl.gathering.tcp->metrics();
   stats.relays = impl.gathering.relays.metrics();
   stats.relay_failures = impl.gathering.relays.failures();
+  stats.relay_refusals = impl.gathering.relays.refusals();
   stats.pairs = impl.agent.pair_stats();
   stats.local_candidates = impl.agent.local_candidates();
   stats.demux = impl.demux;

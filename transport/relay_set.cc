@@ -268,10 +268,9 @@ void RelaySet::GiveUp(Relay& relay, std::string reason) {
 
 // One pair that fails, which ICE finds out by itself (RFC 8656 §10.2); people want to know why.
 void RelaySet::NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t error_code) {
-  if (error_code == 0 || failures_.size() >= kMaxFailures) return;
-  RelayFailure refusal{relay.server.address,
-                       "refuses the peer " + peer.ToString() + " (" + std::to_string(error_code) + ")"};
-  if (std::ranges::find(failures_, refusal) == failures_.end()) failures_.push_back(std::move(refusal));
+  if (error_code == 0 || refusals_.size() >= kMaxRefusals) return;
+  const RelayRefusal refusal{relay.server.address, peer, error_code};
+  if (std::ranges::find(refusals_, refusal) == refusals_.end()) refusals_.push_back(refusal);
 }
 
 // RFC 8489 §8.1: then "the client SHOULD retry the request to the next server".

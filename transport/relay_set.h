@@ -52,12 +52,19 @@ struct Exhausted {
 struct Settled {};
 }  // namespace relay_event
 
-// Why a server gave no address, or does not relay to a peer; for people.
+// Why a server gave no address, for people.
 struct RelayFailure {
   SocketAddress server;
   std::string reason;
+};
 
-  bool operator==(const RelayFailure&) const = default;
+// A server does not relay to that peer (RFC 8656 §10.2); 403 where its policy forbids it, as for private addresses.
+struct RelayRefusal {
+  SocketAddress server;
+  IpAddress peer;
+  uint16_t error_code;
+
+  bool operator==(const RelayRefusal&) const = default;
 };
 
 // The relayed paths of one peer: a TURN client (RFC 8656) for each server, whose relayed addresses become candidates
@@ -66,7 +73,7 @@ struct RelayFailure {
 class RelaySet {
  public:
   static constexpr size_t kMaxRelays = 8;
-  static constexpr size_t kMaxFailures = 32;  // of those told
+  static constexpr size_t kMaxRefusals = 32;  // the first ones are told
   static constexpr size_t kMaxAddresses = 4;  // of one server: all tried within the first second
 
   struct Transmit {
@@ -137,6 +144,7 @@ class RelaySet {
   // How the relay behind a relayed address is reached.
   std::optional<turn::ControlTransport> TransportOf(const SocketAddress& relayed) const;
   const std::vector<RelayFailure>& failures() const { return failures_; }
+  const std::vector<RelayRefusal>& refusals() const { return refusals_; }
   const Metrics& metrics() const { return metrics_; }
 
  private:
@@ -185,6 +193,7 @@ class RelaySet {
   std::vector<Relay> relays_;  // all that there will ever be, those of a group together
   std::vector<Group> groups_;
   std::vector<RelayFailure> failures_;
+  std::vector<RelayRefusal> refusals_;
   EventQueue<Event> events_;
   Metrics metrics_;
   uint32_t next_id_ = 1;

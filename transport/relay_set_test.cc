@@ -156,8 +156,8 @@ TEST_F(RelaySetTest, T12_ARefusedPeerHarmsNoOther) {
   }
   EXPECT_FALSE(relays_->Send(now_, kRelayed, kPeer, data, out_));
   EXPECT_GE(relays_->metrics().dropped_unsendable, 1u);
-  ASSERT_EQ(relays_->failures().size(), 1u);
-  EXPECT_EQ(relays_->failures().front(), (RelayFailure{kServer, "refuses the peer 198.51.100.9 (403)"}));
+  ASSERT_EQ(relays_->refusals().size(), 1u);
+  EXPECT_EQ(relays_->refusals().front(), (RelayRefusal{kServer, kPeer.ip, stun::error_code::kForbidden}));
   (void)relays_->Send(now_, kRelayed, other, data, out_);
   const auto bind = Poll();
   ASSERT_TRUE(bind);

@@ -57,7 +57,8 @@ struct RelayStats {
   PathsTraffic paths;
   ice::TcpMetrics ice_tcp;
   RelaySet::Metrics relays;                  // of all relayed paths together
-  std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, or refused a peer, and why
+  std::vector<RelayFailure> relay_failures;  // TURN servers that gave no address, and why
+  std::vector<RelayRefusal> relay_refusals;  // addresses of the peer that TURN servers do not relay to
 };
 
 // Octets that a connection holds now, by the counters of its queues.

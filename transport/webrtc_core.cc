@@ -309,8 +309,13 @@ ConnectionState TransportCore::state() const {
 std::string TransportCore::WhyNotConnected() const {
   std::string text = "the state is " + std::string(ToString(state()));
   if (!peer) return text;
-  for (const transport::RelayFailure& failure : peer.peer().stats().relay_failures) {
+  const transport::PeerStats stats = peer.peer().stats();
+  for (const auto& failure : stats.relay_failures) {
     text += "; the TURN server " + failure.server.ToString() + ": " + failure.reason;
+  }
+  for (const auto& refusal : stats.relay_refusals) {
+    text += "; the TURN server " + refusal.server.ToString() + " does not relay to " + refusal.peer.ToString() + " (" +
+            std::to_string(refusal.error_code) + ")";
   }
   return text;
 }
