@@ -124,11 +124,12 @@ void RecordLayer::Trim() {
 RecordLayer::Nonce RecordLayer::NonceOf(const Direction& direction, std::span<const uint8_t, 8> explicit_nonce) const {
   Nonce nonce = direction.iv;
   // RFC 5288 §3: salt and explicit part. RFC 7905 §2: the padded number, XORed with the IV.
-  const bool is_explicit = explicit_nonce_size_ > 0;
-  for (size_t i = 0; i < explicit_nonce.size(); ++i) {
-    uint8_t& octet = nonce[i + 4];
-    octet = is_explicit ? explicit_nonce[i] : octet ^ explicit_nonce[i];
-  }
+  uint64_t last;
+  uint64_t given;
+  std::memcpy(&last, &nonce[4], sizeof(last));
+  std::memcpy(&given, explicit_nonce.data(), sizeof(given));
+  last = explicit_nonce_size_ > 0 ? given : last ^ given;
+  std::memcpy(&nonce[4], &last, sizeof(last));
   return nonce;
 }
 
