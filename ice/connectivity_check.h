@@ -78,7 +78,8 @@ class ConnectivityChecks {
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
   void Clear();
-  // Data flows: what a transaction took is kept for the next one, so that consent costs no allocation.
+  // Until Trim(), and again once data flows, what a transaction took is kept for the next one, so that consent costs no
+  // allocation.
   void HandleDataSent() { is_busy_ = true; }
   // Gives back what a burst took; nobody waits for the next transaction.
   void Trim() {
@@ -122,7 +123,7 @@ class ConnectivityChecks {
   std::optional<crypto::HmacSha1Key> key_;
   Table transactions_;
   Table::node_type spare_;
-  bool is_busy_ = false;
+  bool is_busy_ = true;
   EventQueue<stun::TransactionId> queue_;
   std::optional<Keepalive> keepalive_;
   uint64_t next_sequence_ = 0;

@@ -7,9 +7,10 @@
 namespace {
 
 constinit thread_local uint64_t counted = 0;
+constinit thread_local uint32_t uncounted_scopes = 0;
 
 void* Take(size_t size, size_t alignment) {
-  ++counted;
+  if (uncounted_scopes == 0) ++counted;
   const size_t octets = size == 0 ? 1 : size;
   void* memory = nullptr;
   if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
@@ -53,5 +54,8 @@ void* TakeOrThrow(size_t size, size_t alignment) {
 namespace jsp::tool {
 
 uint64_t CountedAllocations() { return counted; }
+
+UncountedAllocations::UncountedAllocations() { ++uncounted_scopes; }
+UncountedAllocations::~UncountedAllocations() { --uncounted_scopes; }
 
 }  // namespace jsp::tool

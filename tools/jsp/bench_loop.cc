@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dtls/certificate.h"
+#include "tools/jsp/bench_allocations.h"
 
 namespace jsp::tool {
 namespace {
@@ -77,6 +78,7 @@ void BenchLoop::WaitForLink() {
 }
 
 void BenchLoop::ReadLink() {
+  const UncountedAllocations of_the_benchmark;
   // A few, so that datagrams get their turn.
   bool is_gone = false;
   for (int i = 0; i < 8; ++i) {

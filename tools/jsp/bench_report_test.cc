@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "tools/jsp/bench_allocations.h"
+
 namespace jsp::tool {
 namespace {
 
@@ -45,6 +47,20 @@ TEST(BenchReportTest, CountsAllocationsAndHeapOfTheProcess) {
   EXPECT_GE(after.heap_bytes - before.heap_bytes, 100'000u);
   EXPECT_GT(after.rss_bytes, 0u);
   EXPECT_GE(after.cpu_seconds, before.cpu_seconds);
+}
+
+TEST(BenchReportTest, LeavesOutWhatTheBenchmarkTakesForItself) {
+  BenchCounters before, after;
+  MeasureProcess(before);
+  {
+    const UncountedAllocations outer;
+    { const UncountedAllocations inner; }
+    const auto not_counted = std::make_unique<int>(1);
+    EXPECT_EQ(*not_counted, 1);
+  }
+  const auto block = std::make_unique<int>(2);
+  MeasureProcess(after);
+  EXPECT_EQ(after.allocations - before.allocations, 1u) << *block;
 }
 
 }  // namespace

@@ -208,7 +208,7 @@ Expected<BenchSender::Reports, std::string> BenchSender::AskReports(Heap heap) {
   loop_->RunUntil([this] { return failure_ || reports_; }, After(kPatience));
   if (failure_) return Unexpected<std::string>(*failure_);
   if (!reports_) return Unexpected<std::string>("the receiver does not report");
-  return *reports_;
+  return std::move(*reports_);
 }
 
 Expected<BulkResult, std::string> BenchSender::MeasureBulk(const BulkOptions& options) {
