@@ -123,6 +123,15 @@ class Peer {
   // Inputs. `mark`: the ECN field of the IP packet that carried the datagram.
   void HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                       std::span<const uint8_t> datagram, EcnMark mark = EcnMark::kNotEct);
+  // Datagrams that came together, as UDP_GRO has them: each of `segment` octets (more than 0), only the last may be
+  // shorter.
+  struct Train {
+    std::span<const uint8_t> octets;
+    size_t segment = 1;
+    EcnMark mark = EcnMark::kNotEct;
+  };
+  // As HandleDatagram for each, but events and output may follow behind the last.
+  void HandleTrain(Timestamp now, const SocketAddress& local, const SocketAddress& remote, const Train& train);
   void HandleTimeout(Timestamp now);
   // What the network says about a datagram from `local` to `remote`, by ICMP or by the own host: a link carries IP
   // packets of `mtu` octets only (RFC 8899 §4.6.1); or nothing arrives there (RFC 8489 §6.3.4: of our requests to that

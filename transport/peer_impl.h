@@ -77,6 +77,8 @@ struct Peer::Impl {
     bool is_described = false;                 // this generation, to the peer
     PathsTraffic traffic{};
     std::string relay_reason{};
+    // Then PollPath had nothing, and nothing has happened since: between the packets of a burst it need not be asked.
+    std::optional<Timestamp> had_nothing_at{};
   };
 
   void Pump(Timestamp now);
@@ -90,6 +92,7 @@ struct Peer::Impl {
   void PumpChannels(Timestamp now);
 
   // peer_relay.cc: datagrams of either kind of path, and relayed ones on their way.
+  size_t HandleRecordTrain(Timestamp now, const SocketAddress& local, const SocketAddress& remote, const Train& train);
   void HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                           std::span<const uint8_t> datagram, EcnMark mark);
   std::optional<Transmit> PollDatagram(Timestamp now, std::span<uint8_t> out);
@@ -98,7 +101,9 @@ struct Peer::Impl {
   void SayGoodbye(Timestamp now, const Transmit& transmit, std::span<const uint8_t> datagram);
   void AddCandidate(Timestamp now, const ice::Candidate& candidate);
   void FailWithoutRelays(Timestamp now);
-  std::optional<Transmit> PollPeerDatagram(Timestamp now, std::span<uint8_t> out);
+  std::optional<Transmit> PollPath(Timestamp now, std::span<uint8_t> out);
+  std::optional<Transmit> PollData(Timestamp now, std::span<uint8_t> out);
+  void NoteSent(const Transmit& transmit);
   bool IsUnmoved() const;
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
 

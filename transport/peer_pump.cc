@@ -79,6 +79,7 @@ Peer::Impl::Impl(std::shared_ptr<const SettledPeerOptions> given, Rng& random, T
 }
 
 void Peer::Impl::Pump(Timestamp now) {
+  gathering.had_nothing_at.reset();
   PumpRelays(now);
   PumpGatherer(now);
   PumpRemoteCandidates(now);

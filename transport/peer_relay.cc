@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/overloaded.h"
+#include "ice/stun_attributes.h"
 #include "transport/demux.h"
 #include "transport/peer_impl.h"
 
@@ -55,9 +56,48 @@ void Peer::HandleRelayMessage(Timestamp now, RelayId id, const SocketAddress& re
   }
 }
 
+void Peer::HandleTrain(Timestamp now, const SocketAddress& local, const SocketAddress& remote, const Train& train) {
+  Train rest = train;
+  while (!rest.octets.empty()) {
+    size_t done = impl_->HandleRecordTrain(now, local, remote, rest);
+    if (done == 0) {
+      done = std::min(rest.segment, rest.octets.size());
+      HandleDatagram(now, local, remote, rest.octets.first(done), rest.mark);
+    }
+    rest.octets = rest.octets.subspan(done);
+  }
+}
+
+// The records in front, of a path that bears data: what is the same for all of them is found out once, and the layers
+// above hear of them together. Returns how many octets that were.
+size_t Peer::Impl::HandleRecordTrain(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
+                                     const Train& train) {
+  const bool is_path = secured && !progress.is_final() && !options->only_relays && !gathering.relays.FindUdp(local) &&
+                       agent.IsValidated(local, remote);
+  if (!is_path) return 0;
+  size_t done = 0;
+  uint64_t count = 0;
+  while (done < train.octets.size()) {
+    const auto datagram = train.octets.subspan(done, std::min(train.segment, train.octets.size() - done));
+    if (ClassifyPacket(datagram) != PacketKind::kDtls) break;
+    HandleRecords(now, datagram, train.mark);
+    done += datagram.size();
+    ++count;
+  }
+  if (count == 0) return 0;
+  demux.datagrams_received += count;
+  demux.bytes_received += done;
+  PathTraffic& traffic = TrafficOf(local);
+  traffic.datagrams_received += count;
+  traffic.bytes_received += done;
+  Pump(now);
+  return done;
+}
+
 void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                                     std::span<const uint8_t> datagram, EcnMark mark) {
   const PacketKind kind = ClassifyPacket(datagram);
+  gathering.had_nothing_at.reset();
   switch (kind) {
     case PacketKind::kStun:
       if (gathering.probes.Owns(local) && !TakeProbed(now, local, datagram)) {
@@ -158,28 +198,40 @@ void Peer::Impl::ExplainRelay(const ice::Candidate& local, const ice::Candidate&
 std::optional<Peer::Transmit> Peer::Impl::PollDatagram(Timestamp now, std::span<uint8_t> out) {
   if (farewell) return PollFarewell(out);
   if (progress.is_final()) return std::nullopt;
-  if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
-  if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
-  if (auto probe = PollProbe(now, out)) return probe;
-  auto datagram = PollPeerDatagram(now, out);
-  if (datagram) {
-    PathTraffic& traffic = TrafficOf(datagram->local);
-    ++traffic.datagrams_sent;
-    traffic.bytes_sent += datagram->size;
+  if (gathering.had_nothing_at != now) {
+    if (auto datagram = PollPath(now, out)) return datagram;
+    if (out.size() >= ice::kMaxMessageSize) gathering.had_nothing_at = now;
   }
+  auto datagram = PollData(now, out);
+  if (datagram) NoteSent(*datagram);
   return datagram;
 }
 
-std::optional<Peer::Transmit> Peer::Impl::PollPeerDatagram(Timestamp now, std::span<uint8_t> out) {
-  if (auto check = agent.PollTransmit(now, out)) {
-    progress.HandleFirstCheck(now);
-    return Transmit{check->size, check->local, check->remote};
-  }
+// What finds paths and keeps them.
+std::optional<Peer::Transmit> Peer::Impl::PollPath(Timestamp now, std::span<uint8_t> out) {
+  if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
+  if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
+  if (auto probe = PollProbe(now, out)) return probe;
+  const auto check = agent.PollTransmit(now, out);
+  if (!check) return std::nullopt;
+  progress.HandleFirstCheck(now);
+  const Transmit transmit{check->size, check->local, check->remote};
+  NoteSent(transmit);
+  return transmit;
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollData(Timestamp now, std::span<uint8_t> out) {
   if (auto datagram = PollSecured(now, out)) return datagram;
   // What left made room: messages that waited for it are handed over, and low-water events become visible.
   PumpSctp(now);
   PumpChannels(now);
   return PollSecured(now, out);
+}
+
+void Peer::Impl::NoteSent(const Transmit& transmit) {
+  PathTraffic& traffic = TrafficOf(transmit.local);
+  ++traffic.datagrams_sent;
+  traffic.bytes_sent += transmit.size;
 }
 
 std::optional<Peer::Transmit> Peer::Impl::Wrap(Timestamp now, const Transmit& transmit, std::span<uint8_t> out) {

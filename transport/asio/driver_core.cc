@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/overloaded.h"
+#include "stun/message_view.h"
 #include "transport/asio/ice_tcp.h"
 #include "transport/asio/relay_connection.h"
 #include "transport/asio/steady_clock.h"
@@ -18,6 +19,18 @@ constexpr Duration kBlockedRetry = std::chrono::milliseconds(5);
 constexpr Duration kTimerGain = std::chrono::milliseconds(1);  // the timer is not moved for less
 // Handlers that answer handlers: after so many rounds other work of the executor gets its turn.
 constexpr int kMaxRounds = 8;
+constexpr int kMaxReadsAhead = 4;  // likewise
+
+// Of the train's whole datagrams.
+size_t OctetsBeforeStun(std::span<const uint8_t> train, size_t segment) {
+  size_t at = 0;
+  while (at < train.size()) {
+    const auto datagram = train.subspan(at, std::min(segment, train.size() - at));
+    if (stun::MessageView::LooksLikeStun(datagram)) break;
+    at += datagram.size();
+  }
+  return at;
+}
 
 bool IsUsingPath(const Peer& peer) {
   return peer.state() == ConnectionState::kConnected || peer.state() == ConnectionState::kCompleted;
@@ -87,22 +100,53 @@ bool DriverCore::IsSame(size_t socket, const UdpSocket* opened) const {
 }
 
 void DriverCore::HandleReadable(size_t socket) {
-  const Timestamp now = Now();
   const UdpSocket* const opened = &mux->socket(socket);
+  (void)ReadTurn(socket, UdpSocket::Occasion::kWoken);
+  for (int i = 0; i < kMaxReadsAhead && IsSame(socket, opened) && phase.read_ahead.ShouldTry(); ++i) {
+    const bool has_found = ReadTurn(socket, UdpSocket::Occasion::kAhead);
+    phase.read_ahead.HandleResult(has_found);
+    if (!has_found) break;
+  }
+  if (IsSame(socket, opened)) WaitReadable(socket);  // handlers may have changed the addresses
+}
+
+// Returns whether something was there.
+bool DriverCore::ReadTurn(size_t socket, UdpSocket::Occasion occasion) {
+  const Timestamp now = Now();
+  const auto take = [&](const ReceivedTrain& train) { FeedTrain(now, socket, train); };
   phase.in_turn = true;
   size_t received = 0;
-  while (received < options.receive_budget) {
-    const size_t batch_size =
-        mux->socket(socket).Receive([&](const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark) {
-          Feed(now, socket, remote, datagram, mark);
-        });
-    received += batch_size;
-    if (mux->socket(socket).is_drained()) break;
+  do {
+    received += mux->socket(socket).Receive(take, occasion);
+  } while (received < options.receive_budget && !mux->socket(socket).is_drained());
+  if (received == 0 && occasion == UdpSocket::Occasion::kAhead) {
+    phase.in_turn = false;
+    return false;
   }
   // What is left in it would wake us at once.
   mux->socket(socket).ReceiveErrors([&](const NetworkError& error) { FeedError(now, socket, error); });
-  EndTurn(now);  // whose handlers may have changed the addresses
-  if (IsSame(socket, opened)) WaitReadable(socket);
+  EndTurn(now);
+  return received > 0;
+}
+
+// Records of a known address go to their peer together, all else one by one: a check among them may be for another.
+void DriverCore::FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& train) {
+  std::span<const uint8_t> rest = train.octets;
+  do {
+    const auto first = rest.first(std::min(train.segment, rest.size()));
+    const size_t records = OctetsBeforeStun(rest, train.segment);
+    const UdpMux::Key peer = records > first.size() ? mux->FindByAddress(socket, train.remote) : nullptr;
+    if (peer == nullptr) {
+      Feed(now, socket, train.remote, first, train.mark);
+      rest = rest.subspan(first.size());
+      continue;
+    }
+    auto& driven = *static_cast<DrivenPeer*>(peer);
+    const SocketAddress& local = mux->local_addresses()[socket].address;
+    driven.peer.HandleTrain(now, local, train.remote, {rest.first(records), train.segment, train.mark});
+    Touch(driven);
+    rest = rest.subspan(records);
+  } while (!rest.empty());
 }
 
 void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram,

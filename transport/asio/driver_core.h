@@ -14,6 +14,7 @@
 #include "transport/asio/loop_buffers.h"
 #include "transport/asio/mdns_driver.h"
 #include "transport/asio/port_mapper.h"
+#include "transport/asio/read_ahead.h"
 namespace jsp::transport::io {
 
 class IceTcpConnection;
@@ -113,6 +114,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     bool in_turn = false;
     bool scheduled = false;
     bool congested = false;  // a socket has a backlog: peers wait with their output until it is writable
+    ReadAhead read_ahead;
   };
 
   DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options, std::unique_ptr<UdpMux> udp_mux);
@@ -123,7 +125,9 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void WaitWritable(size_t socket);
   bool IsSame(size_t socket, const UdpSocket* opened) const;
   void HandleReadable(size_t socket);
+  bool ReadTurn(size_t socket, UdpSocket::Occasion occasion);
   void HandleWritable(size_t socket);
+  void FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& train);
   void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark);
   void Deliver(Timestamp now, const UdpMux::Match& match, const Arrival& arrival);
   void FeedError(Timestamp now, size_t socket, const NetworkError& error);

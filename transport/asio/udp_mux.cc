@@ -146,10 +146,14 @@ UdpMux::Key UdpMux::FindByUfrag(std::span<const uint8_t> datagram) const {
   return found == ufrags_.end() ? nullptr : found->second;
 }
 
-UdpMux::Match UdpMux::Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram) {
+UdpMux::Key UdpMux::FindByAddress(size_t socket, const SocketAddress& remote) const {
   const auto& routes = sockets_[socket].routes;
   const auto route = routes.find(remote);
-  const Key by_address = route == routes.end() ? nullptr : route->second;
+  return route == routes.end() ? nullptr : route->second;
+}
+
+UdpMux::Match UdpMux::Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram) {
+  const Key by_address = FindByAddress(socket, remote);
   if (!stun::MessageView::LooksLikeStun(datagram)) {
     if (by_address == nullptr) ++stats_.unknown_source;
     return {by_address, false, by_address};

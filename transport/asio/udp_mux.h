@@ -87,6 +87,8 @@ class UdpMux {
     bool is_unknown_request = false;  // of STUN, for a ufrag that no peer here has
   };
   Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
+  // Of datagrams that are no STUN. nullptr: nobody's, not counted.
+  Key FindByAddress(size_t socket, const SocketAddress& remote) const;
   // By its ufrag alone, which a TCP connection begins with (RFC 6544 §7.2).
   Key FindRequested(std::span<const uint8_t> request);
   // Whose datagram to `remote` an error is about: by the address, or by the transaction of the request that is quoted.

@@ -291,8 +291,10 @@ size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const size_t size = headers[i].msg_len;
     const size_t segment = GroSegmentSize(headers[i].msg_hdr);
-    received_[i] = {FromNative(slots[i].address), slab + i * kMessageSize, size,
-                    segment > 0 ? segment : std::max<size_t>(size, 1), EcnOf(headers[i].msg_hdr)};
+    received_[i] = {FromNative(slots[i].address),
+                    {slab + i * kMessageSize, size},
+                    segment > 0 ? segment : std::max<size_t>(size, 1),
+                    EcnOf(headers[i].msg_hdr)};
   }
   return static_cast<size_t>(count);
 }
@@ -384,7 +386,7 @@ size_t UdpSocket::ReceiveBatch(uint8_t* slab) {
       ++stats_.receive_errors;
       break;
     }
-    received_[count++] = {FromEndpoint(from), data, size, std::max<size_t>(size, 1)};
+    received_[count++] = {FromEndpoint(from), {data, size}, std::max<size_t>(size, 1)};
   }
   return count;
 }

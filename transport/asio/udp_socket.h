@@ -48,6 +48,26 @@ struct UdpSocketStats {
   int send_buffer = 0;
 };
 
+// Datagrams that came together from one address (UDP_GRO), or one alone, which may be empty.
+struct ReceivedTrain {
+  SocketAddress remote;
+  std::span<const uint8_t> octets;
+  size_t segment = 1;               // octets of each datagram; only the last may be shorter
+  EcnMark mark = EcnMark::kNotEct;  // of all of them: the kernel joins only equal ones
+
+  size_t count() const { return octets.empty() ? 1 : (octets.size() + segment - 1) / segment; }
+  // take(datagram) for each.
+  template <class Take>
+  void ForEach(Take&& take) const {
+    std::span<const uint8_t> rest = octets;
+    do {
+      const auto datagram = rest.first(std::min(segment, rest.size()));
+      rest = rest.subspan(datagram.size());
+      take(datagram);
+    } while (!rest.empty());
+  }
+};
+
 // One outgoing datagram inside a batch's buffer.
 struct OutgoingDatagram {
   SocketAddress remote;
@@ -81,28 +101,25 @@ class UdpSocket {
   const SocketAddress& local() const { return local_; }
   const UdpSocketStats& stats() const { return stats_; }
 
-  // Reads one batch and calls take(remote, datagram), or take(remote, datagram, mark), for each datagram. Returns how
-  // many there were; 0 means that the socket is drained, which is_drained() may have said before.
+  // kWoken: where nothing is there it was for an error. kAhead: perhaps something has come already.
+  enum class Occasion : uint8_t { kWoken, kAhead };
+  // Reads one batch and calls take(train) for what came from one address together, or take(remote, datagram) for each
+  // datagram. Returns how many datagrams there were; 0 means that the socket is drained, which is_drained() may have
+  // said before.
   template <class Take>
-  size_t Receive(Take&& take) {
+  size_t Receive(Take&& take, Occasion occasion = Occasion::kWoken) {
     const LoopBuffers::Lease slab(*buffers_, LoopBuffers::Kind::kReceive);
-    const size_t messages = ReceiveBatch(slab.data());
-    is_drained_ = messages < kMessages;
-    has_error_ = has_error_ || messages == 0;  // woken for nothing, or for an error
+    const size_t trains = ReceiveBatch(slab.data());
+    is_drained_ = trains < kMessages;
+    has_error_ = has_error_ || (trains == 0 && occasion == Occasion::kWoken);
     size_t datagrams = 0;
-    for (size_t i = 0; i < messages; ++i) {
-      const Received& received = received_[i];
-      for (size_t at = 0; at < received.size || (at == 0 && received.size == 0); at += received.segment) {
-        const size_t size = std::min<size_t>(received.segment, received.size - at);
-        const std::span<const uint8_t> datagram(received.data + at, size);
-        if constexpr (std::is_invocable_v<Take, const SocketAddress&, std::span<const uint8_t>, EcnMark>) {
-          take(received.remote, datagram, received.mark);
-        } else {
-          take(received.remote, datagram);
-        }
-        ++datagrams;
-        if (received.size == 0) break;
+    for (const ReceivedTrain& train : std::span(received_).first(trains)) {
+      if constexpr (std::is_invocable_v<Take, const ReceivedTrain&>) {
+        take(train);
+      } else {
+        train.ForEach([&](std::span<const uint8_t> datagram) { take(train.remote, datagram); });
       }
+      datagrams += train.count();
     }
     stats_.datagrams_received += datagrams;
     return datagrams;
@@ -152,13 +169,6 @@ class UdpSocket {
   static constexpr Duration kMinPause = std::chrono::milliseconds(1);
   static constexpr Duration kMaxPause = std::chrono::milliseconds(32);
   static_assert(kMessages * kMessageSize <= LoopBuffers::kReceiveOctets);
-  struct Received {
-    SocketAddress remote;
-    const uint8_t* data = nullptr;
-    size_t size = 0;
-    size_t segment = 1;
-    EcnMark mark = EcnMark::kNotEct;  // of all segments: the kernel joins only equal ones
-  };
   struct Waiting {
     SocketAddress remote;
     std::vector<uint8_t> bytes;
@@ -198,7 +208,7 @@ class UdpSocket {
   SocketAddress local_;
   UdpSocketStats stats_;
   LoopBuffers* buffers_;
-  std::array<Received, kMessages> received_;
+  std::array<ReceivedTrain, kMessages> received_;
   std::deque<Waiting> backlog_;
   std::unordered_set<SocketAddress> no_gso_;  // bounded by kMaxNoGso
   bool controls_fragmentation_ = false;

@@ -32,10 +32,12 @@ class UdpSocketTest : public ::testing::Test {
     std::function<void()> wait = [&] {
       socket.socket().async_wait(UdpSocket::Native::wait_read, [&](boost::system::error_code error) {
         if (error) return;
-        while (socket.Receive([&](const SocketAddress& from, std::span<const uint8_t> datagram, EcnMark mark) {
-          last_from_ = from;
-          marks_.push_back(mark);
-          all.emplace_back(datagram.begin(), datagram.end());
+        while (socket.Receive([&](const ReceivedTrain& train) {
+          last_from_ = train.remote;
+          train.ForEach([&](std::span<const uint8_t> datagram) {
+            marks_.push_back(train.mark);
+            all.emplace_back(datagram.begin(), datagram.end());
+          });
         }) > 0) {
         }
         if (all.size() < count) wait();
