@@ -34,10 +34,9 @@ void TurnHandover::Send(turn::WorkerIndex worker, TurnStream& stream, std::span<
 }
 
 void TurnHandover::Read(Timestamp now) {
-  mail_.Clear();
   core_.options.workers->Take(core_.options.worker, mail_);
-  auto octets = std::span<const uint8_t>(mail_.octets);
-  for (const TurnWorkers::Letter& letter : mail_.letters) {
+  auto octets = std::span<const uint8_t>(mail_.trains.octets);
+  for (const TurnWorkers::Letter& letter : mail_.trains.letters) {
     const auto train = octets.first(letter.size);
     octets = octets.subspan(letter.size);
     if (letter.kind == Kind::kDatagrams) {
@@ -47,9 +46,9 @@ void TurnHandover::Read(Timestamp now) {
       away_.erase(letter.path);
     }
   }
-  for (MovingStream& stream : mail_.streams) core_.streams.Adopt(now, std::move(stream));
+  for (MovingStream& stream : mail_.streams.letters) core_.streams.Adopt(now, std::move(stream));
   core_.Drain(now);  // what was asked for is there now, or not
-  for (const TurnWorkers::Letter& letter : mail_.letters) ReturnUnserved(letter.path);
+  for (const TurnWorkers::Letter& letter : mail_.trains.letters) ReturnUnserved(letter.path);
 }
 
 // A path that was handed on is served by whoever has it.

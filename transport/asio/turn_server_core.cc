@@ -112,7 +112,9 @@ void TurnServerCore::Drain(Timestamp now) {
   ArmTimer();
 }
 
-void TurnServerCore::ReadMail() { handover.Read(Now()); }
+void TurnServerCore::ReadMail() {
+  if (!phase.stopped) handover.Read(Now());
+}
 
 void TurnServerCore::SendToClient(const turn::ClientPath& path, std::span<const uint8_t> message) {
   if (!streams.IsOf(path.listener)) return datagrams.SendToClient(path, message);

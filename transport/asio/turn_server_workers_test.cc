@@ -178,8 +178,8 @@ TEST(TurnWorkersTest, MailIsBounded) {
   EXPECT_EQ(sent, TurnWorkers::kMaxLetters);
   TurnWorkers::Mail mail;
   workers.Take(to, mail);
-  EXPECT_EQ(mail.letters.size(), sent);
-  EXPECT_EQ(mail.octets.size(), sent * train.size());
+  EXPECT_EQ(mail.trains.letters.size(), sent);
+  EXPECT_EQ(mail.trains.octets.size(), sent * train.size());
   EXPECT_TRUE(workers.Send(to, TurnWorkers::Letter{}, train));
   workers.Leave(to);
   EXPECT_FALSE(workers.Send(to, TurnWorkers::Letter{}, train));

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "dtls/stream_session.h"
+#include "transport/asio/mailbox.h"
 #include "turn/server/server.h"
 #include "turn/server/shared_state.h"
 namespace jsp::transport::io {
@@ -66,19 +67,14 @@ class TurnWorkers {
     Kind kind = Kind::kDatagrams;
     turn::WorkerIndex from;
     turn::ClientPath path;
-    size_t size = 0;  // of the train, in Mail::octets, one behind the other
+    size_t size = 0;  // of the train, in Mail::octets
     size_t segment_size = 0;
   };
+  using Letters = Mailbox<Letter, TurnServerCore>;
+  using Streams = Mailbox<MovingStream, TurnServerCore>;
   struct Mail {
-    std::vector<Letter> letters;
-    std::vector<uint8_t> octets;
-    std::vector<MovingStream> streams;
-    bool empty() const { return letters.empty() && streams.empty(); }
-    void Clear() {
-      letters.clear();
-      octets.clear();
-      streams.clear();
-    }
+    Letters::Mail trains;
+    Streams::Mail streams;
   };
   // More than so much of waiting mail is dropped: a worker that is slower than its clients (docs/turn.md).
   static constexpr size_t kMaxOctets = 4 * 1024 * 1024;
@@ -88,22 +84,19 @@ class TurnWorkers {
   bool Send(turn::WorkerIndex to, const Letter& letter, std::span<const uint8_t> train);
   // The stream is closed then.
   bool Send(turn::WorkerIndex to, MovingStream stream);
-  // What waits for `worker`, in exchange for an empty one: both keep their room.
+  // What waits for `worker`, in exchange for an empty one.
   void Take(turn::WorkerIndex worker, Mail& mail);
 
  private:
-  struct Mailbox {
-    std::mutex mutex;
-    std::optional<boost::asio::any_io_executor> executor;
-    std::weak_ptr<TurnServerCore> core;
-    Mail mail;
+  struct Box {
+    Letters letters{{kMaxLetters, kMaxOctets}};
+    Streams streams{{kMaxStreams, 0}};
   };
-  static void Announce(Mailbox& box);
 
   std::mutex state_mutex_;
   Rng rng_;
   std::shared_ptr<turn::SharedState> state_;
-  std::vector<std::unique_ptr<Mailbox>> boxes_;
+  std::vector<std::unique_ptr<Box>> boxes_;
 };
 
 }  // namespace jsp::transport::io
