@@ -18,11 +18,10 @@ Expected<std::shared_ptr<Driver>, error_code> Driver::Open(boost::asio::any_io_e
   std::vector<LocalAddress> addresses;
   for (const auto& address : options.bind) addresses.push_back({.address = address});
   if (options.bind.empty()) addresses = SelectAddresses(options.interfaces);
-  auto mux = UdpMux::Open(executor, addresses, options.mux);
-  if (!mux) return Unexpected<error_code>(mux.error());
-  auto core = std::make_shared<DriverCore>(std::move(executor), options, std::move(*mux));
-  core->Start();
-  return std::make_shared<Driver>(std::move(core));
+  auto core = DriverCore::Open(std::move(executor), options, addresses);
+  if (!core) return Unexpected<error_code>(core.error());
+  (*core)->Start();
+  return std::make_shared<Driver>(std::move(*core));
 }
 
 Driver::~Driver() = default;
@@ -74,6 +73,7 @@ DriverStats Driver::stats() const {
   DriverStats stats = core_->counters;
   stats.mux = core_->mux->stats();
   if (core_->helpers.tcp_listeners) stats.tcp_door = core_->helpers.tcp_listeners->metrics();
+  if (const auto& member = core_->mux->membership()) stats.handover = member.group->stats(member.loop);
   if (core_->helpers.unknown) stats.unknown_requests = core_->helpers.unknown->stats();
   for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
     const UdpSocketStats& one = core_->mux->socket(i).stats();

@@ -51,6 +51,7 @@ struct DriverStats {
   ice::TcpDoorMetrics tcp_door;
   UnknownRequestStats unknown_requests;  // while there is a handler
   UdpSocketStats sockets;                // sums; the buffer sizes are the smallest
+  HandoverStats handover;                // of a driver in a group (driver_group.h)
 };
 
 // Hears of one peer. Called after the turn, on the driver's executor; may do anything, also destroy the PeerHandle, the
@@ -128,7 +129,7 @@ class Driver {
   // Called as observers are, and may do what they may. Without a handler all are dropped and counted.
   void SetUnknownRequestHandler(std::function<void(const UnknownRequest&)> handler);
   // As if it came now. False: its ufrag is still nobody's, or its socket is gone. The peer's next repetition would do
-  // the same, some 50 ms or more later.
+  // the same, some 50 ms or more later. In a group the peer may be another loop's, which gets it then.
   bool HandleRequest(const UnknownRequest& request);
   // What the watch calls when the network changed: exactly these from now on, port 0 as in `bind`. An address that
   // cannot be bound yet is left out.

@@ -32,10 +32,6 @@ size_t OctetsBeforeStun(std::span<const uint8_t> train, size_t segment) {
   return at;
 }
 
-bool IsUsingPath(const Peer& peer) {
-  return peer.state() == ConnectionState::kConnected || peer.state() == ConnectionState::kCompleted;
-}
-
 }  // namespace
 
 void SendBatch::Append(UdpSocket& socket, const Peer::Transmit& transmit) {
@@ -66,9 +62,10 @@ DriverCore::DriverCore(boost::asio::any_io_executor ex, const DriverOptions& dri
       timer(executor),
       batch(LoopBuffers::Of(executor)) {}
 
-DriverCore::~DriverCore() = default;
+DriverCore::~DriverCore() { LeaveLoops(); }
 
 void DriverCore::Start() {
+  JoinLoops();
   for (size_t i = 0; i < mux->socket_count(); ++i) WaitReadable(i);
   OpenPorts();
   if (options.bind.empty() && options.watch_interfaces) WatchInterfaces();
@@ -135,7 +132,7 @@ void DriverCore::FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& tr
   do {
     const auto first = rest.first(std::min(train.segment, rest.size()));
     const size_t records = OctetsBeforeStun(rest, train.segment);
-    const UdpMux::Key peer = records > first.size() ? mux->FindByAddress(socket, train.remote) : nullptr;
+    const UdpMux::Key peer = records > first.size() ? mux->FindHolder(socket, train.remote) : nullptr;
     if (peer == nullptr) {
       Feed(now, socket, train.remote, first, train.mark);
       rest = rest.subspan(first.size());
@@ -155,6 +152,7 @@ void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote,
   if (match.is_unknown_request && helpers.unknown) {
     helpers.unknown->Handle(now, mux->local_addresses()[socket].address, remote, datagram);
   }
+  if (match.loop) return HandOver(*match.loop, {socket, remote, datagram, mark});
   if (match.peer != nullptr) Deliver(now, match, {socket, remote, datagram, mark});
 }
 
@@ -183,7 +181,7 @@ void DriverCore::FeedError(Timestamp now, size_t socket, const NetworkError& err
 // forged by another session's owner.
 void DriverCore::MaybeAddRoute(DrivenPeer& driven, const UdpMux::Match& match, size_t socket,
                                const SocketAddress& remote) {
-  if (match.holder != nullptr && IsUsingPath(static_cast<DrivenPeer*>(match.holder)->peer)) return;
+  if (match.holder != nullptr && static_cast<DrivenPeer*>(match.holder)->IsUsingPath()) return;
   if (!driven.peer.IsAuthenticated(mux->local_addresses()[socket].address, remote)) return;
   mux->AddRoute(&driven, socket, remote);
 }

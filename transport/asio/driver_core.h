@@ -37,6 +37,9 @@ struct DrivenPeer : boost::intrusive::set_base_hook<boost::intrusive::link_mode<
   std::vector<std::shared_ptr<RelayConnection>> relays;
   std::vector<std::shared_ptr<IceTcpConnection>> tcp;
 
+  bool IsUsingPath() const {
+    return peer.state() == ConnectionState::kConnected || peer.state() == ConnectionState::kCompleted;
+  }
   // driver_relays.cc
   RelayConnection* FindRelay(RelayId id) const;
   bool IsRelayBlocked() const;
@@ -103,6 +106,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::vector<SocketAddress> probes;             // opened when a peer needs them, and kept for the next one
     std::unique_ptr<UnknownRequests> unknown;
     std::function<void(const UnknownRequest&)> unknown_handler;
+    LoopGroup::Box::Mail mail;
   };
   struct Arrival {
     size_t socket;
@@ -117,6 +121,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     ReadAhead read_ahead;
   };
 
+  // Not started yet.
+  static Expected<std::shared_ptr<DriverCore>, boost::system::error_code> Open(boost::asio::any_io_executor executor,
+                                                                               const DriverOptions& options,
+                                                                               std::span<const LocalAddress> addresses,
+                                                                               const LoopMembership& membership = {});
   DriverCore(boost::asio::any_io_executor ex, const DriverOptions& driver_options, std::unique_ptr<UdpMux> udp_mux);
   ~DriverCore();
 
@@ -181,6 +190,13 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   bool HasUnknownRequests() const { return helpers.unknown && helpers.unknown->HasWaiting(); }
   void TellUnknownRequests();
   bool HandleRequest(const UnknownRequest& request);
+  // driver_loops.cc
+  void JoinLoops();
+  void LeaveLoops();
+  void HandOver(size_t loop, const Arrival& arrival);
+  void ReadMail();
+  bool ReadDatagram(Timestamp now, const LoopGroup::Letter& letter, std::span<const uint8_t> datagram);
+  void ReadRouteWanted(const LoopRoute& route);
   void Dispatch();
   void Release(DrivenPeer& driven);
   void SetDeadline(DrivenPeer& driven, Timestamp deadline);

@@ -45,7 +45,7 @@ size_t DriverCore::OpenMissing(const std::vector<LocalAddress>& wanted) {
     const std::vector<LocalAddress> shared = AddressesOf(0);
     if (HasIp(shared, address.address.ip)) continue;
     if (address.address.port == 0 && !shared.empty()) address.address.port = shared.front().address.port;
-    const auto added = mux->AddSocket(executor, address);
+    const auto added = mux->AddSocket(executor, address, UdpMux::Sharing::kWithLoops);
     if (!added) continue;  // an IPv6 address under duplicate detection; the watch tells when it is over
     WaitReadable(*added);
     ++opened;

@@ -8,7 +8,10 @@ namespace jsp::transport::io {
 
 void DriverCore::SetUnknownRequestHandler(std::function<void(const UnknownRequest&)> handler) {
   helpers.unknown_handler = std::move(handler);
-  if (!helpers.unknown) helpers.unknown = std::make_unique<UnknownRequests>(options.unknown_requests, rng);
+  if (helpers.unknown) return;
+  const auto& group = mux->membership().group;
+  helpers.unknown = group ? std::make_unique<UnknownRequests>(options.unknown_requests, group->unknown_limit())
+                          : std::make_unique<UnknownRequests>(options.unknown_requests, rng);
 }
 
 // Those that are there now; what handlers cause is for the next round.
@@ -24,8 +27,9 @@ bool DriverCore::HandleRequest(const UnknownRequest& request) {
   const auto socket = mux->FindSocket(request.local);
   if (!socket) return false;
   const UdpMux::Match match = mux->Find(*socket, request.remote, request.datagram);
-  if (match.peer == nullptr || match.is_unknown_request) return false;
-  Deliver(Now(), match, {*socket, request.remote, request.datagram});
+  if (match.is_unknown_request || (match.peer == nullptr && !match.loop)) return false;
+  const Arrival arrival{*socket, request.remote, request.datagram};
+  match.loop ? HandOver(*match.loop, arrival) : Deliver(Now(), match, arrival);
   return true;
 }
 

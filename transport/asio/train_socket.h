@@ -9,18 +9,18 @@
 
 #include "base/expected.h"
 #include "base/socket_address.h"
+#include "transport/asio/port_use.h"
 #include "turn/attributes.h"
 namespace jsp::transport::io {
 
 enum class Segmentation : uint8_t { kNone, kKernel };
-enum class PortUse : uint8_t { kExclusive, kShared };
 enum class ErrorQueue : uint8_t { kIgnored, kRead };
 
 struct TrainSocketOptions {
   int buffer_bytes = 4 * 1024 * 1024;                 // asked of SO_RCVBUF and SO_SNDBUF (PITFALLS P25)
   Segmentation segmentation = Segmentation::kKernel;  // UDP_SEGMENT and UDP_GRO, where the kernel has them
-  PortUse port_use = PortUse::kExclusive;             // kShared: SO_REUSEPORT
-  ErrorQueue errors = ErrorQueue::kIgnored;           // kRead: what ICMP says is for ReceiveError()
+  PortUse port_use = PortUse::kExclusive;
+  ErrorQueue errors = ErrorQueue::kIgnored;  // kRead: what ICMP says is for ReceiveError()
 };
 
 // Whether a socket is used at once, or only holds its port until Use().

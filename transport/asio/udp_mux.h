@@ -16,6 +16,7 @@
 
 #include "base/expected.h"
 #include "stun/transaction_id.h"
+#include "transport/asio/loop_group.h"
 #include "transport/asio/udp_socket.h"
 #include "transport/local_address.h"
 namespace jsp::transport::io {
@@ -48,15 +49,20 @@ class UdpMux {
     size_t max_pending_requests = 8192;  // of ours, to addresses without a route; the oldest is forgotten
   };
 
-  // Addresses that cannot be bound are left out; an error only when none can.
+  // Addresses that cannot be bound are left out; an error only when none can. As a member its sockets share the ports
+  // of the others, and what is found here is found from there.
   static Expected<std::unique_ptr<UdpMux>, boost::system::error_code> Open(const boost::asio::any_io_executor& executor,
                                                                            std::span<const LocalAddress> addresses,
-                                                                           const Options& options);
+                                                                           const Options& options,
+                                                                           const LoopMembership& membership = {});
+  const LoopMembership& membership() const { return membership_; }
 
+  // Whether a socket more has its port together with those of the other members.
+  enum class Sharing : uint8_t { kWithLoops, kNone };
   // A socket more, on the port of `address` where it is not 0 and free, and its index; one that is closed may be taken.
   // A socket less: its routes are forgotten, its index stays, and its address is nobody's.
   Expected<size_t, boost::system::error_code> AddSocket(const boost::asio::any_io_executor& executor,
-                                                        const LocalAddress& address);
+                                                        const LocalAddress& address, Sharing sharing = Sharing::kNone);
   void RemoveSocket(size_t index);
   bool IsOpen(size_t index) const { return locals_[index].address.port != 0; }
 
@@ -85,14 +91,16 @@ class UdpMux {
     bool is_new = false;
     Key holder = nullptr;             // whose route that address has now
     bool is_unknown_request = false;  // of STUN, for a ufrag that no peer here has
+    std::optional<size_t> loop{};     // a member that has its peer, whose it is then
   };
   Match Find(size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram);
-  // Of datagrams that are no STUN. nullptr: nobody's, not counted.
-  Key FindByAddress(size_t socket, const SocketAddress& remote) const;
   // By its ufrag alone, which a TCP connection begins with (RFC 6544 §7.2).
   Key FindRequested(std::span<const uint8_t> request);
   // Whose datagram to `remote` an error is about: by the address, or by the transaction of the request that is quoted.
   Key FindSender(size_t socket, const SocketAddress& remote, std::span<const uint8_t> quoted) const;
+  // Whose route that address has.
+  Key FindHolder(size_t socket, const SocketAddress& remote) const;
+  void RemoveRoute(size_t socket, const SocketAddress& remote);
   // To be called once the peer says that it authenticated that address. Takes the address from its holder: the caller
   // makes sure that the holder does not use it any more, because source addresses can be forged.
   void AddRoute(Key peer, size_t socket, const SocketAddress& remote);
@@ -103,7 +111,7 @@ class UdpMux {
 
  private:
   struct Bound {
-    std::unique_ptr<UdpSocket> socket;
+    SharedPorts::Socket socket;
     boost::unordered_flat_map<SocketAddress, Key, std::hash<SocketAddress>> routes;
   };
   struct Route {
@@ -115,17 +123,25 @@ class UdpMux {
     std::vector<Route> routes;
   };
 
-  struct TextHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-
-  explicit UdpMux(const Options& options);
-  Key FindByUfrag(std::span<const uint8_t> datagram) const;
+  UdpMux(const Options& options, const LoopMembership& membership);
+  Key FindByUfrag(std::string_view ufrag) const;
+  Match FindByAddress(size_t socket, const SocketAddress& remote, uint64_t& unknown);
+  // The other member that has it.
+  template <class Table, class Name>
+  std::optional<size_t> FindLoop(Table LoopDirectory::*table, const Name& name) const {
+    const auto loop = membership_ ? (membership_.group->directory().*table).Find(name) : std::nullopt;
+    return loop == membership_.loop ? std::nullopt : loop;
+  }
+  LoopRoute RouteOf(size_t socket, const SocketAddress& remote) const { return {locals_[socket].address, remote}; }
+  void Unclaim(const LoopRoute& route);
+  void RemoveUfrag(const std::string& ufrag);
+  Expected<SharedPorts::Socket, boost::system::error_code> OpenSocket(const boost::asio::any_io_executor& executor,
+                                                                      const SocketAddress& address, Sharing sharing);
   boost::system::error_code BindAll(const boost::asio::any_io_executor& executor,
                                     std::span<const LocalAddress> addresses, uint16_t port);
 
   Options options_;
+  LoopMembership membership_;
   std::vector<Bound> sockets_;
   std::vector<LocalAddress> locals_;
   boost::unordered_flat_map<std::string, Key, TextHash, std::equal_to<>> ufrags_;

@@ -24,6 +24,15 @@ constexpr size_t kMaxMessages = 64;      // of one sendmmsg
 constexpr size_t kMaxRunOctets = 65000;  // a segmented send is one IP packet to the kernel
 constexpr size_t kMaxNoGso = 256;        // destinations remembered; past it segmentation is off for good
 
+bool LetOthersBind([[maybe_unused]] UdpSocket::Native& socket) {
+#if defined(SO_REUSEPORT)
+  const int on = 1;
+  return ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::any_io_executor executor,
@@ -33,6 +42,8 @@ Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::an
   Native socket(std::move(executor));
   socket.open(bind_to.ip.is_v4() ? ip::udp::v4() : ip::udp::v6(), error);
   if (!error && bind_to.ip.is_v6()) socket.set_option(ip::v6_only(true), error);
+  const bool is_shared = !error && options.port_use == PortUse::kShared;
+  if (is_shared && !LetOthersBind(socket)) error = boost::asio::error::no_protocol_option;
   if (!error) socket.bind(ToEndpoint(bind_to), error);
   if (!error) socket.non_blocking(true, error);
   if (error) return Unexpected<error_code>(error);
@@ -41,6 +52,8 @@ Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::an
   if (error) return Unexpected<error_code>(error);
   return opened;
 }
+
+bool UdpSocket::SharePort() { return LetOthersBind(socket_); }
 
 UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options)
     : socket_(std::move(socket)),

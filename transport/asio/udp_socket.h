@@ -22,6 +22,7 @@
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "transport/asio/loop_buffers.h"
+#include "transport/asio/port_use.h"
 namespace jsp::transport::io {
 
 struct UdpSocketOptions {
@@ -29,6 +30,7 @@ struct UdpSocketOptions {
   bool use_gso = true;                  // UDP_SEGMENT
   bool use_gro = true;                  // UDP_GRO
   size_t max_backlog_datagrams = 1024;  // kept when the kernel's buffer is full; more are dropped and counted
+  PortUse port_use = PortUse::kExclusive;
 };
 
 struct UdpSocketStats {
@@ -98,6 +100,8 @@ class UdpSocket {
                                                                               const UdpSocketOptions& options = {});
 
   Native& socket() { return socket_; }
+  // Others may bind its port from now on, if they share it too.
+  bool SharePort();
   const SocketAddress& local() const { return local_; }
   const UdpSocketStats& stats() const { return stats_; }
 

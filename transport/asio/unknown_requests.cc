@@ -34,10 +34,20 @@ std::optional<Check> ReadUnknownCheck(std::span<const uint8_t> request) {
 
 }  // namespace
 
+UnknownRequestLimit::UnknownRequestLimit(const UnknownRequestOptions& options, Rng& rng)
+    : by_source_(options.per_source_per_second, rng), total_(options.per_second, options.per_second) {}
+
+// A source that is over its own limit takes nothing from the others.
+UnknownRequestLimit::Verdict UnknownRequestLimit::Take(Timestamp now, const IpAddress& source) {
+  const std::lock_guard lock(mutex_);
+  if (!by_source_.Take(now, source)) return Verdict::kSourceLimited;
+  return total_.Take(now, 1) ? Verdict::kAdmitted : Verdict::kLimited;
+}
+
 UnknownRequests::UnknownRequests(const UnknownRequestOptions& options, Rng& rng)
-    : options_(options),
-      by_source_(options.per_source_per_second, rng),
-      total_(options.per_second, options.per_second) {}
+    : UnknownRequests(options, std::make_shared<UnknownRequestLimit>(options, rng)) {}
+UnknownRequests::UnknownRequests(const UnknownRequestOptions& options, std::shared_ptr<UnknownRequestLimit> limit)
+    : options_(options), limit_(std::move(limit)) {}
 
 void UnknownRequests::Handle(Timestamp now, const SocketAddress& local, const SocketAddress& remote,
                              std::span<const uint8_t> request) {
@@ -50,12 +60,12 @@ void UnknownRequests::Handle(Timestamp now, const SocketAddress& local, const So
     ++stats_.no_room;
     return;
   }
-  // A source that is over its own limit takes nothing from the others.
-  if (!by_source_.Take(now, remote.ip)) {
+  const auto verdict = limit_->Take(now, remote.ip);
+  if (verdict == UnknownRequestLimit::Verdict::kSourceLimited) {
     ++stats_.source_limited;
     return;
   }
-  if (!total_.Take(now, 1)) {
+  if (verdict == UnknownRequestLimit::Verdict::kLimited) {
     ++stats_.limited;
     return;
   }

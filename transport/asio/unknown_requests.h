@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,11 +45,26 @@ struct UnknownRequest {
   std::vector<uint8_t> datagram;  // the whole request
 };
 
+// How many of them are let through; several loops may share one. From any thread.
+class UnknownRequestLimit {
+ public:
+  enum class Verdict : uint8_t { kAdmitted, kSourceLimited, kLimited };
+
+  UnknownRequestLimit(const UnknownRequestOptions& options, Rng& rng);
+  Verdict Take(Timestamp now, const IpAddress& source);
+
+ private:
+  std::mutex mutex_;
+  StrangerLimit by_source_;
+  TokenBucket total_;
+};
+
 // The requests for nobody that the application is asked about: those that look like checks, as many as the limits let
 // through. Refusing costs no memory. Told the time; knows no sockets.
 class UnknownRequests {
  public:
   UnknownRequests(const UnknownRequestOptions& options, Rng& rng);
+  UnknownRequests(const UnknownRequestOptions& options, std::shared_ptr<UnknownRequestLimit> limit);
 
   // `request` is for a ufrag that is nobody's. It waits for Poll(), or is dropped and counted.
   void Handle(Timestamp now, const SocketAddress& local, const SocketAddress& remote, std::span<const uint8_t> request);
@@ -57,8 +74,7 @@ class UnknownRequests {
 
  private:
   UnknownRequestOptions options_;
-  StrangerLimit by_source_;
-  TokenBucket total_;
+  std::shared_ptr<UnknownRequestLimit> limit_;
   std::deque<UnknownRequest> waiting_;
   UnknownRequestStats stats_;
 };
