@@ -92,7 +92,7 @@ void Agent::LoseLocalBase(Timestamp now, const SocketAddress& base) {
   if (impl_->session.IsOver()) return;
   const auto& path = impl_->selection.path();
   if (path && path->local == base) impl_->last_remote = path->remote;
-  impl_->pairing.RemoveBase(base);
+  for (const uint16_t local : impl_->pairing.RemoveBase(base)) impl_->spares.HandleRemoved(local);
   impl_->runner.transactions().ForgetBase(base);
   // The peer is told of the move by a check, not by the next consent request.
   const bool has_moved = impl_->selection.HandlePairsLost(impl_->now);
@@ -192,7 +192,7 @@ Timestamp Agent::NextTimeout() const {
   if (impl.session.IsOver()) return Timestamp::Never();
   // A session that has outlived the PAC timer waits for its checks, whose timers count.
   const Timestamp patience = impl.session.NextTimeout();
-  Timestamp next = std::min(impl.runner.NextTimeout(), impl.selection.NextTimeout());
+  Timestamp next = std::min({impl.runner.NextTimeout(), impl.selection.NextTimeout(), impl.spares.NextTimeout()});
   if (patience > impl.now) next = std::min(next, patience);
   return std::max(next, impl.now);
 }

@@ -10,6 +10,7 @@
 #include "ice/role.h"
 #include "ice/selection.h"
 #include "ice/session_state.h"
+#include "ice/spare_pairs.h"
 #include "stun/message_view.h"
 namespace jsp::ice {
 
@@ -32,6 +33,7 @@ struct Agent::Impl {
         responder(Credentials::Random(random), options.max_early_checks, metrics),
         role(options.role, random),
         selection(options, pairing, session, events, random),
+        spares(options, pairing),
         now(at) {}
 
   void Tick(Timestamp at) { now = std::max(now, at); }
@@ -59,6 +61,7 @@ struct Agent::Impl {
   void MaybeDoubtSelected(const CandidatePair& rival);
   void CheckTowardsLastRemote();
   void CheckWhatWorked();
+  void MaybeDropSpares();
   bool IsLite() const { return kept.implementation == Implementation::kLite; }
 
   Kept kept;
@@ -71,6 +74,7 @@ struct Agent::Impl {
   BindingResponder responder;
   RoleArbiter role;
   Selection selection;
+  SparePairs spares;
   Timestamp now;
   bool may_move = false;  // both sides said renomination
   // Where the peer was when the last selected pair went with its interface; until another one is selected.

@@ -20,6 +20,7 @@ void Agent::Impl::Advance() {
     if (may_move) Renominate();
   }
   runner.Run(now, role.attribute());
+  MaybeDropSpares();
   if (!runner.IsIdle()) return;
   if (const auto failure = session.FindFailure(now, pairing.checklist().size())) End(State::kFailed, *failure);
 }
@@ -41,9 +42,19 @@ void Agent::Impl::MaybeDoubtSelected(const CandidatePair& rival) {
 // check is sent again (RFC 8489 §6.2.1), and its answer is consent as well. Where the session may move, other pairs
 // that worked may take over by then.
 void Agent::Impl::CheckWhatWorked() {
+  if (may_move) spares.Restore(now, [&](CandidatePair& pair) { runner.Trigger(pair); });
   pairing.checklist().ForEach([&](CandidatePair& pair) {
     if (pair.is_selected || (may_move && pair.valid)) runner.Trigger(pair);
   });
+}
+
+// RFC 8445 §8.3.1
+void Agent::Impl::MaybeDropSpares() {
+  const bool is_nominated = selection.pair() && selection.pair()->nominated;
+  if (!spares.MaybeDrop(now, {session.state() == State::kCompleted && is_nominated, selection.selections()})) return;
+  runner.transactions().ForgetOthers(
+      [&](const AddressPair& pair) { return pairing.checklist().Find(pair) != nullptr; });
+  events.Push(event::SparesDropped{});
 }
 
 // Of all the peer's addresses, some of them long gone, the one that worked last is the best guess.
@@ -114,6 +125,7 @@ void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
   const auto [pair, is_new_candidate] = pairing.FindOrAdd(check.path, check.priority);
   if (pair == nullptr) return;
   pair->is_authenticated = true;
+  pair->checks.heard_at = now;
   if (is_new_candidate) events.Push(event::CandidateDiscovered{pairing.RemoteOf(*pair), false});
   if (IsLite()) return AcceptAsLite(*pair, check);
   selection.HandleTraffic(now, check.path);

@@ -40,7 +40,8 @@ void EventLog::Add(const Event& event) {
   std::visit(Overloaded{[&](const event::StateChanged& e) { states.push_back(e); },
                         [&](const event::PairSelected& e) { selections.push_back(e); },
                         [&](const event::CandidateDiscovered& e) { discoveries.push_back(e); },
-                        [&](const event::RoleChanged& e) { roles.push_back(e); }, [](const event::RestartFailed&) {}},
+                        [&](const event::RoleChanged& e) { roles.push_back(e); }, [](const event::RestartFailed&) {},
+                        [&](const event::SparesDropped&) { ++spares_dropped; }},
              event);
 }
 

@@ -34,6 +34,7 @@ struct EventLog {
   std::vector<event::PairSelected> selections;
   std::vector<event::CandidateDiscovered> discoveries;
   std::vector<event::RoleChanged> roles;
+  size_t spares_dropped = 0;
   void Add(const Event& event);
   bool Saw(State state) const;
   std::optional<StateReason> ReasonOf(State state) const;  // of the last change to it

@@ -36,6 +36,12 @@ class LocalCandidates {
   std::vector<uint16_t> RemoveBase(const SocketAddress& base);
   static bool IsSignalled(uint16_t index);
 
+  // Gives back room for more.
+  void Trim() {
+    signalled_.shrink_to_fit();
+    discovered_.shrink_to_fit();
+  }
+
   const Candidate& Get(uint16_t index) const;
   const std::vector<Candidate>& signalled() const { return signalled_; }
   size_t discovered() const { return discovered_.size(); }
@@ -79,6 +85,8 @@ class RemoteCandidates {
   }
   std::optional<uint16_t> Find(const SocketAddress& address,
                                TransportProtocol protocol = TransportProtocol::kUdp) const;
+  // Gives back room for more.
+  void Trim() { candidates_.shrink_to_fit(); }
   const Candidate& Get(uint16_t index) const { return candidates_[index]; }
   size_t size() const { return candidates_.size(); }
 

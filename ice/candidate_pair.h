@@ -36,6 +36,7 @@ struct Validity {
 // The checks of a pair so far.
 struct CheckHistory {
   Timestamp last_at;     // Never() before the first
+  Timestamp heard_at;    // the peer's latest; Never() before the first
   uint32_t repeats = 0;  // CheckOptions::repeats that were used
   uint32_t requests_sent = 0;
   uint32_t responses_received = 0;

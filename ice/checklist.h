@@ -40,6 +40,8 @@ class Checklist {
   // RFC 8445 §8.1.2: after a nomination only pairs that succeeded remain.
   void KeepOnlyValid();
   void Clear();
+  // Gives back what pairs took that are gone.
+  void Trim() { pairs_.rehash(0); }
 
   CandidatePair* HighestWaiting();
   const CandidatePair* BestValid() const;

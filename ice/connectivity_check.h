@@ -77,6 +77,13 @@ class ConnectivityChecks {
   bool IsQueued(const AddressPair& pair) const;
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
+  // Forgets those of pairs that `is_kept(pair)` does not name: nobody will ask for their answers.
+  template <class IsKept>
+  void ForgetOthers(IsKept&& is_kept) {
+    std::erase_if(transactions_, [&](const auto& entry) { return !is_kept(entry.second.plan.pair); });
+    transactions_.rehash(0);
+    UpdateTimeout();
+  }
   void Clear();
   // Until Trim(), and again once data flows, what a transaction took is kept for the next one, so that consent costs no
   // allocation.

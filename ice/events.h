@@ -56,8 +56,12 @@ struct RoleChanged {
 struct RestartFailed {
   StateReason reason;
 };
+// The selected pair has carried the session for MobilityOptions::drop_spares_after: other pairs that were not used
+// meanwhile are gone, and what the owner keeps for other paths may go as well (RFC 8445 §8.3.1). Again after each time
+// that the session moved, was disconnected, or had such pairs again.
+struct SparesDropped {};
 }  // namespace event
 using Event = std::variant<event::StateChanged, event::PairSelected, event::CandidateDiscovered, event::RoleChanged,
-                           event::RestartFailed>;
+                           event::RestartFailed, event::SparesDropped>;
 
 }  // namespace jsp::ice

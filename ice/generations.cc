@@ -233,6 +233,9 @@ void Generations::TakeEvents(Agent& agent, Told& heard) {
       heard = {changed->state, changed->reason};
     } else if (std::holds_alternative<event::PairSelected>(*event)) {
       if (&InCharge() == &agent) told_path_.reset();  // told below, also when it is the same path nominated
+    } else if (std::holds_alternative<event::SparesDropped>(*event)) {
+      // The owner's while a restart is under way: what is kept for other paths is in use.
+      if (&agent == &current_ && !previous_) events_.Push(std::move(*event));
     } else if (!std::holds_alternative<event::RoleChanged>(*event) || &agent == &current_) {
       events_.Push(std::move(*event));
     }

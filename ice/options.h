@@ -46,6 +46,9 @@ struct MobilityOptions {
   // for one before it has failed (0: it fails at once), and how long one that we began may wait for its answer then.
   Duration restart_patience{};
   Duration restart_timeout = std::chrono::seconds(30);
+  // Pairs that neither side uses are given up when a nominated one has been selected, and they unused, for so long
+  // (RFC 8445 §8.3.1), at least 3 s; their candidates stay. 0: never.
+  Duration drop_spares_after = std::chrono::seconds(30);
   bool operator==(const MobilityOptions&) const = default;
 };
 
@@ -87,7 +90,7 @@ struct Options {
 };
 
 // The options with every value forced to what the RFCs allow: Ta and the spacing at least 5 ms (RFC 8445 §14.2), RTO at
-// least 500 ms (RFC 8445 §14.3), Tr at least 15 s (RFC 8445 §11).
+// least 500 ms (RFC 8445 §14.3), Tr at least 15 s (RFC 8445 §11), unused pairs kept for 3 s (RFC 8445 §8.3.1).
 inline Options Sanitized(Options options) {
   options.pacing_interval = std::max<Duration>(options.pacing_interval, std::chrono::milliseconds(5));
   options.nomination.pacing_interval =
@@ -97,6 +100,8 @@ inline Options Sanitized(Options options) {
   options.check.repeat_after = std::max<Duration>(options.check.repeat_after, options.pacing_interval);
   options.keepalive_interval = std::max<Duration>(options.keepalive_interval, std::chrono::seconds(15));
   options.max_pairs = std::max<size_t>(options.max_pairs, 1);
+  Duration& spares = options.mobility.drop_spares_after;
+  if (spares > Duration::zero()) spares = std::max<Duration>(spares, std::chrono::seconds(3));
   return options;
 }
 

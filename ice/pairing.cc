@@ -112,13 +112,27 @@ std::vector<AddressPair> Pairing::PathsTo(const SocketAddress& remote) const {
   return paths;
 }
 
-void Pairing::RemoveBase(const SocketAddress& base) {
+CandidatePair* Pairing::Remake(uint16_t local, uint16_t remote) {
+  if (local >= local_.signalled().size() || remote >= remote_.size()) return nullptr;
+  FormPair(local, remote);
+  const SocketAddress& base = local_.Get(local).base;
+  return checklist_.Find({base, DestinationFrom(base, remote_.Get(remote).address)});
+}
+
+void Pairing::Trim() {
+  checklist_.Trim();
+  local_.Trim();
+  remote_.Trim();
+}
+
+std::vector<uint16_t> Pairing::RemoveBase(const SocketAddress& base) {
   std::vector<AddressPair> lost;
   checklist_.ForEach([&](const CandidatePair& pair) {
     if (pair.addresses.local == base) lost.push_back(pair.addresses);
   });
   for (const AddressPair& addresses : lost) checklist_.Erase(addresses);
-  for (const uint16_t removed : local_.RemoveBase(base)) {
+  std::vector<uint16_t> all_removed = local_.RemoveBase(base);
+  for (const uint16_t removed : all_removed) {
     const auto follow = [&](uint16_t& index) {
       if (LocalCandidates::IsSignalled(index) && index > removed) --index;
     };
@@ -127,6 +141,7 @@ void Pairing::RemoveBase(const SocketAddress& base) {
       if (pair.valid) follow(pair.valid->local);
     });
   }
+  return all_removed;
 }
 
 void Pairing::Clear() {

@@ -33,13 +33,19 @@ class Pairing {
   void SetRole(Role role);
   // Candidates pair after the nomination too (MobilityOptions::renomination).
   void KeepPairing() { keeps_pairing_ = true; }
+  bool keeps_pairing() const { return keeps_pairing_; }
   // Pairs everything anew that has no pair, for a session that lost its path; nothing unless KeepPairing().
   void FormAll();
+  // The pair of these two candidates, made anew unless it is there; null: they are gone, do not pair, or there is no
+  // room.
+  CandidatePair* Remake(uint16_t local, uint16_t remote);
   // From each base of ours that may pair with the candidate there.
   std::vector<AddressPair> PathsTo(const SocketAddress& remote) const;
-  // The interface of `base` is gone, and with it every candidate and pair that has it.
-  void RemoveBase(const SocketAddress& base);
+  // The interface of `base` is gone, and with it every candidate and pair that has it: as LocalCandidates::RemoveBase.
+  std::vector<uint16_t> RemoveBase(const SocketAddress& base);
   void Clear();
+  // Gives back what pairs took that are gone, and room for more candidates.
+  void Trim();
 
   struct Triggered {
     CandidatePair* pair = nullptr;  // null: no room, counted

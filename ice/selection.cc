@@ -164,7 +164,10 @@ void Selection::Select(Timestamp now, CandidatePair& pair) {
   pair.is_selected = true;
   path_ = pair.addresses;
   selected_ = SelectedPair{pairing_.LocalOf(pair), pairing_.RemoteOf(pair), pair.is_nominated, pair.valid->rtt};
-  if (!is_same_path) consent_.Start(now, pair.valid->at, rng_);
+  if (!is_same_path) {
+    ++selections_;
+    consent_.Start(now, pair.valid->at, rng_);
+  }
   events_.Push(event::PairSelected{selected_->local, selected_->remote, selected_->nominated, selected_->rtt});
 }
 

@@ -62,6 +62,8 @@ class Selection {
   bool Is(const AddressPair& path) const { return path_ == path; }
   const std::optional<AddressPair>& path() const { return path_; }
   const std::optional<SelectedPair>& pair() const { return selected_; }
+  // Counts the pairs that were selected one after the other.
+  uint32_t selections() const { return selections_; }
   bool IsAnswered(Timestamp now) const { return consent_.IsAnswered(now); }
   // Nothing authenticated came over the selected pair for disconnected_timeout, or no answer for two thirds of
   // consent_timeout.
@@ -87,6 +89,7 @@ class Selection {
   std::optional<AddressPair> nominating_;   // the latest that was chosen for the first nomination
   std::optional<AddressPair> renominated_;  // and after it
   std::optional<SelectedPair> selected_;
+  uint32_t selections_ = 0;
 };
 
 }  // namespace jsp::ice
