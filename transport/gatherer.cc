@@ -67,6 +67,16 @@ void Gatherer::EndOfLocalAddresses(Timestamp now) {
   MaybeComplete();
 }
 
+// With a keepalive that is under way.
+template <class IsOver>
+void Gatherer::ForgetBindings(IsOver&& is_over) {
+  std::erase_if(bindings_, [&](const Binding& binding) {
+    if (!is_over(binding)) return false;
+    if (binding.refresh) client_.Cancel(*binding.refresh);
+    return true;
+  });
+}
+
 void Gatherer::RemoveLocalAddress(const SocketAddress& address) {
   const auto is_its = [&](const Query& query) { return query.local == address; };
   std::erase_if(locals_, [&](const LocalAddress& local) { return local.address == address; });
@@ -74,7 +84,7 @@ void Gatherer::RemoveLocalAddress(const SocketAddress& address) {
   std::erase_if(waiting_, is_its);
   std::erase_if(in_progress_, is_its);
   std::erase_if(asked_, [&](const Asked& asked) { return is_its(asked.query); });
-  std::erase_if(bindings_, [&](const Binding& binding) { return is_its(binding.query); });
+  ForgetBindings([&](const Binding& binding) { return is_its(binding.query); });
   MaybeComplete();
 }
 
@@ -97,6 +107,12 @@ void Gatherer::Restart(Timestamp now) {
   Reopen(now);
 }
 
+void Gatherer::Resume(Timestamp now) {
+  if (!std::exchange(is_concluded_, false)) return;
+  for (const LocalAddress& local : locals_) Ask(local);
+  StartQueries(now);
+}
+
 void Gatherer::Reopen(Timestamp now) {
   if (phase_ == Phase::kOpen) return;
   phase_ = Phase::kWaitingForServers;
@@ -105,9 +121,12 @@ void Gatherer::Reopen(Timestamp now) {
   MaybeComplete();
 }
 
-void Gatherer::Conclude() {
+void Gatherer::Conclude(std::span<const SocketAddress> used) {
   is_concluded_ = true;
-  bindings_.clear();
+  ForgetBindings([&](const Binding& binding) { return std::ranges::find(used, binding.query.local) == used.end(); });
+  bindings_.shrink_to_fit();
+  if (in_progress_.empty() && waiting_.empty()) asked_ = {};
+  reflexive_.shrink_to_fit();
 }
 
 // RFC 8445 §14.2: one new transaction every Ta; the first leaves at once.
@@ -131,13 +150,14 @@ void Gatherer::RefreshBindings(Timestamp now) {
   for (Binding& binding : bindings_) {
     if (now < binding.refresh_at) continue;
     binding.refresh_at = now + options_.keepalive_interval;
-    (void)client_.StartBinding(now, binding.query.local, binding.query.server);
+    const auto started = client_.StartBinding(now, binding.query.local, binding.query.server);
+    if (started) binding.refresh = *started;
   }
 }
 
 void Gatherer::NoteBinding(Timestamp now, const Query& query) {
   const bool known = std::ranges::find(bindings_, query, &Binding::query) != bindings_.end();
-  if (!is_concluded_ && !known) bindings_.push_back({query, now + options_.keepalive_interval});
+  if (!known) bindings_.push_back({query, now + options_.keepalive_interval});
 }
 
 bool Gatherer::HandleDatagram(Timestamp now, const SocketAddress& local, const SocketAddress& remote,

@@ -23,7 +23,7 @@ struct GathererOptions {
   Duration timeout = std::chrono::seconds(3);                // for all servers together, from EndOfLocalAddresses
   Duration pacing_interval = std::chrono::milliseconds(50);  // RFC 8445 §14.2: Ta also spaces gathering transactions
   size_t max_local_addresses = 32;
-  // RFC 8445 §5.1.1.4, §11: reflexive candidates are kept alive this often until Conclude().
+  // RFC 8445 §5.1.1.4, RFC 8445 §11: reflexive candidates are kept alive this often until Conclude().
   Duration keepalive_interval = std::chrono::seconds(15);
   // Of mappings behind NATs with sequential ports. Where there is one server only, and it says that it listens at a
   // second port (RFC 5780 §7.4), that one is asked, too: a NAT is known by two mappings.
@@ -69,8 +69,11 @@ class Gatherer {
   void Restart(Timestamp now);
   // Goes on, though it was complete, for what was added since. Complete follows.
   void Reopen(Timestamp now);
-  // ICE has a nominated pair, or has failed: bindings are not kept any more (RFC 8445 §8.3).
-  void Conclude();
+  // The session has a path: bindings of other bases than `used` are not kept any more, which frees their candidates
+  // (RFC 8445 §8.3.1), and what queries left is forgotten.
+  void Conclude(std::span<const SocketAddress> used);
+  // It has none any more: after Conclude() every server is asked again, beside Complete.
+  void Resume(Timestamp now);
   // A gateway maps `external` to `local` (RFC 6887 §11): one more reflexive candidate. Of no effect once gathering
   // ended.
   void HandlePortMapped(const SocketAddress& local, const SocketAddress& external, const SocketAddress& gateway);
@@ -112,12 +115,15 @@ class Gatherer {
   struct Binding {
     Query query;
     Timestamp refresh_at;
+    std::optional<stun::RequestHandle> refresh{};  // the latest
   };
 
   void Ask(const LocalAddress& local);
   void StartQueries(Timestamp now);
   void RefreshBindings(Timestamp now);
   void NoteBinding(Timestamp now, const Query& query);
+  template <class IsOver>
+  void ForgetBindings(IsOver&& is_over);
   void TakeClientEvents(Timestamp now);
   void HandleAnswer(Timestamp now, const stun::event::BindingSucceeded& answer);
   bool IsSecondPort(const SocketAddress& server) const;
@@ -135,7 +141,7 @@ class Gatherer {
   std::vector<Query> waiting_;
   std::vector<Asked> asked_;
   std::vector<Query> in_progress_;
-  std::vector<Binding> bindings_;  // until Conclude()
+  std::vector<Binding> bindings_;  // those that are kept alive
   bool is_concluded_ = false;
   bool relays_settled_ = false;
   bool awaits_port_mappings_ = false;

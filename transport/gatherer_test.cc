@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <span>
 
 #include "stun/server.h"
 
@@ -162,10 +163,73 @@ TEST_F(GathererTest, KeepsBindingsAliveUntilIceHasConcluded) {  // RFC 8445 §5.
     EXPECT_EQ(Exchange(gatherer, kMapped), 1);
   }
   EXPECT_EQ(Candidates(gatherer).size(), 2u) << "the same mapping is no news";
-  gatherer.Conclude();
+  gatherer.Conclude({});
   EXPECT_EQ(gatherer.NextTimeout(), Timestamp::Never());
   Advance(gatherer, seconds(15));
   EXPECT_EQ(Exchange(gatherer, kMapped), 0);
+}
+
+TEST_F(GathererTest, KeepsBindingsOfBasesInUseWhenItHasConcluded) {  // RFC 8445 §8.3.1
+  const SocketAddress other = *SocketAddress::Parse("10.0.1.2:50000");
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.AddLocalAddress(now_, {other});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  Advance(gatherer, std::chrono::milliseconds(50));
+  Exchange(gatherer, kMapped);
+  ASSERT_TRUE(gatherer.is_complete());
+  gatherer.Conclude(std::span(&other, 1));
+  for (int i = 0; i < 4; ++i) {
+    Advance(gatherer, seconds(15));
+    EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  }
+}
+
+TEST_F(GathererTest, ASessionThatLostItsPathHasServersAskedAgain) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  gatherer.Resume(now_);
+  EXPECT_EQ(Exchange(gatherer, kMapped), 0) << "nothing was given up";
+  gatherer.Conclude({});
+  Candidates(gatherer);
+  Advance(gatherer, seconds(100));
+  gatherer.Resume(now_);
+  const SocketAddress moved = *SocketAddress::Parse("198.51.100.7:41001");
+  EXPECT_TRUE(gatherer.is_complete());
+  EXPECT_EQ(Exchange(gatherer, moved), 1);
+  const auto found = Candidates(gatherer);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].address, moved);
+  EXPECT_EQ(gatherer.NextTimeout(), now_ + seconds(15)) << "and it is kept alive again";
+}
+
+TEST_F(GathererTest, TheConclusionAndALostAddressEndKeepalivesThatAreUnderWay) {
+  for (const bool concludes : {true, false}) {
+    Gatherer gatherer = Make({kServer});
+    gatherer.AddLocalAddress(now_, {kLocal});
+    gatherer.EndOfLocalAddresses(now_);
+    Exchange(gatherer, kMapped);
+    Advance(gatherer, seconds(15));
+    concludes ? gatherer.Conclude({}) : gatherer.RemoveLocalAddress(kLocal);
+    EXPECT_EQ(Exchange(gatherer, kMapped), 0) << concludes;
+    EXPECT_EQ(gatherer.NextTimeout(), Timestamp::Never()) << concludes;
+  }
+}
+
+TEST_F(GathererTest, ANewAddressIsKeptAliveAlsoAfterTheConclusion) {
+  Gatherer gatherer = Make({kServer});
+  gatherer.AddLocalAddress(now_, {kLocal});
+  gatherer.EndOfLocalAddresses(now_);
+  Exchange(gatherer, kMapped);
+  gatherer.Conclude({});
+  gatherer.AddLocalAddress(now_, {*SocketAddress::Parse("10.0.1.2:50000")});
+  Advance(gatherer, std::chrono::milliseconds(50));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
+  Advance(gatherer, seconds(15));
+  EXPECT_EQ(Exchange(gatherer, kMapped), 1);
 }
 
 TEST_F(GathererTest, ARestartAsksAgainAndFindsAMovedMapping) {  // RFC 8445 §9
@@ -173,7 +237,7 @@ TEST_F(GathererTest, ARestartAsksAgainAndFindsAMovedMapping) {  // RFC 8445 §9
   gatherer.AddLocalAddress(now_, {kLocal});
   gatherer.EndOfLocalAddresses(now_);
   Exchange(gatherer, kMapped);
-  gatherer.Conclude();
+  gatherer.Conclude({});
   EXPECT_EQ(Candidates(gatherer).size(), 2u);
   now_ = now_ + seconds(100);
   gatherer.Restart(now_);

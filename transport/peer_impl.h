@@ -107,6 +107,10 @@ struct Peer::Impl {
   bool IsUnmoved() const;
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
 
+  // peer_spares.cc
+  void GiveUpSpares(Timestamp now);
+  void ReclaimSpares(Timestamp now);
+
   // peer_tcp.cc
   void LoseAddress(Timestamp now, const IpAddress& ip);
   void AddActiveCandidate(Timestamp now, const ice::Candidate& host);

@@ -41,6 +41,10 @@ struct IceServers {
   HostExposure hosts = HostExposure::kAddresses;
   // RFC 8828 §5: only relayed candidates are gathered, named and used; nothing else is said to anybody.
   bool only_relays = false;
+  // When ICE gives up unused pairs (ice.mobility.drop_spares_after) allocations that carry nothing are deleted, too,
+  // and asked for again when the path is lost. Not by default: an allocation that is there carries on where a direct
+  // path fails, without signalling; one that comes back is another address, which the peer has to be told.
+  bool release_spare_relays = false;
   ice::PredictionOptions prediction;  // of mappings behind NATs with sequential ports
   ice::ProbingOptions probing;        // of NATs with random ports, between peers that both say so
   HoleOpener::Limits hole_opening;    // by fresh sockets of a restart

@@ -132,28 +132,32 @@ void Peer::Impl::PumpAgent(Timestamp now) {
 }
 
 void Peer::Impl::HandleIceEvent(Timestamp now, const ice::Event& ice_event) {
-  std::visit(
-      Overloaded{
-          [&](const ice::event::StateChanged& e) {
-            const auto change = progress.HandleIce(now, e.state, e.reason);
-            if (e.state == ice::State::kFailed) return TearDown(now, change);
-            Report(change);
-            // What the path was like, and how far SCTP has backed off, says nothing of a path that comes back.
-            const bool is_lost = e.state == ice::State::kDisconnected;
-            if (secured && is_lost) secured->path.remote = {};
-            if (secured && !is_lost) FollowPath(now, secured->path.record_overhead);
-          },
-          [&](const ice::event::PairSelected& e) {
-            ExplainRelay(e.local, e.remote);
-            events.Push(event::SelectedPairChanged{e.local, e.remote});
-            if (secured) FollowPath(now, secured->path.record_overhead);
-            MaybeStartDtls(now);
-          },
-          [](const ice::event::CandidateDiscovered&) {},
-          [](const ice::event::RoleChanged&) {},
-          [&](const ice::event::RestartFailed& e) { events.Push(event::IceRestartFailed{ice::ToString(e.reason)}); },
-      },
-      ice_event);
+  std::visit(Overloaded{
+                 [&](const ice::event::StateChanged& e) {
+                   const auto change = progress.HandleIce(now, e.state, e.reason);
+                   if (e.state == ice::State::kFailed) return TearDown(now, change);
+                   Report(change);
+                   // What the path was like, and how far SCTP has backed off, says nothing of a path that comes back.
+                   const bool is_lost = e.state == ice::State::kDisconnected;
+                   if (is_lost) ReclaimSpares(now);
+                   if (secured && is_lost) secured->path.remote = {};
+                   if (secured && !is_lost) FollowPath(now, secured->path.record_overhead);
+                 },
+                 [&](const ice::event::PairSelected& e) {
+                   ExplainRelay(e.local, e.remote);
+                   events.Push(event::SelectedPairChanged{e.local, e.remote});
+                   if (secured) FollowPath(now, secured->path.record_overhead);
+                   MaybeStartDtls(now);
+                 },
+                 [](const ice::event::CandidateDiscovered&) {},
+                 [](const ice::event::RoleChanged&) {},
+                 [&](const ice::event::RestartFailed& e) {
+                   events.Push(event::IceRestartFailed{ice::ToString(e.reason)});
+                   GiveUpSpares(now);
+                 },
+                 [&](const ice::event::SparesDropped&) { GiveUpSpares(now); },
+             },
+             ice_event);
 }
 
 // The DTLS server listens at once; the client needs a path first. No byte leaves before a pair is valid (RFC 8445

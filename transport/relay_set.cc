@@ -107,6 +107,7 @@ void RelaySet::Restart(Timestamp now) {
 // The server may have been rebooted, or our NAT may show it another address by now: then the relayed address takes what
 // is sent to it and gives nothing back, until the next Refresh is refused, minutes later.
 void RelaySet::CheckAllocation(Timestamp now, Relay& relay) {
+  if (relay.state == Relay::State::kAllocated && relay.is_released) return Replace(relay);
   if (relay.state != Relay::State::kAllocated || turn::IsStream(relay.server.transport)) return;
   relay.client->Refresh(now);
   relay.check_until = now + kSignOfLife;
@@ -114,7 +115,36 @@ void RelaySet::CheckAllocation(Timestamp now, Relay& relay) {
 
 void RelaySet::Replace(Relay& relay) {
   LoseConnection(relay);
+  relay.is_released = false;
   Want(relay);
+}
+
+void RelaySet::Release(Timestamp now, const SocketAddress& used) {
+  const Relay* kept = FindByRelayed(used);
+  for (Relay& relay : relays_) {
+    if (relay.state != Relay::State::kAllocated || relay.is_released || &relay == kept) continue;
+    relay.is_released = true;
+    LoseAddresses(relay);
+    relay.client->Close(now);
+    TakeEvents(now, relay);
+  }
+}
+
+// The deletion was answered, or nothing answers it: no failure of a server's either way.
+void RelaySet::FinishRelease(Relay& relay) {
+  relay.state = Relay::State::kEnded;
+  relay.client.reset();
+  events_.Push(relay_event::ConnectionDone{relay.id});
+}
+
+void RelaySet::Reclaim(Timestamp now) {
+  if (std::ranges::none_of(relays_, &Relay::is_released)) return;
+  for (Relay& relay : relays_) {
+    if (relay.state == Relay::State::kAllocated && relay.is_released) Replace(relay);
+  }
+  AskAgain(now, [](const Relay& relay) {
+    return relay.state == Relay::State::kEnded || relay.state == Relay::State::kWaiting;
+  });
 }
 
 // Servers of which no connection is more than `is_idle` says, as if nobody had asked them.
@@ -128,6 +158,7 @@ void RelaySet::AskAgain(Timestamp now, bool (*is_idle)(const Relay& relay)) {
       std::erase_if(failures_, [&](const RelayFailure& failure) { return failure.server == relay.server.address; });
       relay.client.reset();
       relay.relayed.clear();
+      relay.is_released = false;
       relay.state = Relay::State::kWaiting;
     }
     groups_[i].race = ConnectionRace(own.size());
@@ -275,6 +306,7 @@ void RelaySet::NoteRefusal(const Relay& relay, const IpAddress& peer, uint16_t e
 
 // RFC 8489 §8.1: then "the client SHOULD retry the request to the next server".
 void RelaySet::End(Timestamp now, Relay& relay, std::string reason) {
+  if (relay.is_released) return FinishRelease(relay);
   const bool had_allocation = relay.state == Relay::State::kAllocated;
   GiveUp(relay, std::move(reason));
   LoseAddresses(relay);

@@ -116,6 +116,11 @@ class RelaySet {
   void HandleAddressLost(Timestamp now, const IpAddress& local);
   // It has another address: servers that could not be reached, or kept, are tried again.
   void HandleAddressAdded(Timestamp now);
+  // The session has a path: deletes every allocation but that of the relayed address `used` (RFC 8656 §8), whose
+  // candidates go (RFC 8445 §8.3.1).
+  void Release(Timestamp now, const SocketAddress& used);
+  // It has no path any more: asks again for what was released, and servers that had given no address.
+  void Reclaim(Timestamp now);
   // Gathering is over: what has no address by now is given up.
   void GiveUpUnsettled(Timestamp now);
   // Deletes the allocations (RFC 8656 §8): a last request each is to be polled.
@@ -159,6 +164,7 @@ class RelaySet {
     // Allocated, and asked for a sign of life: until then one may come.
     Timestamp check_until{};
     std::vector<SocketAddress> relayed{};  // what became a candidate, until it is lost
+    bool is_released = false;              // its allocation is being deleted, or was
   };
   // The addresses of one server, of which one relay is wanted.
   struct Group {
@@ -177,6 +183,7 @@ class RelaySet {
   void LoseConnection(Relay& relay);
   void CheckAllocation(Timestamp now, Relay& relay);
   void Replace(Relay& relay);
+  void FinishRelease(Relay& relay);
   void AdvanceRaces(Timestamp now);
   // The server answers at this address: no other is tried.
   void HandleReached(const Relay& relay);

@@ -315,6 +315,87 @@ TEST_F(RelaySetTest, APortThatTheServerHoldsAllocatedIsReplaced) {  // RFC 8656 
   EXPECT_TRUE(Next<relay_event::CandidateGathered>());
 }
 
+// What carries nothing is let go when ICE has settled, and comes back.
+
+TEST_F(RelaySetTest, ReleasesWhatIsNotUsedAndAsksForItAgain) {  // RFC 8656 §8
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->Reclaim(now_);
+  EXPECT_FALSE(relays_->PollEvent()) << "nothing was released";
+  relays_->Release(now_, kPeer);  // a direct path's base
+  const auto lost = Next<relay_event::AddressLost>();
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->relayed, kRelayed);
+  EXPECT_FALSE(relays_->IsRelayed(kRelayed));
+  const auto deletion = Poll();
+  ASSERT_TRUE(deletion);
+  EXPECT_EQ(deletion->view().method(), Method::kRefresh);
+  EXPECT_EQ(deletion->view().FindU32(AttributeType::kLifetime), 0u);
+  relays_->Release(now_, kPeer);
+  EXPECT_FALSE(relays_->PollEvent());
+  Answer(*deletion);
+  EXPECT_TRUE(Next<relay_event::ConnectionDone>());
+  EXPECT_EQ(relays_->NextTimeout(), Timestamp::Never());
+  EXPECT_TRUE(relays_->failures().empty()) << "no server failed";
+
+  relays_->Reclaim(now_);
+  const auto wanted = Next<relay_event::ConnectionWanted>();
+  ASSERT_TRUE(wanted);
+  relays_->HandleConnected(now_, wanted->id, kLocal2);
+  Answer(*Poll());
+  EXPECT_TRUE(Next<relay_event::CandidateGathered>());
+  EXPECT_TRUE(relays_->IsRelayed(kRelayed));
+}
+
+TEST_F(RelaySetTest, KeepsTheAllocationThatIsUsed) {
+  Allocate();
+  relays_->Release(now_, kRelayed);
+  EXPECT_TRUE(relays_->IsRelayed(kRelayed));
+  EXPECT_FALSE(Poll());
+}
+
+TEST_F(RelaySetTest, WhatIsWantedAgainWhileItIsBeingDeletedIsAskedForOverAnotherConnection) {
+  for (const bool restarts : {true, false}) {
+    Allocate();
+    EXPECT_TRUE(Next<relay_event::Settled>());
+    relays_->Release(now_, kPeer);
+    EXPECT_TRUE(Next<relay_event::AddressLost>());
+    const auto deletion = Poll();  // its answer is lost
+    ASSERT_TRUE(deletion);
+    restarts ? relays_->Restart(now_) : relays_->Reclaim(now_);
+    const auto done = Next<relay_event::ConnectionDone>();
+    ASSERT_TRUE(done) << restarts;
+    EXPECT_EQ(done->id, deletion->transmit.relay);
+    const auto wanted = Next<relay_event::ConnectionWanted>();
+    ASSERT_TRUE(wanted);
+    EXPECT_FALSE(Answer(*deletion)) << "and late it is nobody's";
+    relays_->HandleConnected(now_, wanted->id, kLocal2);
+    Answer(*Poll());
+    EXPECT_TRUE(Next<relay_event::CandidateGathered>()) << restarts;
+    EXPECT_TRUE(relays_->failures().empty());
+  }
+}
+
+TEST_F(RelaySetTest, ADeletionThatNobodyAnswersEndsAsWell) {
+  Allocate();
+  EXPECT_TRUE(Next<relay_event::Settled>());
+  relays_->Release(now_, kPeer);
+  EXPECT_TRUE(Next<relay_event::AddressLost>());
+  ASSERT_TRUE(Poll());
+  bool is_done = false;
+  while (!is_done && relays_->NextTimeout() != Timestamp::Never()) {
+    now_ = std::max(now_, relays_->NextTimeout());
+    relays_->HandleTimeout(now_);
+    while (Poll()) {
+    }
+    is_done = Next<relay_event::ConnectionDone>().has_value();
+  }
+  EXPECT_TRUE(is_done);
+  EXPECT_TRUE(relays_->failures().empty());
+  relays_->Restart(now_);
+  EXPECT_TRUE(Next<relay_event::ConnectionWanted>());
+}
+
 // ALTERNATE-SERVER (RFC 8489 §10) over each transport: followed once, and only when the server proves who it is.
 
 class RedirectTest : public RelaySetTest, public ::testing::WithParamInterface<ControlTransport> {

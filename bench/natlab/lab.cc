@@ -103,6 +103,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout
   }
   making_.collects_keys = options.capture;
   making_.restart_patience = options.restart_patience;
+  making_.release_spare_relays = options.release_spare_relays;
   if (options.crosses_hard_nats) AddSecondServer();
   const auto certificate = dtls::Certificate::Generate();
   if (!certificate) {
@@ -148,6 +149,7 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup, netsim::NatTy
   options.only_relays = setup.only_relays;
   options.collect_keylog = making_.collects_keys;
   options.ice.mobility.restart_patience = making_.restart_patience;
+  options.release_spare_relays = making_.release_spare_relays;
   options.ice_tcp.mode = setup.ice_tcp;
   for (const auto transport : setup.relays) {
     options.relay_servers.push_back(

@@ -35,7 +35,8 @@ struct LabOptions {
   // What crosses hard NATs beyond RFC 8445 (docs/ice.md): a second STUN server, by which they are known, prediction,
   // probes, and fresh sockets where a check came too early.
   bool crosses_hard_nats = false;
-  Duration restart_patience{};  // ice::MobilityOptions
+  Duration restart_patience{};        // ice::MobilityOptions
+  bool release_spare_relays = false;  // transport::PeerOptions
 };
 
 // One side: a whole peer with its driver, and what it went through.
@@ -94,6 +95,7 @@ class Lab {
   // Two new peers on the same hosts, which gather.
   void Renew();
   const std::string& error() const { return error_; }
+  const turn::Server& turn_server() const { return server_->server(); }
 
   netsim::World world;
   netsim::TwoSidesOptions layout;
@@ -119,6 +121,7 @@ class Lab {
     uint16_t tcp_port = netsim::TcpHost::kFirstPort;  // of the next ones
     bool collects_keys = false;
     Duration restart_patience{};
+    bool release_spare_relays = false;
   };
   transport::PeerOptions PeerOptionsFor(const SideSetup& setup, netsim::NatType nat) const;
   void AddSecondServer();
