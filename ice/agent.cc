@@ -228,4 +228,8 @@ bool Agent::IsAwaiting(const stun::TransactionId& id) const { return impl_->runn
 
 std::vector<PairStats> Agent::pair_stats() const { return impl_->pairing.Stats(); }
 
+size_t Agent::held_octets() const {
+  return sizeof(Impl) + impl_->pairing.held_octets() + impl_->runner.transactions().held_octets();
+}
+
 }  // namespace jsp::ice

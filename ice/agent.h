@@ -121,6 +121,8 @@ class Agent {
   bool IsAuthenticCheck(std::span<const uint8_t> datagram) const;
   const Metrics& metrics() const;
   std::vector<PairStats> pair_stats() const;
+  // Of memory, but for events that nobody polled, answers that nobody sent, and what malloc adds. O(1).
+  size_t held_octets() const;
 
  private:
   struct Impl;

@@ -45,6 +45,7 @@ class LocalCandidates {
   const Candidate& Get(uint16_t index) const;
   const std::vector<Candidate>& signalled() const { return signalled_; }
   size_t discovered() const { return discovered_.size(); }
+  size_t held_octets() const { return (signalled_.capacity() + discovered_.capacity()) * sizeof(Candidate); }
 
  private:
   void AssignPriority(Candidate& candidate) const;
@@ -89,6 +90,7 @@ class RemoteCandidates {
   void Trim() { candidates_.shrink_to_fit(); }
   const Candidate& Get(uint16_t index) const { return candidates_[index]; }
   size_t size() const { return candidates_.size(); }
+  size_t held_octets() const { return candidates_.capacity() * sizeof(Candidate); }
 
  private:
   template <class IsInUse>

@@ -52,6 +52,11 @@ class Checklist {
   size_t Count(PairState state) const { return counts_[static_cast<size_t>(state)]; }
   size_t size() const { return pairs_.size(); }
   bool is_full() const { return pairs_.size() >= max_pairs_; }
+  // With what the table takes for each.
+  size_t held_octets() const {
+    constexpr size_t kNode = sizeof(decltype(pairs_)::value_type) + 2 * sizeof(void*);
+    return pairs_.size() * kNode + pairs_.bucket_count() * sizeof(void*);
+  }
   bool IsConsistent() const;
 
   // In no particular order.

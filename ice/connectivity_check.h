@@ -107,6 +107,11 @@ class ConnectivityChecks {
 
   std::optional<Transmit> PollTransmit(Timestamp now, std::span<uint8_t> out);
   size_t size() const { return transactions_.size(); }
+  // With what the table takes for each.
+  size_t held_octets() const {
+    constexpr size_t kNode = sizeof(Table::value_type) + 2 * sizeof(void*);
+    return (transactions_.size() + (spare_.empty() ? 0 : 1)) * kNode + transactions_.bucket_count() * sizeof(void*);
+  }
 
  private:
   struct Keepalive {

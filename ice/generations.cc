@@ -154,6 +154,7 @@ void Generations::HandleTimeout(Timestamp now) {
 void Generations::Trim() {
   current_.Trim();
   if (previous_) previous_->Trim();
+  candidates_.shrink_to_fit();
   events_.Trim();
 }
 
@@ -194,6 +195,11 @@ std::vector<PairStats> Generations::pair_stats() const {
     stats.push_back(std::move(pair));
   }
   return stats;
+}
+
+size_t Generations::held_octets() const {
+  return current_.held_octets() + (previous_ ? previous_->held_octets() : 0) +
+         candidates_.capacity() * sizeof(Candidate) + (retired_ ? sizeof(Metrics) : 0);
 }
 
 void Generations::Retire(Timestamp now) {

@@ -81,6 +81,7 @@ class Generations {
   bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;
   Metrics metrics() const;                    // of all generations
   std::vector<PairStats> pair_stats() const;  // of those that exist, the present one first
+  size_t held_octets() const;                 // likewise
 
  private:
   struct Told {

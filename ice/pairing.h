@@ -61,6 +61,7 @@ class Pairing {
   const RemoteCandidates& remote() const { return remote_; }
   const Candidate& LocalOf(const CandidatePair& pair) const;  // of the valid pair, once there is one
   const Candidate& RemoteOf(const CandidatePair& pair) const { return remote_.Get(pair.remote); }
+  size_t held_octets() const { return checklist_.held_octets() + local_.held_octets() + remote_.held_octets(); }
   std::vector<PairStats> Stats() const;  // best first
   Checklist& checklist() { return checklist_; }
   const Checklist& checklist() const { return checklist_; }

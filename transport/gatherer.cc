@@ -311,6 +311,12 @@ void Gatherer::Trim() {
   if (in_progress_.empty()) in_progress_.shrink_to_fit();
 }
 
+size_t Gatherer::held_octets() const {
+  return locals_.capacity() * sizeof(LocalAddress) + reflexive_.capacity() * sizeof(ice::Candidate) +
+         (waiting_.capacity() + in_progress_.capacity()) * sizeof(Query) + asked_.capacity() * sizeof(Asked) +
+         bindings_.capacity() * sizeof(Binding);
+}
+
 std::optional<Gatherer::Event> Gatherer::PollEvent() { return events_.Pop(); }
 
 Timestamp Gatherer::NextTimeout() const {

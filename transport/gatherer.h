@@ -98,6 +98,7 @@ class Gatherer {
   bool is_complete() const { return phase_ == Phase::kComplete; }
   const std::vector<LocalAddress>& local_addresses() const { return locals_; }
   const stun::Client::Metrics& metrics() const { return client_.metrics(); }
+  size_t held_octets() const;
 
  private:
   enum class Phase : uint8_t { kOpen, kWaitingForServers, kComplete };

@@ -42,6 +42,13 @@ class MemoryShare {
     }
     return true;
   }
+  // The same, and all that is beyond it is given back: the connection rests.
+  void Settle(size_t octets) {
+    const size_t wanted = (octets + kStep - 1) / kStep * kStep;
+    if (wanted >= held_) return;
+    source_->give(source_->owner.get(), held_ - wanted);
+    held_ = wanted;
+  }
   size_t held() const { return held_; }
 
  private:

@@ -40,6 +40,19 @@ TEST(MemoryShareTest, TakesInStepsAndGivesBackWhatIsMuchTooMuch) {
   EXPECT_EQ(pot.left, kPot);
 }
 
+TEST(MemoryShareTest, GivesAllBackThatAConnectionAtRestDoesNotNeed) {
+  constexpr size_t kPot = 1024 * 1024;
+  Pot pot{kPot};
+  const MemorySource source = pot.source();
+  MemoryShare share(source);
+  ASSERT_TRUE(share.Cover(6 * MemoryShare::kStep));
+  share.Settle(MemoryShare::kStep - 1);
+  EXPECT_EQ(share.held(), MemoryShare::kStep);
+  EXPECT_EQ(pot.left, kPot - MemoryShare::kStep);
+  share.Settle(3 * MemoryShare::kStep);
+  EXPECT_EQ(share.held(), MemoryShare::kStep) << "it takes nothing";
+}
+
 TEST(MemoryShareTest, KeepsWhatItHasWhenThereIsNoMore) {
   Pot pot{3 * MemoryShare::kStep};
   const MemorySource source = pot.source();

@@ -47,9 +47,16 @@ class Peer {
 
   // Octets of the largest datagram that it ever writes: a full DTLS record.
   static constexpr size_t kMaxDatagram = 16384 + 64;
-  // What a connection, and each channel of it, is counted with besides its messages (docs/BENCHMARKS.md).
-  static constexpr size_t kFixedOctets = size_t{40} * 1024;
-  static constexpr size_t kChannelOctets = 1024;
+  // What a connection is counted with besides its messages and paths (peer_accounting_test): before both descriptions
+  // are known, and from then on; until OpenSSL's objects of the handshake are gone; until it rests, and again when it
+  // is in use; and for each channel.
+  static constexpr size_t kEarlyOctets = size_t{6} * 1024;
+  static constexpr size_t kFixedOctets = size_t{12} * 1024;
+  static constexpr size_t kHandshakeOctets = size_t{72} * 1024;
+  static constexpr size_t kWorkingOctets = size_t{6} * 1024;
+  // There must be room for these in PeerOptions::memory: all that it takes to become idle.
+  static constexpr size_t kBirthOctets = kFixedOctets + kHandshakeOctets + kWorkingOctets;
+  static constexpr size_t kChannelOctets = 832;
 
   // Where PeerOptions::memory has no room for another connection it is kFailed from the beginning, with that reason.
   Peer(const PeerOptions& options, Rng& rng, Timestamp now);

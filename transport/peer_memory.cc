@@ -9,7 +9,7 @@ namespace jsp::transport {
 // Half of the limit for what is received, a quarter each for messages that SCTP has, and that wait for it.
 PeerOptions WithinMemory(PeerOptions options) {
   if (options.memory.limit == 0) return options;
-  const size_t part = (std::max(options.memory.limit, MemoryOptions::kLeast) - Peer::kFixedOctets) / 4;
+  const size_t part = (std::max(options.memory.limit, MemoryOptions::kLeast) - Peer::kBirthOctets) / 4;
   const auto lower = [](size_t& value, size_t bound) { value = std::min(value, bound); };
   lower(options.sctp.max_receive_window, 2 * part);
   lower(options.sctp.receive_window, 2 * part);
@@ -22,11 +22,14 @@ PeerOptions WithinMemory(PeerOptions options) {
 
 MemoryStats Peer::Impl::HeldMemory() const {
   MemoryStats held;
-  held.fixed = kFixedOctets;
+  held.fixed = secured ? kFixedOctets : kEarlyOctets;
+  held.paths = agent.held_octets() + gathering.gatherer.held_octets() + gathering.relays.held_octets();
   held.channels = channels.channel_count() * kChannelOctets;
   held.sending = channels.total_queued_bytes();
   held.pooled = memory.pool.kept_octets();
   if (secured) {
+    if (secured->started && secured->dtls.holds_handshake()) held.handshake = kHandshakeOctets;
+    if (!secured->is_resting) held.working = kWorkingOctets;
     held.sending += options->sctp.max_send_buffer - secured->sctp.send_buffer_room();
     held.received = secured->sctp.received_octets();
   }

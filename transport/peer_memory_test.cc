@@ -62,7 +62,8 @@ TEST(PeerMemoryTest, StatsSayWhatIsHeldToTheOctet) {
   EXPECT_EQ(held(pair.a).sending, 3000u);
   ASSERT_TRUE(pair.RunUntil([&] { return held(pair.a).sending == 0; }));
   EXPECT_EQ(held(pair.z).received, 3000u);
-  EXPECT_EQ(held(pair.z).total(), Peer::kFixedOctets + Peer::kChannelOctets + 3000 + held(pair.z).pooled);
+  const MemoryStats now = held(pair.z);
+  EXPECT_EQ(now.total(), now.fixed + now.handshake + now.working + now.paths + now.channels + 3000 + now.pooled);
   ASSERT_TRUE(pair.z.peer->PollAnyMessage(pair.now));
   EXPECT_EQ(held(pair.z).received, 2000u);
   while (pair.z.peer->PollAnyMessage(pair.now)) {
@@ -98,7 +99,7 @@ TEST(PeerMemoryTest, R7_OneConnectionStaysBelowItsLimitWhicheverSideStops) {
 }
 
 TEST(PeerMemoryTest, ABudgetWithoutRoomRefusesAnotherConnectionAndSaysSo) {
-  Budget budget{2 * (Peer::kFixedOctets + MemoryShare::kStep)};
+  Budget budget{2 * (Peer::kBirthOctets + MemoryShare::kStep)};
   auto pair = std::make_unique<PeerPair>(1, budget.options(), budget.options());
   ASSERT_TRUE(pair->Connect());
   Rng rng = Rng::FromNumber(3);
@@ -115,10 +116,26 @@ TEST(PeerMemoryTest, ABudgetWithoutRoomRefusesAnotherConnectionAndSaysSo) {
   EXPECT_NE(third.CreateOffer(pair->now).error().message.find("out of memory"), std::string::npos);
   EXPECT_EQ(third.OpenChannel(pair->now, {}).error(), OpenError::kClosed);
   EXPECT_EQ(third.NextTimeout(), Timestamp::Never());
-  EXPECT_GT(budget.used, 2 * Peer::kFixedOctets);
+  EXPECT_GT(budget.used, 2 * Peer::kBirthOctets);
   pair.reset();
   EXPECT_EQ(budget.used, 0u);
   EXPECT_EQ(Peer(options, rng, Timestamp::FromEpoch(1s)).state(), ConnectionState::kNew);
+}
+
+TEST(PeerMemoryTest, IdleConnectionsLeaveRoomForOthers) {
+  constexpr size_t kPairs = 20;
+  Budget budget{kPairs * 2 * MemoryShare::kStep + 2 * (Peer::kBirthOctets + MemoryShare::kStep)};
+  std::vector<std::unique_ptr<PeerPair>> pairs;
+  for (size_t i = 0; i < kPairs; ++i) {
+    pairs.push_back(std::make_unique<PeerPair>(i, budget.options(), budget.options()));
+    ASSERT_TRUE(pairs.back()->Connect()) << i;
+    (void)pairs.back()->RunUntil([] { return false; }, 12s);
+  }
+  EXPECT_EQ(budget.refusals, 0u);
+  size_t held = 0;
+  for (const auto& pair : pairs) held += pair->a.peer->stats().memory.total() + pair->z.peer->stats().memory.total();
+  EXPECT_GE(budget.used, held);
+  EXPECT_LE(budget.used, held + pairs.size() * 2 * MemoryShare::kStep);
 }
 
 TEST(PeerMemoryTest, ABudgetWithoutRoomRefusesChannelsAndMessagesUntilSomethingLeft) {

@@ -70,7 +70,7 @@ Peer::Impl::Impl(std::shared_ptr<const SettledPeerOptions> given, Rng& random, T
       channels(ToChannelOptions(*options)),
       progress(now),
       early(options->max_early_datagrams) {
-  if (!memory.share.Cover(kFixedOctets)) {
+  if (!memory.share.Cover(kBirthOctets)) {
     TearDown(now, progress.HandleFailure("out of memory: the budget of all connections has no room for another"));
     return;
   }
@@ -200,6 +200,7 @@ void Peer::Impl::MaybeRest(Timestamp now) {
   secured->sctp.Trim();
   channels.Trim();
   events.Trim();
+  if (memory.share.is_limited()) memory.share.Settle(HeldMemory().total());
 }
 
 void Peer::Impl::Secure(Timestamp now) {

@@ -142,6 +142,7 @@ class RelaySet {
   // Gives back memory that only gathering needed.
   void Trim() { events_.Trim(); }
   bool empty() const { return relays_.empty(); }
+  size_t held_octets() const { return relays_.capacity() * sizeof(Relay); }
   bool is_settled() const;
   bool IsRelayed(const SocketAddress& local) const { return FindByRelayed(local) != nullptr; }
   // The UDP connection whose socket is `local`.

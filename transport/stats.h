@@ -63,12 +63,15 @@ struct RelayStats {
 
 // Octets that a connection holds now, by the counters of its queues.
 struct MemoryStats {
-  size_t fixed = 0;     // of every connection, by measurement: Peer::kFixedOctets
-  size_t channels = 0;  // likewise, of each channel: Peer::kChannelOctets
-  size_t sending = 0;   // messages that were accepted and are not acknowledged
-  size_t received = 0;  // data that the application has not taken
-  size_t pooled = 0;    // kept for the next messages (BufferPool::kept_octets)
-  size_t total() const { return fixed + channels + sending + received + pooled; }
+  size_t fixed = 0;      // of every connection, by measurement: Peer::kFixedOctets, first Peer::kEarlyOctets
+  size_t handshake = 0;  // likewise, until its handshake is over: Peer::kHandshakeOctets
+  size_t working = 0;    // likewise, until it rests: Peer::kWorkingOctets
+  size_t channels = 0;   // likewise, of each channel: Peer::kChannelOctets
+  size_t paths = 0;      // candidates, pairs and checks of ICE, and clients of TURN servers
+  size_t sending = 0;    // messages that were accepted and are not acknowledged
+  size_t received = 0;   // data that the application has not taken
+  size_t pooled = 0;     // kept for the next messages (BufferPool::kept_octets)
+  size_t total() const { return fixed + handshake + working + channels + paths + sending + received + pooled; }
 };
 
 struct BufferStats {

@@ -169,7 +169,7 @@ TEST_F(DriverBadDaysTest, ATransferOutlivesAReceiveBufferThatIsFull) {
 // docs/transport.md#memory: those that are there go on.
 TEST_F(DriverBadDaysTest, AProcessWithoutMemoryRefusesConnectionsAndKeepsThoseThatItHas) {
   DriverOptions options = LoopbackOptions();
-  options.memory = std::make_shared<MemoryBudget>(1024 * 1024);
+  options.memory = std::make_shared<MemoryBudget>(2 * 1024 * 1024);  // for 21 that begin
   const auto left = OpenDriver();
   const auto right = OpenDriver(options);
   TestPeer a(*left), z(*right);

@@ -157,7 +157,7 @@ TEST_F(ServerTest, TooManySessionsIs503WithRetryAfter) {
 }
 
 TEST_F(ServerTest, AnOfferThatMemoryHasNoRoomForIs503WithRetryAfter) {  // docs/transport.md#memory
-  memory_ = std::make_shared<transport::io::MemoryBudget>(transport::Peer::kFixedOctets * 3 / 2);
+  memory_ = std::make_shared<transport::io::MemoryBudget>(transport::Peer::kBirthOctets * 3 / 2);
   Start();
   EXPECT_EQ(Status(Ask("POST", "/offer", "application/sdp", MakeOffer())), "201");
   const std::string second = Ask("POST", "/offer", "application/sdp", MakeOffer());

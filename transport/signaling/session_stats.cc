@@ -118,6 +118,7 @@ json::object Layers(const PeerStats& s) {
                                 {"dropped", Sum(s.sctp.dropped)}}},
           {"memory", json::object{{"total", s.memory.total()},
                                   {"channels", s.memory.channels},
+                                  {"paths", s.memory.paths},
                                   {"sending", s.memory.sending},
                                   {"received", s.memory.received},
                                   {"pooled", s.memory.pooled}}}};
