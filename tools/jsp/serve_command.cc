@@ -54,6 +54,13 @@ signaling::SessionHostOptions HostOptions(const ServeArguments& arguments) {
   // An echo reads no faster than it may send, so what it has not read is what the window lets in.
   if (in_pieces) options.peer.sctp.max_receive_window = options.peer.sctp.receive_window;
   options.page = std::string(kPage);
+  options.on_memory_refusal = [limit = arguments.max_memory, is_said = false](size_t sessions) mutable {
+    if (std::exchange(is_said, true)) return;
+    (void)Fail(
+        Format("--max-memory %zu: no room for another session beside %zu; raise it, or wait until some end (more "
+               "offers get 503, and this is said once)",
+               limit, sessions));
+  };
   options.make_service = [delivery = in_pieces ? Delivery::kPieces : Delivery::kWhole,
                           negotiated = arguments.negotiated,
                           label = arguments.negotiated_label](signaling::Session& session) {

@@ -127,7 +127,8 @@ void SessionHost::Impl::HandleOffer(std::string sdp, std::function<void(Reply)> 
   const auto session = std::make_shared<HostedSession>(shared_from_this(), MakeId(driver->rng()));
   if (session->handle.peer().state() == ConnectionState::kFailed) {
     ++stats.refused_full;
-    return done({.status = 503, .body = "out of memory; try again later", .retry_after_s = options.retry_after_s});
+    if (options.on_memory_refusal) options.on_memory_refusal(sessions.size());
+    return done({.status = 503, .body = "out of memory for another session", .retry_after_s = options.retry_after_s});
   }
   const auto applied =
       session->handle.Call([&](Peer& p, Timestamp now) { return p.SetRemoteDescription(now, SdpType::kOffer, sdp); });

@@ -34,6 +34,8 @@ struct SessionHostOptions {
   Duration connect_timeout = std::chrono::seconds(60);
   std::string page = "<!doctype html><title>jsp</title>";
   std::function<std::unique_ptr<SessionService>(Session&)> make_service;  // required
+  // May be empty: an offer got 503, as the budget of the driver's peers has no room for another beside these.
+  std::function<void(size_t sessions)> on_memory_refusal;
   std::function<void(const Session&)> on_session_end;  // may be empty; the peer's stats are still there
 };
 
