@@ -436,5 +436,74 @@ TEST(AgentNominationTest, MovesDataToABetterValidPairUntilTheNomination) {  // R
   ASSERT_EQ(lone.log().selections.size(), 3u);
 }
 
+// Two sides that reach each other at server-reflexive addresses; z has a relay as well, whose packets are given another
+// port on their way to a.
+class RelaySeenFromElsewhere {
+ public:
+  explicit RelaySeenFromElsewhere(Role a) : pair({.a = {.role = a}, .z = {.role = Opposite(a)}}) {
+    Add(Side::kA, "192.0.2.1:5000");
+    Add(Side::kZ, kDirect);
+    pair.AddSocket(Side::kZ, kRelay);
+    EXPECT_TRUE(pair.z().AddLocalCandidate(pair.now(), Relayed(kRelay)));
+    pair.filter = [](Side from, SentDatagram& packet) {
+      if (from == Side::kZ && packet.local == Address(kRelay)) packet.local = Address(kSeen);
+      if (from == Side::kA && packet.remote == Address(kSeen)) packet.remote = Address(kRelay);
+      return true;
+    };
+  }
+  void ExpectDirect() {
+    ASSERT_TRUE(pair.RunUntilCompleted());
+    EXPECT_EQ(pair.a().selected_pair()->remote.address, Address(kDirect));
+    EXPECT_EQ(pair.z().selected_pair()->local.base, Address(kDirect));
+  }
+
+  static constexpr const char* kDirect = "203.0.113.9:6000";
+  static constexpr const char* kRelay = "198.51.100.1:49152";
+  static constexpr const char* kSeen = "198.51.100.1:7777";
+  AgentPair pair;
+
+ private:
+  static Role Opposite(Role role) { return role == Role::kControlling ? Role::kControlled : Role::kControlling; }
+  void Add(Side side, const char* address) {
+    pair.AddSocket(side, address);
+    EXPECT_TRUE(pair.agent(side).AddLocalCandidate(pair.now(), Reflexive(address, address)));
+  }
+};
+
+// To both sides it is peer-reflexive, of a higher priority than what is direct (RFC 8445 §5.1.2.1, §7.1.1).
+TEST(AgentNominationTest, ARelayThatIsSeenFromElsewhereIsStillTheLastResort) {  // RFC 8445 §8.1.1
+  for (const Role role : {Role::kControlling, Role::kControlled}) {
+    RelaySeenFromElsewhere sides(role);
+    const auto as_before = sides.pair.filter;
+    bool is_held = true;
+    sides.pair.filter = [&](Side from, SentDatagram& packet) {
+      const SocketAddress direct = Address(RelaySeenFromElsewhere::kDirect);
+      const bool is_direct = packet.local == direct || packet.remote == direct;
+      return as_before(from, packet) && !(is_held && is_direct);
+    };
+    sides.pair.ExchangeDescriptions();
+    sides.pair.Trickle(Side::kA);
+    sides.pair.Trickle(Side::kZ);
+    sides.pair.RunFor(1s);
+    ASSERT_EQ(sides.pair.a().state(), State::kConnected) << ToString(role);  // data flows, nothing is nominated
+    EXPECT_EQ(sides.pair.a().selected_pair()->remote.address, Address(RelaySeenFromElsewhere::kSeen));
+    EXPECT_EQ(sides.pair.z().selected_pair()->local.type, CandidateType::kPeerReflexive);
+    is_held = false;
+    sides.ExpectDirect();
+  }
+}
+
+// It keeps the priority of its check, RFC 8838 §11; by that it would be no worse than what is direct.
+TEST(AgentNominationTest, ARelayThatIsHeardBeforeItIsSignalledIsStillTheLastResort) {  // RFC 8445 §8.1.1
+  RelaySeenFromElsewhere sides(Role::kControlling);
+  sides.pair.filter = [](Side, SentDatagram&) { return true; };
+  sides.pair.Describe(Side::kZ);
+  sides.pair.Trickle(Side::kA);
+  sides.pair.RunFor(1s);
+  sides.pair.Describe(Side::kA);
+  sides.pair.Trickle(Side::kZ);
+  sides.ExpectDirect();
+}
+
 }  // namespace
 }  // namespace jsp::ice

@@ -143,6 +143,7 @@ Expected<RemoteCandidates::Added, AddCandidateError> RemoteCandidates::Merge(uin
   if (earlier.type != CandidateType::kPeerReflexive || candidate.type == CandidateType::kPeerReflexive) {
     return Unexpected(AddCandidateError::kDuplicate);
   }
+  signalled_[known] = candidate.priority;
   candidate.priority = earlier.priority;  // so that both sides see the same pair priorities
   earlier = std::move(candidate);
   return Added{known, true};
@@ -154,6 +155,22 @@ std::optional<uint16_t> RemoteCandidates::Find(const SocketAddress& address, Tra
       candidates_, [&](const Candidate& known) { return known.address == wanted && known.protocol == protocol; });
   if (found == candidates_.end()) return std::nullopt;
   return static_cast<uint16_t>(found - candidates_.begin());
+}
+
+RemoteCandidates::Standing RemoteCandidates::StandingOf(uint16_t index) const {
+  const Candidate& candidate = candidates_[index];
+  if (candidate.type == CandidateType::kRelayed) return {true, signalled_[index]};
+  Standing standing{false, candidate.priority};
+  if (candidate.type != CandidateType::kPeerReflexive) return standing;
+  // A NAT in front of us may give what a relay sends another port.
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const Candidate& other = candidates_[i];
+    const bool is_there = other.address.ip == candidate.address.ip && other.protocol == candidate.protocol;
+    if (!is_there || other.type == CandidateType::kPeerReflexive) continue;
+    if (other.type != CandidateType::kRelayed) return {false, candidate.priority};
+    if (!standing.is_relayed || signalled_[i] > standing.priority) standing = {true, signalled_[i]};
+  }
+  return standing;
 }
 
 Candidate RemoteCandidates::MakePeerReflexive(const SocketAddress& address, uint32_t priority,

@@ -92,16 +92,26 @@ class RemoteCandidates {
   size_t size() const { return candidates_.size(); }
   size_t held_octets() const { return candidates_.capacity() * sizeof(Candidate); }
 
+  // What a candidate is worth, whatever its checks said: one that a check revealed has the priority of a
+  // peer-reflexive one, above that of every server-reflexive one (RFC 8445 §5.1.2.1), even if a relay sent it.
+  struct Standing {
+    bool is_relayed = false;  // by its type, or as its address is that of a relayed candidate and of no other
+    uint32_t priority = 0;    // as it was signalled, of a relay: else the candidate's
+  };
+  Standing StandingOf(uint16_t index) const;
+
  private:
   template <class IsInUse>
   std::optional<uint16_t> Keep(Candidate candidate, IsInUse&& is_in_use) {
     if (candidates_.size() < limit_) {
+      signalled_.push_back(candidate.priority);
       candidates_.push_back(std::move(candidate));
       return static_cast<uint16_t>(candidates_.size() - 1);
     }
     for (size_t i = 0; i < candidates_.size(); ++i) {
       const auto index = static_cast<uint16_t>(i);
       if (candidates_[i].type != CandidateType::kPeerReflexive || is_in_use(index)) continue;
+      signalled_[i] = candidate.priority;
       candidates_[i] = std::move(candidate);
       return index;
     }
@@ -114,6 +124,7 @@ class RemoteCandidates {
 
   size_t limit_;
   std::vector<Candidate> candidates_;
+  std::vector<uint32_t> signalled_;  // priorities of those, as far as they were
   uint32_t unsignalled_ = 0;
 };
 

@@ -218,6 +218,37 @@ TEST(RemoteCandidatesTest, LearnsAPeerReflexiveCandidateAndThenItsRealKind) {  /
   EXPECT_EQ(remote.Get(*learnt).priority, 55u);
 }
 
+TEST(RemoteCandidatesTest, KnowsARelayByItsAddressUnlessAHostIsThereToo) {
+  RemoteCandidates remote(8);
+  const uint16_t learnt = *remote.Learn(Address("192.0.2.9:1"), 55, kNobody);
+  const auto standing = [&] { return remote.StandingOf(learnt); };
+  EXPECT_FALSE(standing().is_relayed);
+  EXPECT_EQ(standing().priority, 55u);
+  uint16_t port = 2;
+  for (const uint32_t priority : {3u, 7u, 5u}) {  // the best of several
+    Candidate relayed = Relayed("192.0.2.9:" + std::to_string(port++));
+    relayed.priority = priority;
+    ASSERT_TRUE(remote.Add(relayed, kNobody));
+  }
+  ASSERT_TRUE(remote.Add(Host("192.0.2.10:1"), kNobody));
+  EXPECT_TRUE(standing().is_relayed);
+  EXPECT_EQ(standing().priority, 7u);
+  ASSERT_TRUE(remote.Add(Host("192.0.2.9:9"), kNobody));
+  EXPECT_FALSE(standing().is_relayed);
+  EXPECT_EQ(standing().priority, 55u);
+}
+
+TEST(RemoteCandidatesTest, ARelayThatWasHeardFirstStandsAsItWasSignalled) {  // RFC 8838 §11
+  RemoteCandidates remote(4);
+  const uint16_t learnt = *remote.Learn(Address("192.0.2.9:1"), 0x6e000001, kNobody);
+  Candidate signalled = Relayed("192.0.2.9:1");
+  signalled.priority = 9;
+  ASSERT_TRUE(remote.Add(signalled, kNobody));
+  EXPECT_TRUE(remote.StandingOf(learnt).is_relayed);
+  EXPECT_EQ(remote.StandingOf(learnt).priority, 9u);
+  EXPECT_EQ(remote.Get(learnt).priority, 0x6e000001u);
+}
+
 TEST(RemoteCandidatesTest, GivesEveryPeerReflexiveCandidateItsOwnFoundation) {  // RFC 8445 §7.3.1.3
   RemoteCandidates remote(4);
   const auto a = remote.Learn(Address("192.0.2.9:1"), 55, kNobody);

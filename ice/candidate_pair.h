@@ -28,7 +28,7 @@ const char* ToString(PairState state);  // "frozen", "waiting", "in-progress", "
 // What a successful check says about a pair (RFC 8445 §7.2.5.3.2): the valid pair that it produced.
 struct Validity {
   uint16_t local = 0;     // the local candidate that the mapped address names, index of LocalCandidates
-  uint64_t priority = 0;  // of the valid pair
+  uint64_t priority = 0;  // of the valid pair; where a relay is in it, as that one was signalled
   Duration rtt{};
   Timestamp at;
 };
@@ -47,7 +47,8 @@ struct CandidatePair {
   AddressPair addresses;
   uint16_t local = 0;
   uint16_t remote = 0;
-  uint64_t priority = 0;
+  uint64_t priority = 0;   // RFC 8445 §6.1.2.3, by which checks are ordered
+  uint64_t rank = 0;       // the same, but where a relay is in it, as that one was signalled: for what is nominated
   std::string foundation;  // of both candidates together
   PairState state = PairState::kFrozen;
   std::optional<Validity> valid;

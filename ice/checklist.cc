@@ -29,6 +29,7 @@ Checklist::Added Checklist::Add(CandidatePair pair) {
       known->local = pair.local;
       known->remote = pair.remote;
       known->priority = pair.priority;
+      known->rank = pair.rank;
       known->foundation = std::move(pair.foundation);
       known->is_relayed = pair.is_relayed;
     }
@@ -198,7 +199,8 @@ bool Checklist::HasPendingBetterThan(const CandidatePair& pair) const {
   if (!HasPending()) return false;
   return std::ranges::any_of(pairs_, [&](const auto& entry) {
     const CandidatePair& other = entry.second;
-    return (IsUntouched(other) || other.state == PairState::kInProgress) && IsPreferred(other, pair);
+    const bool is_better = other.rank > pair.rank || (other.rank == pair.rank && IsPreferred(other, pair));
+    return is_better && (IsUntouched(other) || other.state == PairState::kInProgress);
   });
 }
 

@@ -50,14 +50,12 @@ Expected<void, AddCandidateError> Pairing::AddRemote(Candidate candidate) {
     if (added.error() == AddCandidateError::kTooMany) Drop(DropReason::kTooManyCandidates);
     return Unexpected(added.error());
   }
-  if (added->was_peer_reflexive) {
-    checklist_.ForEach([&](CandidatePair& pair) {
-      if (pair.remote != added->index) return;
-      CandidatePair renewed = MakePair(pair.local, pair.remote, pair.addresses);
-      pair.foundation = std::move(renewed.foundation);
-      pair.is_relayed = renewed.is_relayed;
-    });
-  }
+  // What a check revealed may be this candidate, or be at its address.
+  checklist_.ForEach([&](CandidatePair& pair) {
+    const bool is_this = pair.remote == added->index;
+    if (is_this) pair.foundation = local_.Get(pair.local).foundation + ":" + remote_.Get(pair.remote).foundation;
+    if (is_this || remote_.Get(pair.remote).type == CandidateType::kPeerReflexive) Assess(pair);
+  });
   if (!IsPairing()) return {};
   for (size_t local = 0; local < local_.signalled().size(); ++local)
     FormPair(static_cast<uint16_t>(local), added->index);
@@ -88,11 +86,19 @@ void Pairing::Complete() {
 
 void Pairing::SetRole(Role role) {
   role_ = role;
-  checklist_.ForEach([&](CandidatePair& pair) {
-    const uint32_t remote = remote_.Get(pair.remote).priority;
-    pair.priority = PairPriority(role_, local_.Get(pair.local).priority, remote);
-    if (pair.valid) pair.valid->priority = PairPriority(role_, local_.Get(pair.valid->local).priority, remote);
-  });
+  checklist_.ForEach([&](CandidatePair& pair) { Assess(pair); });
+}
+
+void Pairing::Assess(CandidatePair& pair) const {
+  const Candidate& ours = local_.Get(pair.local);
+  const RemoteCandidates::Standing theirs = remote_.StandingOf(pair.remote);
+  const bool is_own_relay = ours.type == CandidateType::kRelayed;
+  pair.priority = PairPriority(role_, ours.priority, remote_.Get(pair.remote).priority);
+  pair.rank = PairPriority(role_, ours.priority, theirs.priority);
+  pair.is_relayed = is_own_relay || theirs.is_relayed;
+  if (!pair.valid) return;
+  const Candidate& seen_as = is_own_relay ? ours : local_.Get(pair.valid->local);
+  pair.valid->priority = PairPriority(role_, seen_as.priority, theirs.priority);
 }
 
 void Pairing::FormAll() {
@@ -150,15 +156,12 @@ void Pairing::Clear() {
 }
 
 CandidatePair Pairing::MakePair(uint16_t local, uint16_t remote, const AddressPair& addresses) const {
-  const Candidate& ours = local_.Get(local);
-  const Candidate& theirs = remote_.Get(remote);
   CandidatePair pair;
   pair.addresses = addresses;
   pair.local = local;
   pair.remote = remote;
-  pair.priority = PairPriority(role_, ours.priority, theirs.priority);
-  pair.foundation = ours.foundation + ":" + theirs.foundation;
-  pair.is_relayed = ours.type == CandidateType::kRelayed || theirs.type == CandidateType::kRelayed;
+  pair.foundation = local_.Get(local).foundation + ":" + remote_.Get(remote).foundation;
+  Assess(pair);
   return pair;
 }
 
@@ -206,8 +209,8 @@ std::optional<uint16_t> Pairing::SetValid(CandidatePair& pair, const SocketAddre
   const auto seen_as = local_.FindOrDiscover(mapped, pair.local);
   if (!seen_as) Drop(DropReason::kTooManyCandidates);
   const uint16_t local = seen_as ? seen_as->index : pair.local;
-  const uint64_t priority = PairPriority(role_, local_.Get(local).priority, remote_.Get(pair.remote).priority);
-  checklist_.SetValid(pair, Validity{local, priority, rtt, now});
+  checklist_.SetValid(pair, Validity{local, 0, rtt, now});
+  Assess(pair);
   if (seen_as && seen_as->is_new) return seen_as->index;
   return std::nullopt;
 }

@@ -70,6 +70,10 @@ class Pairing {
   enum class Phase : uint8_t { kCollecting, kRunning, kCompleted };
 
   CandidatePair MakePair(uint16_t local, uint16_t remote, const AddressPair& addresses) const;
+  // Its priority and rank, and those of the valid pair that it produced. A NAT or a NAT64 between a relay and the other
+  // side makes a peer-reflexive candidate of the relay; RFC 8445 §7.1.1 gives that a higher priority than direct ones
+  // have. Which valid pair is used is "a matter of local optimization" (RFC 8445 §8.1.1): it stays the last resort.
+  void Assess(CandidatePair& pair) const;
   bool IsPairing() const { return phase_ == Phase::kRunning || (phase_ == Phase::kCompleted && keeps_pairing_); }
   void FormPair(uint16_t local, uint16_t remote);
   void FormFromNewest(uint16_t local);

@@ -153,6 +153,32 @@ TEST_F(PairingTest, RecomputesPrioritiesForARole) {  // RFC 8445 §7.3.1.1
   EXPECT_EQ(pair.valid->priority, before - 1);
 }
 
+TEST_F(PairingTest, AnOwnRelayThatIsSeenFromElsewhereRanksAsThatRelay) {  // RFC 8445 §7.2.5.3.1
+  ASSERT_TRUE(pairing_.AddLocal(Relayed("203.0.113.5:49152")));
+  ASSERT_TRUE(pairing_.AddRemote(Host("192.0.2.9:1")));
+  pairing_.Start(Role::kControlling);
+  CandidatePair& pair = *pairing_.checklist().Find(Path("203.0.113.5:49152", "192.0.2.9:1"));
+  EXPECT_TRUE(pairing_.SetValid(pair, Address("203.0.113.77:1024"), 1ms, At(0s)));
+  EXPECT_EQ(pairing_.LocalOf(pair).type, CandidateType::kPeerReflexive);
+  EXPECT_EQ(pair.valid->priority, pair.priority);
+  EXPECT_GT(pairing_.LocalOf(pair).priority, pairing_.local().Get(0).priority);
+  pairing_.SetRole(Role::kControlled);
+  EXPECT_EQ(pair.valid->priority, pair.priority);
+}
+
+TEST_F(PairingTest, WhatIsSignalledLaterTellsThatACheckCameFromARelay) {  // RFC 8445 §7.3.1.3
+  ASSERT_TRUE(pairing_.AddLocal(Host("10.0.0.1:1")));
+  pairing_.Start(Role::kControlling);
+  CandidatePair& pair = *pairing_.FindOrAdd(Path("10.0.0.1:1", "203.0.113.5:7777"), 0x6e000001).pair;
+  pairing_.SetValid(pair, Address("10.0.0.1:1"), 1ms, At(0s));
+  const uint64_t before = pair.valid->priority;
+  ASSERT_TRUE(pairing_.AddRemote(Relayed("203.0.113.5:49152")));
+  EXPECT_TRUE(pair.is_relayed);
+  EXPECT_EQ(pair.priority, before);  // that of the check stays, RFC 8838 §11
+  EXPECT_LT(pair.rank, before);
+  EXPECT_EQ(pair.valid->priority, pair.rank);
+}
+
 TEST_F(PairingTest, PairsNothingAfterCompletion) {  // RFC 8838 §13
   ASSERT_TRUE(pairing_.AddLocal(Host("10.0.0.1:1")));
   pairing_.Start(Role::kControlling);
