@@ -69,8 +69,17 @@ TEST(ScenarioTest, RefusesWhatDoesNotFitTogether) {
   EXPECT_NE(with(R"("runs": 1)").find("types or a mix"), std::string::npos);
   EXPECT_NE(with(R"("types": ["port"], "links": {"a": {"delay_ms": 1, "jitter_ms": 2}})").find("larger"),
             std::string::npos);
-  EXPECT_NE(ErrorOf(R"({"types": ["port"]})").find("'version': it is missing"), std::string::npos);
-  EXPECT_NE(ErrorOf(R"({"version": 2, "types": ["port"]})").find("only 1 is known"), std::string::npos);
+}
+
+TEST(ScenarioTest, AnotherVersionIsNamedBeforeAllThatItMayHave) {
+  const std::string reads = "key 'version': this program reads version 1, a number, not ";
+  EXPECT_EQ(ErrorOf(R"({"types": ["port"]})"), "s.json:1: key 'version': it is missing; this program reads version 1");
+  EXPECT_EQ(ErrorOf("{\n\"version\": 2, \"news\": []}"), "s.json:2: " + reads + "2");
+  EXPECT_EQ(ErrorOf("{\n\n\"version\": \"1\"}"), "s.json:3: " + reads + "\"1\"");
+  EXPECT_EQ(ErrorOf("{\"version\": 1.5}"), "s.json:1: " + reads + "1.5");
+  EXPECT_EQ(ErrorOf("{\"version\": null}"), "s.json:1: " + reads + "null");
+  EXPECT_EQ(ErrorOf("{\"version\": \"" + std::string(1000, 'x') + "\"}"),
+            "s.json:1: " + reads + "\"" + std::string(39, 'x') + "…");
 }
 
 TEST(ScenarioTest, FewPortsAndEventsAreReadAndWhatIsWrongWithThemIsNamed) {
