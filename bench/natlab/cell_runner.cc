@@ -14,13 +14,6 @@ using turn::ControlTransport;
 constexpr Duration kCrossing = std::chrono::seconds(14);
 constexpr Duration kDeadline = std::chrono::seconds(90);  // beyond ICE's own (RFC 8863 §3: 39.5 s)
 
-// a's own relay, else the one that b is reached by.
-std::string RelayProtocol(const Lab& lab) {
-  const auto relay = lab.a->relay() ? lab.a->relay() : lab.z->relay();
-  const char* name = transport::RelayProtocolName(relay);
-  return name == nullptr ? std::string() : name;
-}
-
 std::string Explain(const CellOptions& options, const RunResult& result, const Lab& lab) {
   std::string why = WhyNotDirect(options.a, options.b, options.network.joint, options.relay);
   if (why.empty()) why = "the checks did not get through";
@@ -131,10 +124,11 @@ RunResult RunCell(const CellOptions& options) {
   if (ended && !done() && lab.RestartIfWanted()) ended = lab.world.RunUntil(done, kDeadline);
   Measure(lab, result);
   if (echoed && ended) {
-    result.outcome = lab.a->IsRelayed() ? Outcome::kRelay : Outcome::kDirect;
-    result.pair_type = lab.a->PairType();
+    Judgement judgement = Judge(lab.a->path(), lab.z->path());
+    result.outcome = judgement.outcome;
+    result.pair_type = std::move(judgement.pair_type);
+    result.relay_protocol = std::move(judgement.relay_protocol);
     result.to_upgrade = ToUpgrade(lab);
-    if (result.outcome == Outcome::kRelay) result.relay_protocol = RelayProtocol(lab);
   } else {
     result.to_first_message.reset();
   }

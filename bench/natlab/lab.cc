@@ -67,23 +67,14 @@ bool LabSide::IsOver() const {
   return peer.state() == ConnectionState::kFailed || peer.state() == ConnectionState::kClosed;
 }
 
-bool LabSide::IsRelayed() const {
-  const auto stats = peer.stats();
-  const auto& pair = stats.selected_pair;
-  if (!pair) return false;
-  // Through a NAT64 the own relay may be behind a peer-reflexive candidate: the other side saw another family.
-  if (stats.selected_relay && pair->local.type == ice::CandidateType::kPeerReflexive) return true;
-  return pair->local.type == ice::CandidateType::kRelayed || pair->remote.type == ice::CandidateType::kRelayed;
-}
-
-std::string LabSide::PairType() const {
+PathEnd LabSide::path() const {
   const auto stats = peer.stats();
   const auto& pair = stats.selected_pair;
   if (!pair) return {};
-  const bool is_tcp = pair->local.protocol != ice::TransportProtocol::kUdp;
-  const bool is_own_relay = stats.selected_relay && pair->local.type == ice::CandidateType::kPeerReflexive;
-  return std::string(is_own_relay ? "relay" : ice::ToString(pair->local.type)) + "-" +
-         ice::ToString(pair->remote.type) + (is_tcp ? "-tcp" : "");
+  PathEnd end{.local = ice::ToString(pair->local.type), .remote = ice::ToString(pair->remote.type)};
+  if (pair->local.protocol != ice::TransportProtocol::kUdp) end.protocol = "tcp";
+  if (const char* relay = transport::RelayProtocolName(stats.selected_relay)) end.relay_protocol = relay;
+  return end;
 }
 
 Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout), start(world.now()) {

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "bench/natlab/capture.h"
+#include "bench/natlab/judgement.h"
 #include "dtls/certificate.h"
 #include "netsim/host.h"
 #include "netsim/peer_driver.h"
@@ -48,11 +49,11 @@ struct LabSide {
   // Nothing was heard of the other side for a while, which may change.
   bool IsSilent() const { return peer.state() == transport::ConnectionState::kDisconnected; }
   bool IsNominated() const { return peer.state() == transport::ConnectionState::kCompleted; }
-  // The selected pair is relayed at one end at least.
-  bool IsRelayed() const;
-  // The selected pair's types, "host-srflx", and "-tcp" behind them over TCP; empty: there is none.
-  std::string PairType() const;
-  // How the relay of the pair is reached: over this side's own, else as the other side says.
+  // The selected pair, as far as this side knows of it.
+  PathEnd path() const;
+  // It is relayed at one end at least.
+  bool IsRelayed() const { return path().IsRelayed(); }
+  // How its own relay is reached, where the pair has one.
   std::optional<turn::ControlTransport> relay() const { return peer.stats().selected_relay; }
 
   struct Selection {

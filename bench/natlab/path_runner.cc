@@ -55,7 +55,7 @@ class PathRun {
     samples.connect_ms.push_back(Milliseconds(lab_.world.now() - lab_.start));
     // The pair that is measured is the one that was nominated.
     (void)lab_.world.RunUntil([&] { return lab_.a->IsNominated() && lab_.z->IsNominated(); }, kConnectDeadline);
-    if (samples.pair.empty()) samples.pair = lab_.a->PairType();
+    if (samples.pair.empty()) samples.pair = Judge(lab_.a->path(), lab_.z->path()).pair_type;
     return {};
   }
 
