@@ -157,7 +157,7 @@ TEST_F(NetnsTest, LinksDelayAndLose) {
 TEST_F(NetnsTest, PathsAreMeasuredWithRealSocketsToo) {
   const auto paths = RunPathsInNamespaces(netns_, {.octets = 400'000, .cpu = CpuMeter::kOn});
   ASSERT_TRUE(paths) << paths.error();
-  ASSERT_EQ(paths->size(), 12u) << "all but relay-tls, over both families";
+  ASSERT_EQ(paths->size(), 14u) << "seven over both families";
   for (const PathReport& path : *paths) {
     const std::string name = path.path + " over " + FamilyName(path.family);
     const bool is_relayed = path.path.starts_with("relay");
@@ -171,6 +171,19 @@ TEST_F(NetnsTest, PathsAreMeasuredWithRealSocketsToo) {
     ASSERT_TRUE(path.cpu_ms_per_mb) << name;
     EXPECT_GT(*path.cpu_ms_per_mb, 0) << name;
   }
+}
+
+// RFC 8656 §3.1: the certificate is the lab's own, and a peer that trusts another authority has no relay.
+TEST_F(NetnsTest, ARelayOverTlsIsOnlyForThoseWhoTrustIt) {
+  CellOptions options;
+  options.probe = PathProbe{.only_relay = turn::ControlTransport::kTls, .pings = 1, .octets = 1000};
+  const RunResult trusted = RunCellInNamespaces(netns_, options);
+  EXPECT_EQ(trusted.outcome, Outcome::kRelay) << trusted.why;
+  EXPECT_EQ(trusted.relay_protocol, "tls");
+  // What it is told is left out of what it hears.
+  netns_.peer_a = {"/bin/sh", "-c", "sed -u 's/,\"ca\":\"[^\"]*\"//' | " + Jsp() + " peer"};
+  netns_.deadline = std::chrono::seconds(10);
+  EXPECT_EQ(RunCellInNamespaces(netns_, options).outcome, Outcome::kNone);
 }
 
 TEST_F(NetnsTest, ACrashedPeerIsAFailedRunWithWhatItSaid) {

@@ -1,6 +1,5 @@
 #include "bench/natlab/path_netns.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace jsp::natlab {
@@ -24,9 +23,7 @@ Expected<std::vector<PathReport>, std::string> RunPathsInNamespaces(const NetnsO
                                                                     const PathOptions& options) {
   std::vector<PathReport> reports;
   for (const Path& path : AllPaths()) {
-    const bool needs_tls = std::ranges::find(path.relays, turn::ControlTransport::kTls) != path.relays.end();
     for (const auto family : {IpAddress::Family::kV4, IpAddress::Family::kV6}) {
-      if (needs_tls) continue;
       RunResult run = RunCellInNamespaces(netns, CellOf(path, family, options));
       if (!run.path) {
         return Unexpected("path " + std::string(path.name) + " over " + FamilyName(family) + ": " + run.why);

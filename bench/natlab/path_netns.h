@@ -7,9 +7,8 @@
 #include "bench/natlab/path_runner.h"
 namespace jsp::natlab {
 
-// RunPaths with a kernel's NATs, real sockets and real time, under the same links, which netsim's link model emulates:
-// all but relay-tls, as there is no TLS server. CpuMeter is of both peers' processes, with what the kernel does for
-// them. One connection of each path, with its bulk.
+// RunPaths with a kernel's NATs, real sockets and real time, under the same links, which netsim's link model emulates.
+// CpuMeter is of both peers' processes, with what the kernel does for them. One connection of each path, with its bulk.
 Expected<std::vector<PathReport>, std::string> RunPathsInNamespaces(const NetnsOptions& netns,
                                                                     const PathOptions& options);
 

@@ -11,9 +11,11 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "dtls/stream_context.h"
 #include "tools/jsp/commands.h"
 #include "tools/jsp/output.h"
 #include "tools/jsp/peer_measurement.h"
@@ -48,6 +50,13 @@ std::string ToText(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
+// Throws when that is no certificate.
+std::shared_ptr<const dtls::StreamContext> TrustOnly(const std::string& ca_pem) {
+  auto context = dtls::StreamContext::ForClient({.ca_pem = ca_pem});
+  if (!context) throw std::runtime_error("\"ca\": " + context.error());
+  return *std::move(context);
+}
+
 // Throws what Boost.JSON throws.
 WebRtcConfig ToConfig(const json::object& order) {
   WebRtcConfig config;
@@ -73,6 +82,8 @@ WebRtcConfig ToConfig(const json::object& order) {
     if (turn.empty()) continue;
     config.turn_servers.push_back(
         {std::move(turn), ToText(server.as_object(), "username"), ToText(server.as_object(), "credential")});
+    const std::string ca = ToText(server.as_object(), "ca");
+    if (!ca.empty()) config.turn_servers.back().tls = TrustOnly(ca);
   }
   return config;
 }
