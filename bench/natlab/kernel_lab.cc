@@ -140,7 +140,10 @@ KernelLab::Result KernelLab::AddNat(size_t node, KernelNat nat, NetworkEvent::Wh
   const Joint& joint = options_.network.joint;
   const bool is_carriers = where == Where::kCarrierA || where == Where::kCarrierB;
   nat.seed = options_.seed + node;
-  if (is_carriers == joint.carrier.has_value()) nat.ports = joint.ports;
+  if (is_carriers == joint.carrier.has_value()) {
+    nat.ports = joint.ports;
+    if (const auto set = SetTimers(nat, nodes_[node]); !set) return set;
+  }
   places_[static_cast<size_t>(where)] = nats_.size();
   // Both sides' of one carrier, or of one LAN.
   if (where == Where::kCarrierA && joint.site != Site::kApart)
@@ -151,6 +154,18 @@ KernelLab::Result KernelLab::AddNat(size_t node, KernelNat nat, NetworkEvent::Wh
                    .is_behind_carrier = joint.carrier.has_value() && !is_carriers,
                    .is_a = where == Where::kNatA || where == Where::kCarrierA});
   return Load(node, nats_.back().rules);
+}
+
+// A session that was answered has a timer of its own in Linux; RFC 4787 §4.3 knows one.
+KernelLab::Result KernelLab::SetTimers(KernelNat& nat, const NetNamespace& node) const {
+  const netsim::NatTimers& timers = options_.network.joint.timers;
+  if (timers.refresh == netsim::Refresh::kOutbound) return {};
+  if (timers.udp) nat.udp_timeout = std::chrono::duration_cast<std::chrono::seconds>(*timers.udp);
+  for (const char* name : {"nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"}) {
+    const auto set = node.Set(std::string("netfilter/") + name, std::to_string(nat.udp_timeout.count()));
+    if (!set) return set;
+  }
+  return {};
 }
 
 KernelLab::Nat* KernelLab::Find(NetworkEvent::Where where) {
@@ -200,13 +215,19 @@ Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddres
   if (std::ranges::find(types, NatType::kNat64) != types.end()) {
     return Unexpected<std::string>("its kernel has no NAT64, type nat64");
   }
+  if (network.hard == HardNats::kCrossed) {
+    return Unexpected<std::string>("hard NATs are crossed in the simulation alone, --prediction");
+  }
   const bool rejects = std::ranges::find(types, NatType::kPortReject) != types.end();
   if (joint.ports.overload && rejects) {
     return Unexpected<std::string>("its kernel overloads no port of a session that it rejected, type port-rej");
   }
   const netsim::NatTimers& timers = joint.timers;
-  if (timers.udp || timers.refresh != netsim::Refresh::kOutbound) {
-    return Unexpected<std::string>("its kernel's timers are its own, not those of a scenario");
+  if (timers.udp && timers.refresh == netsim::Refresh::kOutbound) {
+    return Unexpected<std::string>("its kernel keeps mappings alive by packets of either side: timers.refresh both");
+  }
+  if (timers.udp && *timers.udp % std::chrono::seconds(1) != Duration::zero()) {
+    return Unexpected<std::string>("its kernel's timers are of whole seconds, timers.udp_ms");
   }
   if (!joint.hairpin || !joint.carrier) return {};
   if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");

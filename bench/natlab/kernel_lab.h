@@ -74,6 +74,8 @@ class KernelLab {
   Result Connect(size_t upper, const std::string& upper_name, size_t lower, const std::string& lower_name);
   Result Ip(size_t node, const std::string& batch) const;
   Result Load(size_t node, const KernelNat& nat);
+  // Of the NAT's sessions, if the scenario says how long they live.
+  Result SetTimers(KernelNat& nat, const NetNamespace& node) const;
   // Loads it, and remembers it under the name that events have for it.
   Result AddNat(size_t node, KernelNat nat, NetworkEvent::Where where);
   std::vector<IpAddress> BehindCarrier(uint8_t number) const;

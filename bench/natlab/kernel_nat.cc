@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kPool = 1024;  // a larger map does not fit into what nft may send to the kernel without being root
 constexpr int kFirstPort = 40000;
+constexpr auto kTcpLifetime = std::chrono::seconds(120);  // longer than a run
 
 // How rules speak of one family.
 struct Words {
@@ -75,12 +76,16 @@ bool Learns(const KernelNat& nat) {
   return nat.hairpin || nat.type == "fullcone" || nat.type == "sym-eif" || nat.type == "addr";
 }
 
-std::string Learning(const Words& words) {
+// How long an element of a set lives without packets.
+std::string Lifetime(std::chrono::seconds timeout) {
+  return "; flags dynamic, timeout; timeout " + std::to_string(timeout.count()) + "s; size ";
+}
+
+std::string Learning(const KernelNat& nat, const Words& words) {
   const bool is_v4 = words.family == "ip";
-  std::string text = " map learnt { type inet_service : " + std::string(is_v4 ? "ipv4_addr . " : "") +
-                     "inet_service; flags dynamic, timeout; timeout 120s; size 65535; }\n";
-  text +=
-      " set asked { type inet_service . " + words.address + "; flags dynamic, timeout; timeout 120s; size 65535; }\n";
+  std::string text = " map learnt { type inet_service : " + std::string(is_v4 ? "ipv4_addr . " : "") + "inet_service" +
+                     Lifetime(nat.udp_timeout) + "65535; }\n";
+  text += " set asked { type inet_service . " + words.address + Lifetime(nat.udp_timeout) + "65535; }\n";
   text += " chain learning { type filter hook postrouting priority 110;\n";
   for (const std::string direction : {"original", "reply"}) {
     text += "  oif wan meta l4proto udp ct direction " + direction +
@@ -127,16 +132,16 @@ struct PortChains {
     for (const std::string protocol : {"udp", "tcp"}) {
       const MappingKey key = KeyOf(nat, words, protocol);
       const std::string set = name + "_" + protocol;
-      sets += " set " + set + " { type " + key.type + "; flags dynamic, timeout; timeout 120s; size " +
-              std::to_string(most) + "; }\n chain limit_" + set + " {\n  update @" + set + " { " + key.words +
-              " } return\n  drop\n }\n";
+      const auto lifetime = protocol == "udp" ? nat.udp_timeout : kTcpLifetime;
+      sets += " set " + set + " { type " + key.type + Lifetime(lifetime) + std::to_string(most) + "; }\n chain limit_" +
+              set + " {\n  update @" + set + " { " + key.words + " } return\n  drop\n }\n";
       jumps += "  oif wan ct state new meta l4proto " + protocol + " " + who + "jump limit_" + set + "\n";
     }
   }
 };
 
 std::string TranslationChains(const KernelNat& nat, const Words& words) {
-  std::string text = Learns(nat) ? Learning(words) : std::string();
+  std::string text = Learns(nat) ? Learning(nat, words) : std::string();
   text += " chain admission { type nat hook prerouting priority dstnat;\n  " + Admission(nat, words) + "\n";
   if (nat.hairpin) {
     text += "  iif != wan " + words.family + " daddr " + nat.outside.ToString() + " meta l4proto udp " + ToLearnt(nat) +

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct KernelNat {
   // sessions apart by both ends and does not run out of them.
   netsim::PortLimits ports{};
   std::vector<IpAddress> subscribers{};  // hosts behind it
+  // Of a UDP mapping without packets, RFC 4787 §4.3. The sessions' own timers are the kernel's (KernelLab).
+  std::chrono::seconds udp_timeout = std::chrono::seconds(120);
 };
 
 // All that KernelNat::type may be, but "public", which needs no rules.

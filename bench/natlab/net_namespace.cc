@@ -130,6 +130,11 @@ NetNamespace::~NetNamespace() {
 
 bool NetNamespace::Enter() const { return ::setns(descriptor_, CLONE_NEWNET) == 0; }
 
+Expected<void, std::string> NetNamespace::Set(const std::string& name, const std::string& value) const {
+  if (Enter() && WriteFile(("/proc/sys/net/" + name).c_str(), value)) return {};
+  return Unexpected(Reason(name));
+}
+
 void Execute(const std::vector<std::string>& arguments) {
   const char* path = std::getenv("PATH");
   ::setenv("PATH", (std::string(path == nullptr ? "/usr/bin:/bin" : path) + ":/usr/sbin:/sbin").c_str(), 1);

@@ -21,6 +21,8 @@ class NetNamespace {
   std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
   // Moves the calling process into it.
   bool Enter() const;
+  // Sets what is below /proc/sys/net of it, and moves the calling process into it.
+  Expected<void, std::string> Set(const std::string& name, const std::string& value) const;
   // Runs a program in it to its end, with `input` on its standard input. The error is what it said on standard error.
   Expected<void, std::string> Run(const std::vector<std::string>& arguments, std::string_view input) const;
 

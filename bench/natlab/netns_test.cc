@@ -259,7 +259,10 @@ TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
   EXPECT_TRUE(supports({Site::kSameCarrier, NatType::kPort, false}, kV6));
   EXPECT_TRUE(supports({.ice_tcp = true, .ports = {.quota = 40}}, kV4));
   EXPECT_TRUE(KernelLab::Supports({.events = {NetworkEvent{}}}, kV4, {}));
-  EXPECT_FALSE(supports({.timers = {netsim::Refresh::kBoth, {}}}, kV4));
+  EXPECT_TRUE(supports({.timers = {netsim::Refresh::kBoth, std::chrono::seconds(20)}}, kV6));
+  EXPECT_FALSE(supports({.timers = {netsim::Refresh::kBoth, std::chrono::milliseconds(20'500)}}, kV4));
+  EXPECT_FALSE(supports({.timers = {netsim::Refresh::kOutbound, std::chrono::seconds(20)}}, kV4));
+  EXPECT_FALSE(KernelLab::Supports({.hard = HardNats::kCrossed}, kV4, {}));
   const NatType rejecting[] = {NatType::kPortReject};
   EXPECT_TRUE(KernelLab::Supports({}, kV4, rejecting));
   EXPECT_FALSE(KernelLab::Supports({.joint = {.ports = {.overload = true}}}, kV4, rejecting));
