@@ -1,10 +1,12 @@
 #include "bench/natlab/matrix.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <utility>
 
 #include "bench/natlab/cell_runner.h"
+#include "bench/natlab/chance.h"
 
 namespace jsp::natlab {
 namespace {
@@ -25,7 +27,15 @@ std::string CaptureOf(const MatrixOptions& options, const CellPlan& plan, size_t
          "-" + FamilyName(plan.family) + "-" + std::to_string(run + 1);
 }
 
-void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard) {
+// What the oracle says of a cell, for runs of it.
+struct Verdict {
+  HardNats hard;
+  Outcome without_luck;  // where a cell is won by chance
+  size_t misses = 0;     // of such a cell
+  uint64_t first_miss = 0;
+};
+
+void Count(CellReport& cell, const RunResult& run, uint64_t seed, Verdict& verdict) {
   cell.direct += run.outcome == Outcome::kDirect ? 1 : 0;
   cell.relayed += run.outcome == Outcome::kRelay ? 1 : 0;
   cell.none += run.outcome == Outcome::kNone ? 1 : 0;
@@ -45,10 +55,12 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard)
   cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));
   cell.samples.bytes_sent.push_back(static_cast<double>(run.bytes_sent));
   // A probe may come through before what opened the mapping is rejected; about one run in twenty.
-  const bool is_lucky = hard == HardNats::kCrossed && run.outcome == Outcome::kDirect;
+  const bool is_lucky = verdict.hard == HardNats::kCrossed && run.outcome == Outcome::kDirect;
+  const bool is_miss = cell.miss_chance && run.outcome == verdict.without_luck;
+  if (is_miss && verdict.misses++ == 0) verdict.first_miss = seed;
   // What was asked for and is not there makes the command fail, like an outcome that may not be.
   const bool has_problem = !run.capture_problem.empty();
-  const bool mismatch = has_problem || (run.outcome != cell.expected && !is_lucky);
+  const bool mismatch = has_problem || (run.outcome != cell.expected && !is_lucky && !is_miss);
   if (mismatch && cell.mismatches == 0 && has_problem) {
     cell.why = run.capture_problem;
   } else if (mismatch && cell.mismatches == 0) {
@@ -57,6 +69,21 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed, HardNats hard)
   }
   cell.mismatches += mismatch ? 1 : 0;
   if (cell.why.empty()) cell.why = run.why;
+}
+
+// Too many misses are a bug in the stack or in the lab.
+void BlameMisses(CellReport& cell, const Verdict& verdict, size_t runs) {
+  if (!cell.miss_chance) return;
+  const size_t most = MostMisses(runs, *cell.miss_chance);
+  if (verdict.misses <= most) return;
+  if (cell.mismatches == 0) {
+    char chance[32];
+    std::snprintf(chance, sizeof(chance), "%.2g", *cell.miss_chance);
+    cell.why = "probes missed in " + std::to_string(verdict.misses) + " runs, the first of seed " +
+               std::to_string(verdict.first_miss) + "; by chance, " + chance + " for each, it is at most " +
+               std::to_string(most) + " of " + std::to_string(runs) + (cell.why.empty() ? "" : ": " + cell.why);
+  }
+  cell.mismatches += verdict.misses;
 }
 
 }  // namespace
@@ -84,14 +111,20 @@ CellReport RunPlan(const MatrixOptions& options, const CellPlan& plan) {
   cell.expected = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint, options.network.hard);
   cell.won = cell.expected == Outcome::kDirect &&
              ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint) != Outcome::kDirect;
+  Verdict verdict{.hard = options.network.hard,
+                  .without_luck = ExpectedOutcome(plan.a, plan.b, options.relay, options.network.joint)};
+  if (IsWonByChance(plan.a, plan.b, options.relay, options.network.joint, options.network.hard)) {
+    cell.miss_chance = MissChance(options.network);
+  }
   for (size_t run = 0; run < options.runs; ++run) {
     const uint64_t seed = SeedFor(options.seed, plan, run);
     const CellOptions cell_options{
         plan.a, plan.b, options.relay, plan.family, seed, options.network, CaptureOf(options, plan, run)};
     const Engine& engine = options.engine;
     const RunResult result = engine.run != nullptr ? engine.run(engine.context, cell_options) : RunCell(cell_options);
-    Count(cell, result, seed, options.network.hard);
+    Count(cell, result, seed, verdict);
   }
+  BlameMisses(cell, verdict, options.runs);
   return cell;
 }
 

@@ -125,11 +125,15 @@ bool IsRecoverable(const NatOptions& a, const NatOptions& b) {
   return IsStable(a) && IsStable(b) && !Rejects(b) && IsDirectPossible(a, b);
 }
 
+// Of the side that maps per destination, where one alone does.
+bool IsPredicted(const NatOptions& a, const NatOptions& b) {
+  return (IsStable(a) ? b : a).ports == netsim::PortAllocation::kSequential;
+}
+
 // What opens a mapping is rejected, and remembered, unless a check went to that port before: one that was predicted.
 bool CanProbe(const NatOptions& a, const NatOptions& b) {
   if (!LetsUdpOut(a) || !LetsUdpOut(b) || IsStable(a) == IsStable(b)) return false;
-  const bool is_predicted = (IsStable(a) ? b : a).ports == netsim::PortAllocation::kSequential;
-  return is_predicted || !Rejects(IsStable(a) ? a : b);
+  return IsPredicted(a, b) || !Rejects(IsStable(a) ? a : b);
 }
 
 }  // namespace
@@ -153,6 +157,14 @@ Outcome ExpectedOutcome(NatType a, NatType b, RelayService relay, const Joint& j
   const bool may_cross = hard == HardNats::kCrossed && IsDirectByJoint(a, b, joint) != false;
   if (may_cross && (IsRecoverable(offerer, answerer) || CanProbe(offerer, answerer))) return Outcome::kDirect;
   return relay == RelayService::kPresent ? Outcome::kRelay : Outcome::kNone;
+}
+
+bool IsWonByChance(NatType a, NatType b, RelayService relay, const Joint& joint, HardNats hard) {
+  if (ExpectedOutcome(a, b, relay, joint, hard) != Outcome::kDirect) return false;
+  if (ExpectedOutcome(a, b, relay, joint) == Outcome::kDirect) return false;
+  const NatOptions offerer = Together(a, joint);
+  const NatOptions answerer = Together(b, joint);
+  return !IsRecoverable(offerer, answerer) && !IsPredicted(offerer, answerer);
 }
 
 std::string WhyNotDirect(NatType a, NatType b, const Joint& joint, RelayService relay) {

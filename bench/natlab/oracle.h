@@ -60,6 +60,9 @@ struct Joint {
 // sent to before: to ports that are predicted, it was. Better than the outcome that is expected is luck.
 Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint = {},
                         HardNats hard = HardNats::kLeft);
+// Whether the outcome that is expected is direct by nothing but probes of random ports, so that one run in thousands
+// misses (chance.h), and ends as where hard NATs are left.
+bool IsWonByChance(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint, HardNats hard);
 // In words, why there is no direct way; empty when there is one.
 std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {},
                          RelayService relay = RelayService::kPresent);

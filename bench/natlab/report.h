@@ -59,7 +59,8 @@ struct CellName {
 // One cell over all its runs.
 struct CellReport : CellName {
   Outcome expected = Outcome::kNone;
-  bool won = false;  // direct by what crosses hard NATs (oracle.h), and not without
+  bool won = false;                     // direct by what crosses hard NATs (oracle.h), and not without
+  std::optional<double> miss_chance{};  // where that is left to chance (chance.h): of a run that is not direct
   size_t direct = 0;
   size_t relayed = 0;
   size_t none = 0;
@@ -68,7 +69,7 @@ struct CellReport : CellName {
   std::vector<double> times_ms{};                   // to the first message, of the runs that connected
   CellSamples samples{};
   std::string why{};      // of the first run that was not direct, or of the mismatch; empty when all is well
-  size_t mismatches = 0;  // runs whose outcome was not the expected one
+  size_t mismatches = 0;  // runs whose outcome was not the expected one, and that bad luck does not explain
 };
 
 // One way between two peers.

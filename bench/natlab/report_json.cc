@@ -69,6 +69,8 @@ json::object ToObject(const CellReport& cell) {
   object["relay"] = cell.relay;
   object["expected"] = ToString(cell.expected);
   object["won"] = cell.won;
+  const auto rounded = [](double chance) { return std::round(chance * 1e9) / 1e9; };
+  object["miss_chance"] = cell.miss_chance ? json::value(rounded(*cell.miss_chance)) : json::value(nullptr);
   object["observed"] = {{"direct", cell.direct}, {"relay", cell.relayed}, {"none", cell.none}};
   object["pair_types"] = ToObject(cell.pair_types);
   object["relay_protocols"] = ToObject(cell.relay_protocols);
@@ -135,6 +137,8 @@ CellReport ToCell(const json::object& object) {
   cell.expected = expected == "direct" ? Outcome::kDirect : expected == "relay" ? Outcome::kRelay : Outcome::kNone;
   const auto* won = object.if_contains("won");
   cell.won = won != nullptr && won->as_bool();
+  const auto* chance = object.if_contains("miss_chance");
+  if (chance != nullptr && !chance->is_null()) cell.miss_chance = chance->to_number<double>();
   const auto& observed = object.at("observed").as_object();
   cell.direct = observed.at("direct").to_number<size_t>();
   cell.relayed = observed.at("relay").to_number<size_t>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bench/natlab/chance.h"
 #include "tools/jsp/output.h"
 
 namespace jsp::tool {
@@ -72,6 +73,19 @@ std::string FormatFamily(const natlab::Report& report, IpAddress::Family family,
   return text;
 }
 
+// What bad luck was taken for, where a cell is won by chance.
+std::string FormatMisses(const natlab::Report& report) {
+  std::string text;
+  for (const auto& cell : report.cells) {
+    const size_t misses = cell.relayed + cell.none;
+    if (!cell.miss_chance || misses == 0 || cell.mismatches > 0) continue;
+    text += Format("~ %s - %s: no probe met a mapping in %zu of %zu runs, as happens to one of %.0f; %zu may\n",
+                   Name(cell.a).c_str(), Name(cell.b).c_str(), misses, report.runs, 1 / *cell.miss_chance,
+                   natlab::MostMisses(report.runs, *cell.miss_chance));
+  }
+  return text;
+}
+
 // How long connections were gone after events, over all cells; empty where there were none.
 std::string FormatGaps(const natlab::Report& report) {
   std::vector<double> gaps;
@@ -102,11 +116,13 @@ std::string FormatMatrix(const natlab::Report& report, Color color) {
   text += "\nD direct, R relayed, none no connection; the number is the median time to the first message in ms.\n";
   const auto won = std::ranges::count_if(report.cells, [](const auto& c) { return c.won && c.mismatches == 0; });
   if (won > 0) text += Format("+ direct by prediction, probes or fresh sockets only: %td cells\n", won);
+  text += FormatMisses(report);
   text += FormatGaps(report);
   for (const auto& cell : report.cells) {
     if (cell.mismatches == 0) continue;
-    text += Format("! %s - %s: expected %s in every run, but %zu of %zu differ: %s\n", Name(cell.a).c_str(),
-                   Name(cell.b).c_str(), ToString(cell.expected), cell.mismatches, report.runs, cell.why.c_str());
+    text += Format("! %s - %s: expected %s in %s run, but %zu of %zu differ: %s\n", Name(cell.a).c_str(),
+                   Name(cell.b).c_str(), ToString(cell.expected), cell.miss_chance ? "almost every" : "every",
+                   cell.mismatches, report.runs, cell.why.c_str());
   }
   text += Format("%zu cells, %zu mismatch%s with what the NAT types allow\n", report.cells.size(), report.mismatches(),
                  report.mismatches() == 1 ? "" : "es");

@@ -50,6 +50,21 @@ TEST(NatlabTableTest, MarksAndExplainsMismatches) {
       << text;
 }
 
+TEST(NatlabTableTest, SaysWhatBadLuckIsTakenFor) {
+  CellReport cell = DirectCell();
+  cell.won = true;
+  cell.direct = 19;
+  cell.relayed = 1;
+  cell.miss_chance = 0.0004;
+  natlab::Report report = ReportOf(cell);
+  report.runs = 20;
+  const std::string luck = "~ port - port: no probe met a mapping in 1 of 20 runs, as happens to one of 2500; 2 may\n";
+  EXPECT_NE(FormatMatrix(report, Color::kOff).find(luck), std::string::npos) << FormatMatrix(report, Color::kOff);
+  report.cells[0].mismatches = 3;
+  EXPECT_EQ(FormatMatrix(report, Color::kOff).find("~"), std::string::npos);
+  EXPECT_NE(FormatMatrix(report, Color::kOff).find("expected direct in almost every run"), std::string::npos);
+}
+
 TEST(NatlabTableTest, SaysHowLongConnectionsWereGoneAfterEvents) {
   CellReport cell = DirectCell();
   EXPECT_EQ(FormatMatrix(ReportOf(cell), Color::kOff).find("Gap"), std::string::npos);

@@ -1,0 +1,121 @@
+// Cells that are won by chance: how often they may be lost, and that more than that is blamed.
+#include "bench/natlab/chance.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "bench/natlab/matrix.h"
+
+namespace jsp::natlab {
+namespace {
+
+using netsim::NatType;
+
+// An engine whose first so many runs of a cell miss: they end with `missed`.
+struct Luck {
+  size_t misses = 0;
+  Outcome missed = Outcome::kRelay;
+  mutable size_t runs = 0;
+};
+
+CellReport RunWith(const Luck& luck, size_t runs, NatType a = NatType::kSymmetric, NatType b = NatType::kPortRandom) {
+  MatrixOptions options;
+  options.types = {a, b};
+  options.runs = runs;
+  options.network.hard = HardNats::kCrossed;
+  options.engine = {"luck",
+                    [](const void* context, const CellOptions&) {
+                      const auto& given = *static_cast<const Luck*>(context);
+                      RunResult result;
+                      result.outcome = given.runs++ < given.misses ? given.missed : Outcome::kDirect;
+                      return result;
+                    },
+                    &luck};
+  return RunPlan(options, {a, b, IpAddress::Family::kV4});
+}
+
+TEST(ChanceTest, MissesAsTheBirthdayProblemSays) {
+  // (1 - n / 64512)^256, where 57 of 2048 probes may be early, as (25 + 256) / 5 says.
+  EXPECT_NEAR(MissChance({}), std::pow(1 - (2048 - 56.2) / 64512, 256), 1e-9);
+  EXPECT_GT(MissChance({}), 2.6e-4);  // all of them
+  EXPECT_LT(MissChance({}), 4e-4);
+}
+
+TEST(ChanceTest, MissesMoreOftenWhereLinksLoseProbes) {
+  Network network;
+  network.a_access.emplace().loss = netsim::UniformLoss{0.1};
+  network.b_access.emplace().loss = netsim::UniformLoss{0.5};
+  EXPECT_NEAR(MissChance(network), std::pow(1 - (2048 - 56.2) * 0.9 * 0.5 / 64512, 256), 1e-9);
+}
+
+// P(more than `most` of `runs` miss), run by run.
+double TailOf(size_t runs, double chance, size_t most) {
+  std::vector<double> of_misses(runs + 1);
+  of_misses[0] = 1;
+  for (size_t run = 0; run < runs; ++run) {
+    for (size_t k = run + 1; k > 0; --k) of_misses[k] = of_misses[k] * (1 - chance) + of_misses[k - 1] * chance;
+    of_misses[0] *= 1 - chance;
+  }
+  double tail = 0;
+  for (size_t k = runs; k > most; --k) tail += of_misses[k];
+  return tail;
+}
+
+TEST(ChanceTest, BlamesLessThanOnceInAMillion) {
+  for (const double chance : {1e-5, 3.5e-4, 0.02, 0.5}) {
+    for (const size_t runs : {1u, 5u, 20u, 300u}) {
+      const size_t most = MostMisses(runs, chance);
+      EXPECT_LT(TailOf(runs, chance, most), kBlame) << runs << " runs of " << chance;
+      if (most == 0) continue;
+      EXPECT_GE(TailOf(runs, chance, most - 1), kBlame) << runs << " runs of " << chance;
+    }
+  }
+}
+
+TEST(ChanceTest, TakesNothingForLuckThatCannotBe) {
+  EXPECT_EQ(MostMisses(20, 0), 0u);
+  EXPECT_EQ(MostMisses(20, 1), 20u);
+  EXPECT_EQ(MostMisses(1, 1e-7), 0u);
+  EXPECT_EQ(MostMisses(100000, 3.5e-4), MostMisses(100000, 3.5e-4));
+  EXPECT_NEAR(static_cast<double>(MostMisses(100000, 3.5e-4)), 35 + 4.9 * std::sqrt(35), 6);  // 1e-6 is 4.75 sigma
+}
+
+TEST(ChanceTest, WhatMayBeBadLuckIsNoMismatchAndWhatIsMoreIs) {
+  const size_t most = MostMisses(20, MissChance({}));
+  ASSERT_EQ(most, 2u);
+  for (size_t misses = 0; misses <= 20; ++misses) {
+    const CellReport cell = RunWith({.misses = misses}, 20);
+    EXPECT_EQ(cell.expected, Outcome::kDirect);
+    EXPECT_TRUE(cell.won);
+    EXPECT_NEAR(cell.miss_chance.value_or(0), MissChance({}), 1e-12);
+    EXPECT_EQ(cell.relayed, misses);
+    EXPECT_EQ(cell.mismatches, misses > most ? misses : 0) << misses;
+    if (misses <= most) continue;
+    EXPECT_NE(cell.why.find("at most 2 of 20"), std::string::npos) << cell.why;
+  }
+}
+
+TEST(ChanceTest, AReportKeepsTheChance) {
+  const auto cell = ParseCell(ToJson(RunWith({}, 1)));
+  ASSERT_TRUE(cell) << cell.error();
+  ASSERT_TRUE(cell->miss_chance);
+  EXPECT_NEAR(*cell->miss_chance, MissChance({}), 1e-9);
+  EXPECT_EQ(ParseCell(ToJson(RunWith({}, 1, NatType::kPort, NatType::kPort)))->miss_chance, std::nullopt);
+}
+
+TEST(ChanceTest, OnlyTheRelayThatThereWouldBeElseIsBadLuck) {
+  EXPECT_EQ(RunWith({.misses = 1, .missed = Outcome::kNone}, 20).mismatches, 1u);
+}
+
+TEST(ChanceTest, WhatIsPredictedOrDirectAnywayIsNotLeftToChance) {
+  EXPECT_EQ(RunWith({.misses = 1}, 20, NatType::kSymmetricSequential, NatType::kPort).mismatches, 1u);
+  EXPECT_EQ(RunWith({.misses = 1}, 20, NatType::kPort, NatType::kPort).mismatches, 1u);
+  EXPECT_EQ(RunWith({.misses = 1}, 20, NatType::kPortReject, NatType::kPort).mismatches, 1u);  // fresh sockets
+  EXPECT_EQ(RunWith({}, 20, NatType::kPort, NatType::kPort).miss_chance, std::nullopt);
+}
+
+}  // namespace
+}  // namespace jsp::natlab
