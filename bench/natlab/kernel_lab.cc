@@ -216,7 +216,7 @@ Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddres
     return Unexpected<std::string>("its kernel has no NAT64, type nat64");
   }
   if (network.hard == HardNats::kCrossed) {
-    return Unexpected<std::string>("hard NATs are crossed in the simulation alone, --prediction");
+    return Unexpected<std::string>("its peers are told of one STUN server, and --prediction takes two");
   }
   const bool rejects = std::ranges::find(types, NatType::kPortReject) != types.end();
   if (joint.ports.overload && rejects) {
@@ -224,10 +224,11 @@ Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddres
   }
   const netsim::NatTimers& timers = joint.timers;
   if (timers.udp && timers.refresh == netsim::Refresh::kOutbound) {
-    return Unexpected<std::string>("its kernel keeps mappings alive by packets of either side: timers.refresh both");
+    return Unexpected<std::string>(
+        "its kernel keeps mappings alive by packets of either side, so timers.refresh has to be both");
   }
   if (timers.udp && *timers.udp % std::chrono::seconds(1) != Duration::zero()) {
-    return Unexpected<std::string>("its kernel's timers are of whole seconds, timers.udp_ms");
+    return Unexpected<std::string>("its kernel's timers are of whole seconds, so timers.udp_ms has to be, too");
   }
   if (!joint.hairpin || !joint.carrier) return {};
   if (family == IpAddress::Family::kV6) return Unexpected<std::string>("it does not hairpin over IPv6");

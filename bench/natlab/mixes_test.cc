@@ -67,11 +67,16 @@ TEST(MixesTest, SayWhatIsWrongWithAFile) {
     return mixes ? std::string() : mixes.error();
   };
   EXPECT_EQ(error(R"({"port":1})"), "");
-  EXPECT_EQ(error(R"({"cone":1})"), "mix 'mine': there is no NAT type 'cone'");
+  EXPECT_EQ(error(R"({"cone":1})"), "mix 'mine': unknown NAT type 'cone'; it is one of " + netsim::NatTypeNames());
   EXPECT_EQ(error(R"({"port":0.5})"), "mix 'mine': its weights add up to 0.500000, not to 1");
   EXPECT_EQ(error(R"({"port":1.5,"sym":-0.5})"), "mix 'mine': the weight of 'sym' is negative");
-  EXPECT_FALSE(ParseMixes("{"));
-  EXPECT_FALSE(ParseMixes(R"({"version":2,"mixes":{}})"));
+  EXPECT_EQ(error(R"({"port":"1"})"), "mix 'mine': not a number");
+  EXPECT_EQ(ParseMixes("{\n\"version\": 1,\n").error(), "line 3: incomplete JSON");
+  for (const char* text : {R"({"version":2,"mixes":{}})", R"({"version":"1"})", R"({"mixes":{}})"}) {
+    EXPECT_EQ(ParseMixes(text).error(), "key 'version' has to be there; this program reads version 1");
+  }
+  EXPECT_EQ(ParseMixes(R"({"version":1})").error(), "key 'mixes' is missing");
+  EXPECT_EQ(ParseMixes(R"({"version":1,"mixes":{"mine":{}}})").error(), "mix 'mine': key 'sources' is missing");
 }
 
 }  // namespace

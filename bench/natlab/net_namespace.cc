@@ -19,6 +19,8 @@
 namespace jsp::natlab {
 namespace {
 
+constexpr int kCannotRun = 127;  // as shells say it
+
 // The limit on namespaces is told as if a disk were full.
 std::string Reason(const std::string& what) {
   return what + ": " + (errno == ENOSPC ? "this user may have none (user.max_user_namespaces)" : std::strerror(errno));
@@ -142,9 +144,9 @@ void Execute(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   ::execvp(argv[0], argv.data());
-  const std::string text = Reason(arguments[0]) + "\n";
+  const std::string text = Reason("cannot run " + arguments[0]) + "\n";
   (void)!::write(STDERR_FILENO, text.data(), text.size());
-  ::_exit(127);
+  ::_exit(kCannotRun);
 }
 
 Expected<void, std::string> NetNamespace::Run(const std::vector<std::string>& arguments, std::string_view input) const {
@@ -169,9 +171,11 @@ Expected<void, std::string> NetNamespace::Run(const std::vector<std::string>& ar
   std::string error = ReadAll(err[0]);
   std::ranges::replace(error, '\n', ' ');
   ::close(err[0]);
+  while (error.ends_with(' ')) error.pop_back();
   const int status = pid > 0 ? WaitFor(pid) : 1;
   if (status == 0) return {};
-  return Unexpected(arguments[0] + ": " + error.substr(0, 300));
+  const bool has_run = !WIFEXITED(status) || WEXITSTATUS(status) != kCannotRun;
+  return Unexpected((has_run ? arguments[0] + ": " : std::string()) + error.substr(0, 300));
 }
 
 Expected<std::string, std::string> RunIsolated(void (*work)(void* context, int out), void* context) {

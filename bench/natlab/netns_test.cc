@@ -195,7 +195,24 @@ TEST_F(NetnsTest, ACrashedPeerIsAFailedRunWithWhatItSaid) {
   EXPECT_EQ(RunCellInNamespaces(netns_, {}).why, "peer b: it wrote what is no JSON object: nonsense");
   netns_.peer_b = {"/nowhere/peer"};
   EXPECT_EQ(RunCellInNamespaces(netns_, {}).why,
-            "peer b: it ended with exit code 127; it said: /nowhere/peer: No such file or directory");
+            "peer b: it ended with exit code 127; it said: cannot run /nowhere/peer: No such file or directory");
+}
+
+TEST_F(NetnsTest, WhatAPeerSaysCanBeAnythingAndIsQuotedAllTheSame) {
+  netns_.peer_b = {"/bin/sh", "-c", R"(printf 'a\033[31m\377\n')"};
+  EXPECT_EQ(RunCellInNamespaces(netns_, {}).why, "peer b: it wrote what is no JSON object: a?[31m?");
+  netns_.peer_b = {"/bin/sh", "-c", R"(printf 'one\ntwo \303\274\n' >&2; exit 3)"};
+  EXPECT_EQ(RunCellInNamespaces(netns_, {}).why, "peer b: it ended with exit code 3; it said: one | two ü");
+}
+
+TEST_F(NetnsTest, APeerThatFloodsItsOutputsIsAFailedRun) {
+  netns_.deadline = std::chrono::seconds(20);
+  netns_.peer_b = {"/bin/cat", "/dev/zero"};
+  EXPECT_EQ(RunCellInNamespaces(netns_, {}).why, "peer b: it wrote a line that does not end");
+  netns_.peer_b = {"/bin/sh", "-c", "cat /dev/zero >&2"};
+  netns_.deadline = std::chrono::seconds(3);
+  const std::string why = RunCellInNamespaces(netns_, {}).why;
+  EXPECT_NE(why.find("it took longer than its deadline"), std::string::npos) << why.substr(0, 200);
 }
 
 TEST_F(NetnsTest, APeerThatHangsIsCutAtTheDeadline) {

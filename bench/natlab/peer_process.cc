@@ -13,14 +13,35 @@
 #include <cerrno>
 #include <utility>
 
+#include "datachannel/utf8.h"
+
 namespace jsp::natlab {
 namespace {
 
 constexpr size_t kKeptOfStderr = 2000;
 constexpr size_t kMaxLine = 1 << 20;
+constexpr size_t kMostAtOnce = 1 << 20;  // of what a process writes, so that none keeps its reader
+constexpr size_t kQuoted = 200;
 
 void Close(int& descriptor) {
   if (descriptor >= 0) ::close(std::exchange(descriptor, -1));
+}
+
+// What may stand in a report and on a terminal, on one line: of text that is no UTF-8 its ASCII.
+std::string Printable(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const bool is_utf8 = datachannel::IsValidUtf8(text);
+  std::string printable;
+  for (const char octet : text) {
+    const auto value = static_cast<unsigned char>(octet);
+    const bool is_shown = octet == '\t' || (value >= 0x20 && value != 0x7f && (is_utf8 || value < 0x80));
+    if (octet == '\n') {
+      printable += " | ";
+    } else {
+      printable += is_shown ? octet : '?';
+    }
+  }
+  return printable;
 }
 
 }  // namespace
@@ -72,7 +93,7 @@ void PeerProcess::Send(const boost::json::object& line) {
 
 void PeerProcess::Read(int& descriptor, std::string& text) {
   std::array<char, 16384> part;
-  while (descriptor >= 0) {
+  for (size_t read = 0; descriptor >= 0 && read < kMostAtOnce; read += part.size()) {
     const ssize_t size = ::read(descriptor, part.data(), part.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return;
@@ -90,7 +111,7 @@ void PeerProcess::TakeLines() {
     if (!error && value.is_object()) {
       lines_.insert(lines_.begin(), {Clock::now(), std::move(value.as_object())});
     } else if (!line.empty() && nonsense_.empty()) {
-      nonsense_ = "it wrote what is no JSON object: " + line.substr(0, 200);
+      nonsense_ = "it wrote what is no JSON object: " + Printable(line.substr(0, kQuoted));
     }
   }
   out_text_.erase(0, begin);
@@ -126,8 +147,8 @@ std::string PeerProcess::Ended() {
                               : "it ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
   nonsense_ = why;
-  if (!err_text_.empty()) nonsense_ += "; it said: " + err_text_;
-  while (nonsense_.ends_with('\n')) nonsense_.pop_back();
+  if (err_text_.size() > kKeptOfStderr) err_text_.erase(0, err_text_.size() - kKeptOfStderr);
+  if (!err_text_.empty()) nonsense_ += "; it said: " + Printable(err_text_);
   return nonsense_;
 }
 

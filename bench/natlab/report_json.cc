@@ -248,9 +248,9 @@ Expected<Report, std::string> ParseReport(std::string_view text) {
   try {
     return ToReport(ToObjectOf(text));
   } catch (const boost::system::system_error& error) {
-    return Unexpected(error.code().message());  // of the parser, without its source
+    return Unexpected("it is no report that --json wrote: " + error.code().message());  // without the parser's source
   } catch (const std::exception& error) {
-    return Unexpected<std::string>(error.what());
+    return Unexpected(std::string("it is no report that --json wrote: ") + error.what());
   }
 }
 

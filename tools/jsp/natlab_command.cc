@@ -14,6 +14,7 @@
 #include "bench/natlab/compare.h"
 #include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/mixes.h"
+#include "bench/natlab/net_namespace.h"
 #include "bench/natlab/netns_runner.h"
 #include "bench/natlab/path_netns.h"
 #include "bench/natlab/path_runner.h"
@@ -236,7 +237,9 @@ Expected<void, std::string> UseNetns(const NatlabArguments& arguments, natlab::N
   netns.peer_b = PeerCommand(arguments.peers.b);
   netns.turn_server = {OwnPath(), "turn-server"};
   if (const auto able = natlab::CheckNetns(options.network, options.families, options.types); !able) {
-    return Unexpected("--engine netns: " + able.error() + "; --engine sim needs no permission");
+    const bool is_permitted = !able.error().starts_with(natlab::kNotPermitted);
+    return Unexpected("--engine netns: " + able.error() +
+                      (is_permitted ? "; use --engine sim" : "; --engine sim needs no permission"));
   }
   options.engine = {"netns",
                     [](const void* context, const natlab::CellOptions& cell) {
