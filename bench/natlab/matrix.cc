@@ -88,6 +88,12 @@ void BlameMisses(CellReport& cell, const Verdict& verdict, size_t runs) {
 
 }  // namespace
 
+std::string WaysOf(const Network& network) {
+  std::string ways = network.joint.ice_tcp ? "--ice-tcp" : "";
+  if (network.hard == HardNats::kCrossed) ways += ways.empty() ? "--prediction" : " --prediction";
+  return ways;
+}
+
 std::vector<CellPlan> PlanMatrix(const MatrixOptions& options) {
   std::vector<CellPlan> plans;
   size_t index = 0;
@@ -134,6 +140,7 @@ Report RunMatrix(const MatrixOptions& options, const Progress& progress) {
   report.runs = options.runs;
   report.types = options.types;
   report.scenario = options.scenario;
+  report.ways = WaysOf(options.network);
   report.engine = options.engine.name;
   const auto plans = PlanMatrix(options);
   for (const CellPlan& plan : plans) {

@@ -35,6 +35,9 @@ struct MatrixOptions {
   std::string scenario{};  // preset or file, for the report
 };
 
+// Report::ways, of `jsp natlab`; what a scenario says may be said twice.
+std::string WaysOf(const Network& network);
+
 // A cell that is to be run. On one LAN there is one NAT, so both sides have the same type.
 struct CellPlan {
   netsim::NatType a;

@@ -204,6 +204,7 @@ Report RunMatrixInProcesses(const MatrixOptions& options, const ProcessOptions& 
   report.runs = options.runs;
   report.types = options.types;
   report.scenario = options.scenario;
+  report.ways = WaysOf(options.network);
   report.engine = options.engine.name;
   const size_t planned = PlanMatrix(options).size();
   report.cells = Pool(options, processes, progress).Run();

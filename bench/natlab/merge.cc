@@ -25,6 +25,7 @@ std::string Difference(const Report& first, const Report& part) {
   };
   if (first.engine != part.engine) return differ("the engines", first.engine, part.engine);
   if (first.scenario != part.scenario) return differ("the scenarios", first.scenario, part.scenario);
+  if (first.ways != part.ways) return differ("the options", first.ways, part.ways);
   if (first.seed != part.seed) return differ("the seeds", std::to_string(first.seed), std::to_string(part.seed));
   if (first.runs != part.runs) return differ("the runs", std::to_string(first.runs), std::to_string(part.runs));
   return {};

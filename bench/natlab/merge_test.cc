@@ -50,6 +50,9 @@ TEST(MergeTest, RefusesWhatDoesNotGoTogether) {
   other = one;
   other.engine = "netns";
   EXPECT_EQ(Merge({one, other}).error(), "the engines 'sim' and 'netns' do not go together");
+  other = one;
+  other.ways = "--prediction";
+  EXPECT_EQ(Merge({one, other}).error(), "the options '' and '--prediction' do not go together");
   EXPECT_FALSE(Merge({}));
 }
 

@@ -5,6 +5,7 @@
 
 #include "bench/natlab/cell_runner.h"
 #include "bench/natlab/matrix.h"
+#include "bench/natlab/matrix_processes.h"
 #include "bench/natlab/oracle.h"
 #include "bench/natlab/report.h"
 
@@ -116,6 +117,17 @@ TEST(MatrixTest, HardNatsAreCrossedWhereTheOracleSaysSo) {
   EXPECT_EQ(won, 2 * 2 * 3 + 2 + 1u)
       << "two easy filters with three mappings, either way; a rejecting one with ports that "
          "are predicted, either way; and a rejecting one that offers";
+}
+
+TEST(MatrixTest, AReportKeepsTheOptionsThatReproduceIt) {
+  EXPECT_EQ(WaysOf({}), "");
+  const Network network{.joint = {.ice_tcp = true}, .hard = HardNats::kCrossed};
+  EXPECT_EQ(WaysOf(network), "--ice-tcp --prediction");
+  MatrixOptions options;
+  options.types = {NatType::kPublic};
+  options.network = network;
+  EXPECT_EQ(RunMatrix(options).ways, "--ice-tcp --prediction");
+  EXPECT_EQ(RunMatrixInProcesses(options, {.jobs = 1}).ways, "--ice-tcp --prediction");
 }
 
 TEST(MatrixTest, TheSameSeedGivesTheSameReport) {
@@ -233,6 +245,7 @@ TEST(ReportTest, ReadsWhatItWrote) {
   report.paths[0].family = IpAddress::Family::kV6;
   report.paths[0].pair = "host-host";
   report.paths[0].cpu_ms_per_mb = 12.25;
+  report.ways = "--ice-tcp";
   const auto again = ParseReport(ToJson(report));
   ASSERT_TRUE(again) << again.error();
   EXPECT_EQ(ToJson(*again), ToJson(report));

@@ -105,6 +105,7 @@ struct KernelCheck {
 struct Report {
   std::string engine = "sim";
   std::string scenario{};     // preset or file; empty: none
+  std::string ways{};         // options besides, by which cells are run: "--ice-tcp --prediction"
   std::string environment{};  // kernel and machine, where they matter; empty in virtual time
   uint64_t seed = 1;
   size_t runs = 1;

@@ -202,6 +202,7 @@ std::string HowHtml(const Report& report) {
         "over UDP and TCP.";
   }
   if (!report.scenario.empty()) how += " Scenario: " + Escape(report.scenario) + ".";
+  if (!report.ways.empty()) how += " Options: " + Escape(report.ways) + ".";
   if (!report.environment.empty()) how += " Environment: " + Escape(report.environment) + ".";
   return "<section><h2>How it was measured</h2><p>" + how +
          "</p><p class=\"note\">In brackets: intervals with a confidence of 95 %, Wilson's for shares, order "

@@ -194,6 +194,8 @@ Report ToReport(const json::object& object) {
   report.engine = ToText(object.at("engine"));
   const auto* scenario = object.if_contains("scenario");
   if (scenario != nullptr && scenario->is_string()) report.scenario = ToText(*scenario);
+  const auto* ways = object.if_contains("ways");
+  if (ways != nullptr && ways->is_string()) report.ways = ToText(*ways);
   const auto* environment = object.if_contains("environment");
   if (environment != nullptr && environment->is_string()) report.environment = ToText(*environment);
   report.seed = object.at("seed").to_number<uint64_t>();
@@ -264,6 +266,7 @@ std::string ToJson(const Report& report) {
   json::object document;
   document["engine"] = report.engine;
   document["scenario"] = report.scenario.empty() ? json::value(nullptr) : json::value(report.scenario);
+  document["ways"] = report.ways.empty() ? json::value(nullptr) : json::value(report.ways);
   document["environment"] = report.environment.empty() ? json::value(nullptr) : json::value(report.environment);
   document["seed"] = report.seed;
   document["runs"] = report.runs;

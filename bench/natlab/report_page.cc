@@ -84,7 +84,7 @@ function show(button){
   const c=data.cells[+button.dataset.cell],o=c.observed,t=c.time_to_first_message_ms,u=c.upgrade_to_direct_ms;
   const any=c.samples.time_to_first_message_ms.length>0;
   detail.innerHTML='<h3>'+text(c.a)+' → '+text(c.b)+', '+(c.family==='ipv6'?'IPv6':'IPv4')+'</h3><dl>'+
-    '<dt>expected</dt><dd>'+c.expected+(c.mismatches?' <b>('+c.mismatches+' runs differ)</b>':'')+'</dd>'+
+    '<dt>expected</dt><dd>'+c.expected+(c.miss_chance?', but for one run in about '+Math.round(1/c.miss_chance):'')+(c.mismatches?' <b>('+c.mismatches+' runs differ)</b>':'')+'</dd>'+
     '<dt>observed</dt><dd>'+o.direct+' direct, '+o.relay+' relayed, '+o.none+' none</dd>'+
     (c.rates?'<dt>direct</dt><dd>'+percent(c.rates.direct)+'</dd>':'')+
     '<dt>why</dt><dd>'+(c.why?text(c.why):'a direct way is open')+'</dd>'+
@@ -96,7 +96,7 @@ function show(button){
       ', ICE restarted in '+c.samples.restarts.filter(n=>n>0).length+' of '+c.recovery_ms.count+' runs, another connection in '+
       c.samples.reconnects.filter(n=>n>0).length+'</dd>':'')+
     '<dt>checks sent</dt><dd>median '+c.checks_sent.p50+(c.bytes_sent?', and '+Math.round(c.bytes_sent.p50)+' octets in all':'')+'</dd>'+
-    '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
+    '<dt>again</dt><dd><code>jsp natlab '+(data.engine==='sim'?'':'--engine '+text(data.engine)+' ')+(data.scenario?'--scenario '+text(data.scenario)+' ':'')+(data.ways?text(data.ways)+' ':'')+'--types '+text(c.a===c.b?c.a:c.a+','+c.b)+' --runs '+data.runs+' --seed '+data.seed+
     ' --families '+c.family+(c.relay?'':' --no-relay')+'</code></dd></dl>'+
     timeline(c)+(c.samples.time_to_first_message_ms.length<2?'':'<h4>Distribution of the time to the first message</h4>'+
     cdf([{values:c.samples.time_to_first_message_ms,style:'first'}],'share of runs by time to the first message, in ms'));

@@ -190,7 +190,7 @@ TEST_F(StoppedNatlabTest, APeerThatCrashesIsAFailedCellAndTheRunGoesOn) {
   const auto result =
       RunJsp({"natlab", "--engine", "netns", "--types", "public,fw", "--jobs", "1", "--json", json_, "--peer-b", peer});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_NE(result.err.find("1 runs did not end as their NAT types demand"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("1 run did not end as their NAT types demand"), std::string::npos) << result.err;
   const auto cells = json::parse(Content(json_)).as_object().at("cells").as_array();
   ASSERT_EQ(cells.size(), 4u);
   EXPECT_NE(std::string(cells[0].at("why").as_string()).find("peer b: it died of signal 11; it said: it hurts"),

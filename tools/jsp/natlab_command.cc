@@ -333,8 +333,9 @@ int RunNatlab(const NatlabArguments& arguments) {
     human.Print("\nreport: " + arguments.files.html + "\n");
   if (report.interrupted) return Fail(Format("interrupted after %zu cells", report.cells.size()));
   if (report.mismatches() == 0) return kExitDone;
-  return Fail(Format("%zu runs did not end as their NAT types demand; rerun one cell with --types A,B --seed %llu",
-                     report.mismatches(), static_cast<unsigned long long>(report.seed)));
+  return Fail(Format("%zu run%s did not end as their NAT types demand; rerun one cell with --types A,B --seed %llu",
+                     report.mismatches(), report.mismatches() == 1 ? "" : "s",
+                     static_cast<unsigned long long>(report.seed)));
 }
 
 }  // namespace
