@@ -12,6 +12,7 @@ using turn::ControlTransport;
 
 // For probes to meet a mapping and fresh sockets to be told: ice::ProbingOptions, HoleOpener::Limits.
 constexpr Duration kCrossing = std::chrono::seconds(14);
+constexpr Duration kMoving = std::chrono::seconds(1);     // for a nomination and its answer, with a loss
 constexpr Duration kDeadline = std::chrono::seconds(90);  // beyond ICE's own (RFC 8863 §3: 39.5 s)
 
 std::string Explain(const CellOptions& options, const RunResult& result, const Lab& lab) {
@@ -93,6 +94,7 @@ RunResult RunCell(const CellOptions& options) {
   RunResult result;
   bool echoed = false;
   Timestamp signalled = lab.start;
+  std::optional<Timestamp> differs_since;
   const auto done = [&] {
     const Timestamp now = lab.world.now();
     while (auto message = lab.z->peer.PollAnyMessage(now)) {
@@ -103,9 +105,12 @@ RunResult RunCell(const CellOptions& options) {
     while (lab.a->peer.PollAnyMessage(now)) echoed = true;
     if (lab.a->IsOver() && lab.z->IsOver()) return true;
     if (!echoed || !lab.a->IsNominated() || !lab.z->IsNominated()) return false;
-    const bool may_improve =
-        options.network.hard == HardNats::kCrossed && lab.a->IsRelayed() && now < signalled + kCrossing;
-    return !may_improve;
+    const bool is_relayed = lab.a->IsRelayed() || lab.z->IsRelayed();
+    if (is_relayed && options.network.hard == HardNats::kCrossed && now < signalled + kCrossing) return false;
+    // One side has left the relay and the other is to hear of it, or one of them cannot know that there is one.
+    if (lab.a->IsRelayed() == lab.z->IsRelayed()) return true;
+    if (!differs_since) differs_since = now;
+    return now >= *differs_since + kMoving;
   };
   if (!lab.error().empty()) {
     result.why = lab.error();

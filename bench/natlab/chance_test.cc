@@ -98,6 +98,18 @@ TEST(ChanceTest, WhatMayBeBadLuckIsNoMismatchAndWhatIsMoreIs) {
   }
 }
 
+// Also while one side has left its relay and the other is yet to hear of that.
+TEST(ChanceTest, TheStackIsNotBlamed) {
+  MatrixOptions options;
+  options.runs = 20;
+  options.network.hard = HardNats::kCrossed;
+  for (const NatType easy : {NatType::kPort, NatType::kPortRandom}) {
+    const CellReport cell = RunPlan(options, {NatType::kSymmetric, easy, IpAddress::Family::kV4});
+    EXPECT_EQ(cell.mismatches, 0u) << cell.why;
+    EXPECT_GE(cell.direct, 19u);
+  }
+}
+
 TEST(ChanceTest, AReportKeepsTheChance) {
   const auto cell = ParseCell(ToJson(RunWith({}, 1)));
   ASSERT_TRUE(cell) << cell.error();
