@@ -68,7 +68,7 @@ std::string CellHtml(const Report& report, size_t index) {
   const std::string heat = times.count > 0 ? " t" + std::to_string(Heat(report, times.p50)) : std::string();
   return "<td><button type=\"button\" class=\"cell " + std::string(ToString(outcome)) + heat +
          (cell.mismatches > 0 ? " wrong" : "") + "\" aria-pressed=\"false\" data-cell=\"" + std::to_string(index) +
-         "\" title=\"" + Escape(cell.why) + "\">" + ToString(outcome) + "<small>" +
+         "\" title=\"" + Escape(cell.why) + "\">" + (cell.mismatches > 0 ? "! " : "") + ToString(outcome) + "<small>" +
          (times.count > 0 ? Number(times.p50, 0) + " ms" : std::string("–")) + "</small></button></td>";
 }
 
@@ -90,7 +90,7 @@ std::string MatrixHtml(const Report& report, IpAddress::Family family) {
       "stronger "
       "the colour, the slower. Choose a cell for the rest, with the arrow keys too.</p>"
       "<p class=\"legend\"><span class=\"direct\">direct</span><span class=\"relay\">relay</span><span "
-      "class=\"none\">none</span><span class=\"wrong\" style=\"border:2px solid\">not as expected</span></p>"
+      "class=\"none\">none</span><span class=\"wrong\">! not as expected</span></p>"
       "<div class=\"wide\"><table><thead><tr><td></td>";
   for (const auto b : report.types) html += "<th scope=\"col\">" + Escape(netsim::ToString(b)) + "</th>";
   return html + "</tr></thead><tbody>" + rows + "</tbody></table></div></section>";

@@ -18,8 +18,8 @@ thead th{text-align:center}td.number{text-align:right;font-variant-numeric:tabul
 border-radius:.35rem;cursor:pointer;text-align:center;line-height:1.2;font-variant-numeric:tabular-nums}
 .cell small{display:block;white-space:nowrap}.direct{--hue:var(--direct)}.relay{--hue:var(--relay)}.none{--hue:var(--none)}.direct,.relay,.none{background:var(--hue);
 background:color-mix(in srgb,var(--hue) var(--heat,100%),var(--card))}
-.t0{--heat:35%}.t1{--heat:50%}.t2{--heat:67%}.t3{--heat:84%}.wrong{border-color:var(--wrong)}
-.cell:hover,.cell[aria-pressed=true]{border-color:var(--ink)}.cell:focus-visible,summary:focus-visible{
+.t0{--heat:35%}.t1{--heat:50%}.t2{--heat:67%}.t3{--heat:84%}.wrong{border:2px solid var(--wrong)}
+.cell:hover,.cell[aria-pressed=true]{box-shadow:0 0 0 2px var(--ink)}.cell:focus-visible,summary:focus-visible{
 outline:3px solid var(--bar);outline-offset:1px}
 .legend span{display:inline-block;padding:.1rem .7rem;border-radius:.35rem;margin:0 .5rem .3rem 0}
 .share{display:flex;height:1.1rem;border-radius:.35rem;overflow:hidden;margin:.2rem 0 .4rem;max-width:46rem}
