@@ -29,6 +29,7 @@ namespace {
 
 constexpr size_t kQuickRuns = 1;
 constexpr size_t kFullRuns = 20;
+constexpr size_t kWaitingRuns = 6;                            // on one processor
 constexpr Duration kRunDeadline = std::chrono::seconds(100);  // of the netns engine, with all that a run starts
 
 // What is written where; - is standard output.
@@ -153,11 +154,13 @@ natlab::Report RunWithProgress(const natlab::MatrixOptions& options, size_t jobs
                                                      std::string(netsim::ToString(cell.a)).c_str(),
                                                      std::string(netsim::ToString(cell.b)).c_str()));
   };
-  const size_t processors = std::max(1u, std::thread::hardware_concurrency());
+  size_t processors = std::max(1u, std::thread::hardware_concurrency());
   // Of real time there is as much as the runs of a cell may take.
   const auto& events = options.network.events;
   const Duration in_events = natlab::SpanOf(events) + (events.empty() ? Duration{} : kRunDeadline);
   const Duration in_real_time = (kRunDeadline + in_events) * static_cast<int>(options.runs);
+  // Runs with events wait most of the time.
+  if (options.engine.run != nullptr && !events.empty()) processors *= kWaitingRuns;
   natlab::ProcessOptions processes{.jobs = jobs > 0 ? jobs : processors, .stop = &stop_asked};
   if (options.engine.run != nullptr) processes.cell_deadline = std::max(processes.cell_deadline, in_real_time);
   return natlab::RunMatrixInProcesses(options, processes, progress);
