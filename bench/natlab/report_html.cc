@@ -199,7 +199,7 @@ std::string HowHtml(const Report& report) {
     how =
         "Peer processes with real sockets in network namespaces, behind a kernel's NATs, in real time: links without "
         "delay unless the scenario says otherwise, signalling of 25 ms each way, a STUN and TURN server in the open "
-        "over UDP and TCP.";
+        "over UDP and TCP, and over TLS for a path of its own.";
   }
   if (!report.scenario.empty()) how += " Scenario: " + Escape(report.scenario) + ".";
   if (!report.ways.empty()) how += " Options: " + Escape(report.ways) + ".";
