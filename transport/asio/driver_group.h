@@ -24,7 +24,7 @@ struct DriverGroupStats {
 // datagrams of a source to one loop, so that a peer that is added there has no thread but its own; what arrives at
 // another loop is handed over, and counted. Owns the drivers and what they share; no threads.
 //
-//   auto group = DriverGroup::Open(executors, options);
+//   auto group = *DriverGroup::Open(executors, options);
 //   const size_t loop = group->LoopOf(remote);           // or anywhere, with the cost of handing over
 //   asio::post(executors[loop], [&] { group->driver(loop)->AddPeer(peer_options, observer); });
 class DriverGroup {
@@ -32,8 +32,9 @@ class DriverGroup {
   static constexpr size_t kMaxLoops = SharedPorts::kMaxLoops;
 
   // One driver for each executor. Errors: invalid_argument for no executor or more than kMaxLoops;
-  // operation_not_supported with DriverOptions::port_mapping, or where ports cannot be shared; those of Driver::Open.
-  // `executors` may run already; a driver is used on its own, from a handler that was posted after this returned.
+  // operation_not_supported with DriverOptions::port_mapping; no_protocol_option where ports cannot be shared; those of
+  // Driver::Open. `executors` may run already; a driver is used on its own, from a handler that was posted after this
+  // returned.
   static Expected<std::shared_ptr<DriverGroup>, boost::system::error_code> Open(
       std::span<const boost::asio::any_io_executor> executors, const DriverOptions& options = {},
       Steering steering = Steering::kBySource);

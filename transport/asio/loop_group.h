@@ -41,7 +41,7 @@ class LoopGroup {
     EcnMark mark = EcnMark::kNotEct;
   };
   using Box = Mailbox<Letter, DriverCore>;
-  // Waiting mail of one loop; more is dropped. A burst of all that a socket's batch can hold, and some.
+  // Waiting mail of one loop; more is dropped. As many datagrams as it reads itself in four turns, by default.
   static constexpr size_t kMaxOctets = 4 * 1024 * 1024;
   static constexpr size_t kMaxLetters = 4096;
 
