@@ -34,6 +34,7 @@ class NaughtyPeer {
     options.max_local_candidates = 4;
     options.max_early_checks = 3;
     options.check.max_transmissions = static_cast<uint32_t>(1 + rng_.Below(4));
+    if (rng_.Below(2) == 0) options.mobility.drop_spares_after = 3s;
     return options;
   }
 
@@ -52,12 +53,12 @@ class NaughtyPeer {
       case 1:
         return (void)lone_.agent().AddLocalCandidate(lone_.now(), RandomCandidate());
       case 2:
-        return (void)lone_.agent().SetRemoteDescription(lone_.now(), {lone_.peer(), rng_.Below(8) == 0, true});
+        return Describe();
       case 3:
         if (rng_.Below(40) == 0) lone_.agent().EndOfRemoteCandidates(lone_.now());
         return;
       case 4:
-        return lone_.Advance(std::chrono::milliseconds(rng_.Below(700)));
+        return lone_.Advance(rng_.Below(10) == 0 ? Duration(4s) : std::chrono::milliseconds(rng_.Below(700)));
       case 5:
       case 6:
         return SendCheck();
@@ -66,6 +67,12 @@ class NaughtyPeer {
       default:
         return SendAnswer();
     }
+  }
+
+  void Describe() {
+    RemoteDescription description{lone_.peer(), rng_.Below(8) == 0, true};
+    description.renomination = rng_.Below(2) == 0;
+    (void)lone_.agent().SetRemoteDescription(lone_.now(), description);
   }
 
   Candidate RandomCandidate() {
@@ -149,6 +156,7 @@ class NaughtyPeer {
 TEST(AgentFuzzTest, SurvivesANaughtyPeerFromEverySeed) {
   size_t connected = 0;
   uint64_t conflicts = 0;
+  uint64_t dropped = 0;
   for (uint64_t seed = 1; seed <= 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     NaughtyPeer peer(seed);
@@ -156,11 +164,13 @@ TEST(AgentFuzzTest, SurvivesANaughtyPeerFromEverySeed) {
     if (HasFatalFailure()) return;
     connected += peer.lone().log().Saw(State::kConnected) ? 1 : 0;
     conflicts += peer.lone().agent().metrics().role_conflicts;
+    dropped += peer.lone().log().spares_dropped;
     EXPECT_LE(peer.lone().log().roles.size(), kMaxRoleSwitches);
   }
   // The game is only worth playing when it reaches the inside.
   EXPECT_GT(connected, 100u);
   EXPECT_GT(conflicts, 100u);
+  EXPECT_GT(dropped, 10u);
 }
 
 }  // namespace
