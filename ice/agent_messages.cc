@@ -50,8 +50,11 @@ void Agent::Impl::CheckWhatWorked() {
 
 // RFC 8445 §8.3.1
 void Agent::Impl::MaybeDropSpares() {
+  // What ten thousand idle sessions find each time: they look at no more of themselves than that.
+  const bool is_completed = session.state() == State::kCompleted;
+  if (is_completed && spares.IsSettled(selection.selections(), pairing.checklist().size())) return;
   const bool is_nominated = selection.pair() && selection.pair()->nominated;
-  if (!spares.MaybeDrop(now, {session.state() == State::kCompleted && is_nominated, selection.selections()})) return;
+  if (!spares.MaybeDrop(now, {is_completed && is_nominated, selection.selections()})) return;
   runner.transactions().ForgetOthers(
       [&](const AddressPair& pair) { return pairing.checklist().Find(pair) != nullptr; });
   events.Push(event::SparesDropped{});

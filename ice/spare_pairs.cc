@@ -16,7 +16,7 @@ Timestamp LastUse(const CandidatePair& pair) {
 }  // namespace
 
 SparePairs::SparePairs(const Options& options, Pairing& pairing)
-    : after_(options.mobility.drop_spares_after), limit_(options.max_pairs), pairing_(pairing) {}
+    : limit_(options.max_pairs), pairing_(pairing), after_(options.mobility.drop_spares_after) {}
 
 bool SparePairs::MaybeDrop(Timestamp now, const Use& use) {
   if (after_ == Duration::zero()) return false;

@@ -26,6 +26,10 @@ class SparePairs {
   // After every input. True when pairs were given up, and when the session became content with its pair for long
   // enough: what is kept for other paths may go.
   bool MaybeDrop(Timestamp now, const Use& use);
+  // The same as when it last told, and no pair but the selected one: MaybeDrop has nothing to do.
+  bool IsSettled(uint32_t selection, size_t pairs) const {
+    return is_told_ && pairs <= 1 && seen_.selection == selection && due_ == Timestamp::Never();
+  }
   // Makes pairs again that were given up: visit(CandidatePair&), the best first. They are to be checked: nothing is
   // known of them any more.
   template <class Visit>
@@ -52,13 +56,13 @@ class SparePairs {
   bool Drop(Timestamp now);
   void Note(const CandidatePair& pair);
 
-  Duration after_;
   size_t limit_;
   Pairing& pairing_;
+  std::vector<Spare> spares_;
+  Duration after_;
   Use seen_;
   Timestamp due_;
   bool is_told_ = false;  // that the session is content with what is selected
-  std::vector<Spare> spares_;
 };
 
 }  // namespace jsp::ice

@@ -75,10 +75,11 @@ struct Peer::Impl {
     std::unique_ptr<ice::TcpConnections> tcp;  // unless PeerOptions::ice_tcp is kOff
     bool tcp_has_concluded = false;            // for this generation
     bool is_described = false;                 // this generation, to the peer
+    // Then PollPath had nothing, and nothing has happened since: between the packets of a burst it need not be asked.
+    // Here, as an idle connection that hears a consent request touches this line of the cache anyway.
+    std::optional<Timestamp> had_nothing_at{};
     PathsTraffic traffic{};
     std::string relay_reason{};
-    // Then PollPath had nothing, and nothing has happened since: between the packets of a burst it need not be asked.
-    std::optional<Timestamp> had_nothing_at{};
   };
 
   void Pump(Timestamp now);

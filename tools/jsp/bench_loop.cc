@@ -9,6 +9,7 @@
 
 #include "dtls/certificate.h"
 #include "tools/jsp/bench_allocations.h"
+#include "tools/jsp/bench_polls.h"
 
 namespace jsp::tool {
 namespace {
@@ -91,15 +92,12 @@ void BenchLoop::ReadLink() {
   handle_(gone);
 }
 
-size_t BenchLoop::RunOne(Clock::time_point limit) {
-  ++handlers_;
-  return io_.run_one_until(limit);
-}
+size_t BenchLoop::RunOne(Clock::time_point limit) { return io_.run_one_until(limit); }
 
 BenchCounters BenchLoop::Measure() const {
   BenchCounters counters;
   MeasureProcess(counters);
-  counters.system_calls = handlers_;
+  counters.system_calls = CountedPolls();
   for (const auto& driver : drivers_) {
     const auto stats = driver->stats();
     counters.system_calls += stats.waits + stats.timer_moves + stats.sockets.receive_calls + stats.sockets.send_calls;

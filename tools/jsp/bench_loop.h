@@ -58,7 +58,6 @@ class BenchLoop {
   std::vector<std::shared_ptr<transport::io::Driver>> drivers_;
   transport::PeerOptions peer_options_;
   HandleMessage handle_;
-  uint64_t handlers_ = 0;  // that ran; each asked the kernel once what is ready
 };
 
 }  // namespace jsp::tool

@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "tools/jsp/bench_allocations.h"
+#include "tools/jsp/bench_polls.h"
 
 namespace jsp::tool {
 namespace {
@@ -47,6 +52,20 @@ TEST(BenchReportTest, CountsAllocationsAndHeapOfTheProcess) {
   EXPECT_GE(after.heap_bytes - before.heap_bytes, 100'000u);
   EXPECT_GT(after.rss_bytes, 0u);
   EXPECT_GE(after.cpu_seconds, before.cpu_seconds);
+}
+
+TEST(BenchReportTest, CountsHowOftenTheKernelIsAskedWhatIsReady) {
+  boost::asio::io_context io;
+  boost::asio::post(io, [] {});
+  const uint64_t before = CountedPolls();
+  io.run();
+  const uint64_t once = CountedPolls();
+  EXPECT_GE(once, before);
+  boost::asio::steady_timer timer(io, std::chrono::milliseconds(1));
+  timer.async_wait([](boost::system::error_code) {});
+  io.restart();
+  io.run();
+  EXPECT_GT(CountedPolls(), once);
 }
 
 TEST(BenchReportTest, LeavesOutWhatTheBenchmarkTakesForItself) {
