@@ -267,6 +267,7 @@ size_t Peer::send_buffer_room() const { return impl_->SendRoom(); }
 const BufferPool& Peer::pool() const { return impl_->memory.pool; }
 
 void Peer::SetBufferedAmountLowThreshold(datachannel::ChannelId channel, size_t bytes) {
+  impl_->Wake();
   impl_->low_thresholds.insert_or_assign(channel, bytes);
   impl_->ApplyLowThreshold(channel);
 }
@@ -298,6 +299,11 @@ void Peer::HandleDatagram(Timestamp now, const SocketAddress& local, const Socke
 void Peer::HandleTimeout(Timestamp now) {
   Impl& impl = *impl_;
   if (impl.progress.is_final()) return;
+  if (impl.IsQuiet(now)) {
+    impl.agent.HandleTimeout(now);
+    if (impl.agent.has_events()) impl.Pump(now);
+    return;
+  }
   impl.gathering.gatherer.HandleTimeout(now);
   impl.gathering.relays.HandleTimeout(now);
   impl.gathering.holes.HandleTimeout(now);
@@ -319,6 +325,7 @@ void Peer::HandlePacketTooBig(Timestamp now, const SocketAddress& local, const S
   if (impl.progress.is_final() || !impl.secured) return;
   const auto& pair = impl.agent.selected_pair();
   if (!pair || pair->local.base != local || pair->remote.address != remote) return;
+  impl.Wake();
   impl.secured->sctp.HandlePacketTooBig(now, mtu);
 }
 
@@ -333,16 +340,20 @@ std::optional<Peer::Transmit> Peer::PollTransmit(Timestamp now, std::span<uint8_
   // A datagram for TCP gets a header.
   const bool may_frame = impl.options->ice_tcp.mode != IceTcp::kOff && out.size() > ice::kTcpFrameHeader;
   const auto room = may_frame ? out.first(out.size() - ice::kTcpFrameHeader) : out;
-  while (const auto transmit = impl.PollDatagram(now, room)) {
+  while (const auto transmit = impl.IsQuiet(now) ? impl.PollCheck(now, room) : impl.PollDatagram(now, room)) {
     if (may_frame && !transmit->relay && ice::IsTcpBase(transmit->local)) {
       if (const auto framed = impl.FrameForTcp(now, *transmit, out)) return impl.Count(framed);
       continue;
     }
     if (transmit->relay || !impl.gathering.relays.IsRelayed(transmit->local)) return impl.Count(transmit);
+    impl.Wake();  // the relay may have requests for it
     if (const auto wrapped = impl.Wrap(now, *transmit, out)) return impl.Count(wrapped);
   }
+  if (impl.IsQuiet(now)) return std::nullopt;
   if (const auto octets = impl.PollTcp(now, out)) return impl.Count(octets);
-  return impl.Count(impl.PollRelayRequest(now, out));
+  if (const auto request = impl.PollRelayRequest(now, out)) return impl.Count(request);
+  impl.MaybeBeQuiet();
+  return std::nullopt;
 }
 
 std::optional<Peer::Event> Peer::PollEvent() { return impl_->events.Pop(); }
@@ -350,17 +361,8 @@ std::optional<Peer::Event> Peer::PollEvent() { return impl_->events.Pop(); }
 Timestamp Peer::NextTimeout() const {
   const Impl& impl = *impl_;
   if (impl.progress.is_final()) return Timestamp::Never();
-  Timestamp next =
-      std::min({impl.gathering.gatherer.NextTimeout(), impl.agent.NextTimeout(), impl.channels.NextTimeout()});
-  next = std::min({next, impl.gathering.relays.NextTimeout(), impl.gathering.holes.NextTimeout(),
-                   impl.gathering.probes.NextTimeout()});
-  if (impl.gathering.tcp) next = std::min(next, impl.gathering.tcp->NextTimeout());
-  if (!impl.secured) return next;
-  // Without a path SCTP's pacing would be due for as long as there is none; its other timers wait as well.
-  const auto& pair = impl.agent.selected_pair();
-  const bool has_path = pair && !impl.IsTcpBlocked(*pair);
-  next = std::min(next, impl.secured->dtls.NextTimeout());
-  return has_path ? std::min(next, impl.secured->sctp.NextTimeout()) : next;
+  const bool is_quiet = impl.secured && impl.secured->quiet_until;
+  return std::min(impl.agent.NextTimeout(), is_quiet ? *impl.secured->quiet_until : impl.NextTimeoutBesidesIce());
 }
 
 ConnectionState Peer::state() const { return impl_->progress.state(); }

@@ -55,6 +55,8 @@ struct Peer::Impl {
     std::vector<sctp::StreamId> low_streams;  // low for SCTP, while their channels still hold octets
     Timestamp last_record;                    // sent or received
     bool is_resting = false;                  // since then what an idle connection does not need was given back
+    // While it rests, and nothing but consent has happened since all layers were asked: until then only ICE is.
+    std::optional<Timestamp> quiet_until;
   };
   // What it may hold, and what it keeps.
   struct Memory {
@@ -103,10 +105,18 @@ struct Peer::Impl {
   void AddCandidate(Timestamp now, const ice::Candidate& candidate);
   void FailWithoutRelays(Timestamp now);
   std::optional<Transmit> PollPath(Timestamp now, std::span<uint8_t> out);
+  std::optional<Transmit> PollCheck(Timestamp now, std::span<uint8_t> out);
   std::optional<Transmit> PollData(Timestamp now, std::span<uint8_t> out);
   void NoteSent(const Transmit& transmit);
-  bool IsUnmoved() const;
   void ExplainRelay(const ice::Candidate& local, const ice::Candidate& remote);
+
+  // peer_rest.cc
+  void MaybeRest(Timestamp now);
+  bool IsUnmoved() const;
+  void MaybeBeQuiet();
+  bool IsQuiet(Timestamp now) const;
+  void Wake();
+  Timestamp NextTimeoutBesidesIce() const;
 
   // peer_spares.cc
   void GiveUpSpares(Timestamp now);
@@ -139,7 +149,6 @@ struct Peer::Impl {
   void FollowPath(Timestamp now, size_t record_overhead);
   void HandOver(Timestamp now);
   void TearDown(Timestamp now, ConnectionProgress::Change change);
-  void MaybeRest(Timestamp now);
   void ApplyLowThreshold(datachannel::ChannelId channel);
   void ApplyDelivery(Timestamp now, datachannel::ChannelId channel);
   void Report(ConnectionProgress::Change change) {

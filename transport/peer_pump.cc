@@ -10,8 +10,6 @@ constexpr size_t kMaxRecordPlaintext = 16384;  // RFC 6347 §4.1
 constexpr size_t kMaxPlaintextPacket = 16384;  // of ours: one record
 constexpr size_t kMaxBasePacket = 2048;        // sctp::Options::max_packet_size is at most this
 constexpr size_t kTurnChannelHeader = 4;       // RFC 8656 §12.4
-// Without a record: a connection is idle. Consent checks wake it often enough to notice.
-constexpr Duration kRestAfter = std::chrono::seconds(3);
 
 GathererOptions ToGathererOptions(const PeerOptions& options) {
   GathererOptions gatherer;
@@ -79,6 +77,7 @@ Peer::Impl::Impl(std::shared_ptr<const SettledPeerOptions> given, Rng& random, T
 }
 
 void Peer::Impl::Pump(Timestamp now) {
+  Wake();
   gathering.had_nothing_at.reset();
   PumpRelays(now);
   PumpGatherer(now);
@@ -188,21 +187,6 @@ void Peer::Impl::FollowPath(Timestamp now, size_t record_overhead) {
       now, {.overhead = (is_v4 ? 20u : 40u) + transport + record_overhead + relay, .min_mtu = is_v4 ? 576u : 1280u});
 }
 
-// The layers keep what their largest moment took, as long as such moments may follow.
-void Peer::Impl::MaybeRest(Timestamp now) {
-  if (secured->is_resting || now - secured->last_record < kRestAfter || !secured->dtls.is_connected()) return;
-  secured->is_resting = true;
-  gathering.gatherer.Trim();
-  remote_candidates.Trim();
-  gathering.relays.Trim();
-  agent.Trim();
-  secured->dtls.Trim();
-  secured->sctp.Trim();
-  channels.Trim();
-  events.Trim();
-  if (memory.share.is_limited()) memory.share.Settle(HeldMemory().total());
-}
-
 void Peer::Impl::Secure(Timestamp now) {
   dtls::Options dtls_options;
   dtls_options.role = negotiation.dtls_role();
@@ -310,6 +294,7 @@ void Peer::Impl::HandleSctpEvent(Timestamp now, sctp::Event sctp_event) {
 }
 
 void Peer::Impl::PumpChannels(Timestamp now) {
+  Wake();
   if (secured) {
     HandOver(now);
     // What SCTP called low while octets still waited above it. Where it is not low with them, it will call again.

@@ -128,12 +128,6 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
   if (kind != PacketKind::kStun || !IsUnmoved()) Pump(now);
 }
 
-// What an idle connection hears is consent, which concerns the agent alone. The rest of ten thousand of them is better
-// not touched: it would have to come from memory each time.
-bool Peer::Impl::IsUnmoved() const {
-  return secured && secured->is_resting && !agent.has_events() && HasDirectPair() && early.empty() && !gathering.tcp;
-}
-
 void Peer::Impl::PumpRelays(Timestamp now) {
   while (auto polled = gathering.relays.PollEvent()) {
     std::visit(Overloaded{
@@ -212,6 +206,10 @@ std::optional<Peer::Transmit> Peer::Impl::PollPath(Timestamp now, std::span<uint
   if (auto stun = gathering.gatherer.PollTransmit(now, out)) return Transmit{stun->size, stun->local, stun->remote};
   if (auto hole = gathering.holes.PollTransmit(out)) return Transmit{hole->size, hole->local, hole->remote};
   if (auto probe = PollProbe(now, out)) return probe;
+  return PollCheck(now, out);
+}
+
+std::optional<Peer::Transmit> Peer::Impl::PollCheck(Timestamp now, std::span<uint8_t> out) {
   const auto check = agent.PollTransmit(now, out);
   if (!check) return std::nullopt;
   progress.HandleFirstCheck(now);
