@@ -10,6 +10,9 @@ namespace {
 
 // Without a record: a connection is idle. Consent checks wake it often enough to notice.
 constexpr Duration kRestAfter = std::chrono::seconds(3);
+// Kept of the budget of all connections beyond what an idle one holds and works with: so that messages of 16 KiB go on
+// when others have taken the rest.
+constexpr size_t kReceiveReserve = size_t{20} * 1024;
 
 }  // namespace
 
@@ -25,7 +28,7 @@ void Peer::Impl::MaybeRest(Timestamp now) {
   secured->sctp.Trim();
   channels.Trim();
   events.Trim();
-  if (memory.share.is_limited()) memory.share.Settle(HeldMemory().total());
+  if (memory.share.is_limited()) memory.share.Settle(HeldMemory().total() + kWorkingOctets + kReceiveReserve);
 }
 
 // What an idle connection hears is consent, which concerns the agent alone.
