@@ -134,8 +134,9 @@ void DriverCore::FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& tr
     const size_t records = OctetsBeforeStun(rest, train.segment);
     const UdpMux::Key peer = records > first.size() ? mux->FindHolder(socket, train.remote) : nullptr;
     if (peer == nullptr) {
-      Feed(now, socket, train.remote, first, train.mark);
-      rest = rest.subspan(first.size());
+      const ReceivedTrain apart{train.remote, rest.first(std::max(records, first.size())), train.segment, train.mark};
+      apart.ForEach([&](std::span<const uint8_t> datagram) { Feed(now, socket, train.remote, datagram, train.mark); });
+      rest = rest.subspan(apart.octets.size());
       continue;
     }
     auto& driven = *static_cast<DrivenPeer*>(peer);
