@@ -160,17 +160,31 @@ void Agent::HandleDataSent(Timestamp now) {
   impl_->runner.transactions().HandleDataSent();
 }
 
+std::optional<Agent::Transmit> Agent::Impl::PollAnswer(std::span<uint8_t> out) {
+  while (const auto answer = responder.PollTransmit(out)) {
+    if (!pairing.local().FindByBase(answer->path.local)) continue;  // its interface went meanwhile
+    selection.HandleSent(now, answer->path);
+    return Transmit{answer->size, answer->path.local, answer->path.remote};
+  }
+  return std::nullopt;
+}
+
+std::optional<Agent::Transmit> Agent::Impl::PollCheck(std::span<uint8_t> out) {
+  const auto check = runner.transactions().PollTransmit(now, out);
+  if (!check) return std::nullopt;
+  return Transmit{check->size, check->path.local, check->path.remote};
+}
+
 std::optional<Agent::Transmit> Agent::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   Impl& impl = *impl_;
   impl.Tick(now);
-  while (const auto answer = impl.responder.PollTransmit(out)) {
-    if (!impl.pairing.local().FindByBase(answer->path.local)) continue;  // its interface went meanwhile
-    impl.selection.HandleSent(impl.now, answer->path);
-    return Transmit{answer->size, answer->path.local, answer->path.remote};
+  // A consent request leaves before the answer that it goes along with: the longer one first, so that both are one
+  // segmented send.
+  if (impl.runner.transactions().HasConsentQueued()) {
+    if (const auto request = impl.PollCheck(out)) return request;
   }
-  const auto check = impl.runner.transactions().PollTransmit(impl.now, out);
-  if (!check) return std::nullopt;
-  return Transmit{check->size, check->path.local, check->path.remote};
+  const auto answer = impl.PollAnswer(out);
+  return answer ? answer : impl.PollCheck(out);
 }
 
 void Agent::Trim() {

@@ -64,6 +64,53 @@ TEST(AgentConsentTest, NeverAsksMoreOftenThanEveryFourSeconds) {  // RFC 7675 §
   EXPECT_EQ(lone.TakeChecks().size(), 1u);
 }
 
+// An idle session is woken twice by what both sides ask, and its longer request leaves first: with the shorter answer
+// it makes one segmented send.
+TEST(AgentConsentTest, AsksAlongWithTheAnswerThatThePeersRequestGets) {  // RFC 7675 §5.1
+  LoneAgent lone;
+  lone.Connect();
+  lone.TakeSent();
+  lone.Advance(3900ms);
+  lone.Deliver(kRemote, lone.Write(lone.Draft()));
+  ASSERT_EQ(lone.TakeSent().size(), 1u) << "the answer";
+  lone.Advance(150ms);
+  ASSERT_TRUE(lone.TakeSent().empty()) << "the seed drew the shortest interval; take another";
+  lone.Deliver(kRemote, lone.Write(lone.Draft()));
+  const auto sent = lone.TakeSent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_TRUE(sent[0].Is(MessageClass::kRequest));
+  EXPECT_TRUE(sent[1].Is(MessageClass::kSuccessResponse));
+  EXPECT_GT(sent[0].bytes.size(), sent[1].bytes.size());
+}
+
+// Two sides of this kind: who draws the shorter interval asks, the other one follows at once.
+TEST(AgentConsentTest, TwoSidesThatFollowEachOtherAskTogether) {
+  AgentPair pair;
+  pair.Start();
+  ASSERT_TRUE(pair.RunUntilCompleted());
+  pair.RunFor(5s);
+  pair.sent(Side::kA).clear();
+  pair.sent(Side::kZ).clear();
+  pair.RunFor(500s);
+  std::map<Side, std::vector<Timestamp>> asked;
+  for (const Side side : {Side::kA, Side::kZ}) {
+    for (const auto& sent : pair.sent(side)) {
+      if (!sent.IsCheck()) continue;
+      if (!asked[side].empty()) {
+        EXPECT_GE(sent.at - asked[side].back(), 4s);
+      }
+      asked[side].push_back(sent.at);
+    }
+    EXPECT_GE(asked[side].size(), 500u / 6);
+  }
+  size_t alone = 0;
+  for (const Timestamp at : asked[Side::kA]) {
+    const auto is_near = [&](Timestamp other) { return other - at <= 10ms && at - other <= 10ms; };
+    alone += std::ranges::none_of(asked[Side::kZ], is_near) ? 1 : 0;
+  }
+  EXPECT_LE(alone, asked[Side::kA].size() / 20);
+}
+
 TEST(AgentConsentTest, I11_EndsAllSendingWhenConsentExpires) {  // RFC 7675 §5.1
   LoneAgent lone;
   lone.Connect();
@@ -265,7 +312,7 @@ TEST(AgentConsentTest, AnswersAPeerThatChecksInsteadOfSendingIndications) {  // 
     lone.Advance(pause);
     lone.TakeSent();
     lone.Deliver(kRemote, lone.Write(lone.Draft()));
-    EXPECT_TRUE(lone.TakeSent().at(0).Is(MessageClass::kSuccessResponse));
+    EXPECT_TRUE(lone.TakeSent().back().Is(MessageClass::kSuccessResponse));
   }
 }
 

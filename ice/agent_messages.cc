@@ -132,6 +132,7 @@ void Agent::Impl::AcceptCheck(const EarlyCheck& check) {
   if (is_new_candidate) events.Push(event::CandidateDiscovered{pairing.RemoteOf(*pair), false});
   if (IsLite()) return AcceptAsLite(*pair, check);
   selection.HandleTraffic(now, check.path);
+  selection.HandleAsked(now, check.path);
   // RFC 8445 §7.3.1.5. What was valid long ago is checked anew before data moves there (RFC 7675 §5.1).
   const bool is_renomination = may_move && check.nomination.value_or(0) > nomination_count;
   const bool is_nomination =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "base/check.h"
 namespace jsp::ice {
@@ -112,12 +113,12 @@ CandidatePair* Checklist::FindVictim(uint64_t priority) {
 }
 
 CandidatePair* Checklist::Find(const AddressPair& addresses) {
-  const auto found = pairs_.find(addresses);
-  return found == pairs_.end() ? nullptr : &found->second;
+  return const_cast<CandidatePair*>(std::as_const(*this).Find(addresses));
 }
+// The one pair that an idle session has is found without its hash and its bucket.
 const CandidatePair* Checklist::Find(const AddressPair& addresses) const {
-  const auto found = pairs_.find(addresses);
-  return found == pairs_.end() ? nullptr : &found->second;
+  const auto found = pairs_.size() == 1 ? pairs_.begin() : pairs_.find(addresses);
+  return found == pairs_.end() || found->first != addresses ? nullptr : &found->second;
 }
 
 void Checklist::SetState(CandidatePair& pair, PairState state) {

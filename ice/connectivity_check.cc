@@ -50,6 +50,7 @@ void ConnectivityChecks::Start(Timestamp now, const CheckPlan& plan, Rng& rng) {
   transaction.sequence = next_sequence_++;
   const auto id = stun::TransactionId::Random(rng);
   Queue(id, Keep(id, transaction));
+  has_consent_queued_ = has_consent_queued_ || is_consent;
   ++(is_consent ? metrics_.consent_requests_sent : metrics_.checks_sent);
   UpdateTimeout();
 }
@@ -125,8 +126,15 @@ void ConnectivityChecks::Clear() {
   UpdateTimeout();
 }
 
-const CheckTransaction* ConnectivityChecks::Find(const stun::TransactionId& id) const {
-  const auto found = transactions_.find(id);
+// The one transaction that an idle session has is found without its hash and its bucket.
+ConnectivityChecks::Table::iterator ConnectivityChecks::Locate(const stun::TransactionId& id) {
+  if (transactions_.size() != 1) return transactions_.find(id);
+  const auto only = transactions_.begin();
+  return only->first == id ? only : transactions_.end();
+}
+
+const CheckTransaction* ConnectivityChecks::Find(const stun::TransactionId& id) {
+  const auto found = Locate(id);
   return found == transactions_.end() ? nullptr : &found->second;
 }
 
@@ -135,7 +143,7 @@ bool ConnectivityChecks::IsAuthentic(const stun::MessageView& response) const {
 }
 
 CheckTransaction ConnectivityChecks::Take(const stun::TransactionId& id) {
-  const auto found = transactions_.find(id);
+  const auto found = Locate(id);
   JSP_CHECK(found != transactions_.end());
   auto ended = transactions_.extract(found);
   const CheckTransaction taken = ended.mapped();
@@ -182,8 +190,9 @@ void ConnectivityChecks::UpdateTimeout() {
 
 std::optional<ConnectivityChecks::Transmit> ConnectivityChecks::PollTransmit(Timestamp now, std::span<uint8_t> out) {
   if (out.size() < kMaxMessageSize) return std::nullopt;
+  has_consent_queued_ = false;
   while (auto id = queue_.Pop()) {
-    const auto found = transactions_.find(*id);
+    const auto found = Locate(*id);
     if (found == transactions_.end()) continue;
     CheckTransaction& transaction = found->second;
     transaction.is_queued = false;

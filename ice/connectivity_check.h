@@ -75,6 +75,8 @@ class ConnectivityChecks {
   void CancelAll();
   // A check of the pair waits for the owner to poll.
   bool IsQueued(const AddressPair& pair) const;
+  // A consent request was begun since the last poll.
+  bool HasConsentQueued() const { return has_consent_queued_; }
   // Its interface is gone: nothing is sent from there any more, and no answer awaited.
   void ForgetBase(const SocketAddress& base);
   // Forgets those of pairs that `is_kept(pair)` does not name: nobody will ask for their answers.
@@ -96,7 +98,7 @@ class ConnectivityChecks {
   }
 
   // The transaction that a response names; null when it is none of ours.
-  const CheckTransaction* Find(const stun::TransactionId& id) const;
+  const CheckTransaction* Find(const stun::TransactionId& id);
   bool IsAuthentic(const stun::MessageView& response) const;
   // Ends the transaction; it must exist.
   CheckTransaction Take(const stun::TransactionId& id);
@@ -120,6 +122,7 @@ class ConnectivityChecks {
   };
   using Table = std::unordered_map<stun::TransactionId, CheckTransaction>;
 
+  Table::iterator Locate(const stun::TransactionId& id);
   CheckTransaction& Keep(const stun::TransactionId& id, const CheckTransaction& transaction);
   void Queue(const stun::TransactionId& id, CheckTransaction& transaction);
   void ForgetOldest(const AddressPair& pair);
@@ -136,6 +139,7 @@ class ConnectivityChecks {
   Table transactions_;
   Table::node_type spare_;
   bool is_busy_ = true;
+  bool has_consent_queued_ = false;
   EventQueue<stun::TransactionId> queue_;
   std::optional<Keepalive> keepalive_;
   uint64_t next_sequence_ = 0;

@@ -43,6 +43,11 @@ void Consent::HandleReceived(Timestamp now) {
   timers_.Arm(Timer::kDisconnect, silent_at_);
 }
 
+// RFC 7675 §5.1: any instant from 0.8 to 1.2 times the basic period is as good as the one that was drawn.
+void Consent::HandleAsked(Timestamp now) {
+  if (timers_.IsArmed(Timer::kRequest) && now >= may_ask_at_) timers_.Arm(Timer::kRequest, now);
+}
+
 bool Consent::Doubt(Timestamp now, Duration patience) {
   if (!timers_.IsArmed(Timer::kDisconnect) || silent_at_ <= now + patience) return false;
   silent_at_ = now + patience;
@@ -55,9 +60,9 @@ bool Consent::Doubt(Timestamp now, Duration patience) {
 void Consent::ScheduleRequest(Timestamp from, Rng& rng) {
   const double factor = 0.8 + 0.4 * rng.Uniform();
   const Duration wait(static_cast<Duration::rep>(static_cast<double>(interval_.count()) * factor));
-  const Timestamp earliest = from + std::max(interval_ * 4 / 5, kMinInterval);
+  may_ask_at_ = from + std::max(interval_ * 4 / 5, kMinInterval);
   const Timestamp latest = from + std::max(interval_ * 6 / 5, kMinInterval);
-  timers_.Arm(Timer::kRequest, Timestamp::OnGrid(from + std::max(wait, kMinInterval), earliest, latest, kTimerGrid));
+  timers_.Arm(Timer::kRequest, Timestamp::OnGrid(from + std::max(wait, kMinInterval), may_ask_at_, latest, kTimerGrid));
 }
 
 std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {

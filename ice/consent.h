@@ -23,6 +23,10 @@ class Consent {
   void HandleReceived(Timestamp now);
   // The pair is in doubt: silence counts from now, and for no longer than `patience`. False when it does already.
   bool Doubt(Timestamp now, Duration patience);
+  // A request of the peer, with valid integrity, on the pair: ours goes along with the answer when it may be sent by
+  // now. So two sides that both do this ask together, and an idle session is woken twice each time instead of three
+  // times.
+  void HandleAsked(Timestamp now);
   // Anything was sent on the pair.
   void HandleSent(Timestamp now) { last_sent_ = now; }
 
@@ -47,6 +51,7 @@ class Consent {
   Duration keepalive_interval_;
   TimerTable<Timer> timers_;
   Timestamp last_sent_;
+  Timestamp may_ask_at_;     // before kRequest is due
   Timestamp silent_at_;      // when kDisconnect is due
   Timestamp unanswered_at_;  // when the path counts as one that carries nothing of ours, whatever comes
   bool is_running_ = false;

@@ -114,6 +114,31 @@ TEST_F(ConsentTest, KeepsAliveAfterFifteenSecondsWithoutSending) {  // RFC 8445 
   EXPECT_EQ(consent.NextTimeout(), At(44s));
 }
 
+TEST_F(ConsentTest, AsksWhenThePeerDoesOnceFourSecondsHavePassed) {  // RFC 7675 §5.1
+  for (int i = 0; i < 100; ++i) {
+    Consent consent{Options{}};
+    consent.Start(At(0s), At(0s), rng_);
+    const Timestamp drawn = consent.NextTimeout();
+    consent.HandleAsked(At(3999ms));
+    EXPECT_EQ(consent.NextTimeout(), drawn) << "never more often than every four seconds";
+    consent.HandleAsked(At(4s));
+    EXPECT_EQ(consent.PopDue(At(4s), rng_), Action::kSendRequest);
+    EXPECT_GE(consent.NextTimeout(), At(8s));
+    EXPECT_LE(consent.NextTimeout(), At(10s));
+    consent.HandleAsked(At(4s));
+    EXPECT_FALSE(consent.PopDue(At(4s), rng_)) << "once";
+  }
+}
+
+TEST_F(ConsentTest, WithoutConsentChecksNobodyAsksAlong) {
+  Consent consent{Options{.consent_interval = 0s}};
+  consent.HandleAsked(At(0s));
+  EXPECT_EQ(consent.NextTimeout(), Timestamp::Never());
+  consent.Start(At(0s), At(0s), rng_);
+  consent.HandleAsked(At(10s));
+  EXPECT_EQ(consent.NextTimeout(), At(15s)) << "the keepalive";
+}
+
 // RFC 7675 §5.1: within 0.8 and 1.2 of the period, and yet together with the requests of other sessions.
 TEST_F(ConsentTest, RequestsFallOnInstantsThatSessionsShare) {
   std::set<Timestamp> instants;

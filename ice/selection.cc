@@ -84,6 +84,8 @@ bool Selection::HandlePairsLost(Timestamp now) {
 }
 
 std::optional<AddressPair> Selection::ChooseRenomination(Timestamp now) {
+  // What an idle session finds each time.
+  if (selected_ && selected_->nominated && pairing_.checklist().size() == 1) return std::nullopt;
   CandidatePair* selected = path_ ? pairing_.checklist().Find(*path_) : nullptr;
   if (!pairing_.IsCompleted() || selected == nullptr || !selected->valid) return std::nullopt;
   const CandidatePair* chosen = selected;

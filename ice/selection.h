@@ -37,6 +37,7 @@ class Selection {
   // A message with valid integrity came over `path`; HandleGranted: one that is consent.
   void HandleTraffic(Timestamp now, const AddressPair& path);
   void HandleGranted(Timestamp now, const AddressPair& path);
+  void HandleAsked(Timestamp now, const AddressPair& path) { return Is(path) ? consent_.HandleAsked(now) : void(); }
   // Its connection is gone (RFC 6544 §11.1). Consent runs on: that is the time that it has to come back.
   void HandlePathFailed(const AddressPair& path);
   void HandleSent(Timestamp now, const AddressPair& path);

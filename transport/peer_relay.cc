@@ -104,7 +104,10 @@ void Peer::Impl::HandlePeerDatagram(Timestamp now, const SocketAddress& local, c
         ++demux.dropped_stun;
         return;
       }
-      if (agent.HandleDatagram(now, local, remote, datagram)) break;
+      if (agent.HandleDatagram(now, local, remote, datagram)) {
+        MaybeRest(now);  // what consent answers may come before any timer is due
+        break;
+      }
       if (!gathering.gatherer.HandleDatagram(now, local, remote, datagram)) {
         ++demux.dropped_stun;
         return;

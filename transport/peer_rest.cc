@@ -18,7 +18,8 @@ constexpr size_t kReceiveReserve = size_t{20} * 1024;
 
 // The layers keep what their largest moment took, as long as such moments may follow.
 void Peer::Impl::MaybeRest(Timestamp now) {
-  if (secured->is_resting || now - secured->last_record < kRestAfter || !secured->dtls.is_connected()) return;
+  if (!secured || secured->is_resting || now - secured->last_record < kRestAfter || !secured->dtls.is_connected())
+    return;
   secured->is_resting = true;
   gathering.gatherer.Trim();
   remote_candidates.Trim();
