@@ -85,13 +85,14 @@ TEST(BenchCliTest, HoldsAllocationsForSomebodyWhoLooksAtTheServer) {
 TEST(BenchCliTest, MeasuresDataChannelsBetweenTwoProcesses) {
   const auto result =
       ChildProcess::Run({Jsp(), "bench", "datachannel", "--size", "1000", "--seconds", "0.3", "--connections", "3",
-                         "--setups", "5", "--storm", "0.3", "--ping", "0.3", "--json", "-"});
+                         "--setups", "5", "--storm", "0.3", "--ping", "0.3", "--busy-poll", "50", "--json", "-"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const auto document = json::parse(result.out).as_object();
   EXPECT_GT(Number(document, "mbytes_per_s"), 0.1) << result.out;
   EXPECT_NEAR(Number(document, "messages_per_s") * 1000 / 1e6, Number(document, "mbytes_per_s"), 0.01);
   EXPECT_EQ(Number(document, "size"), 1000);
   EXPECT_EQ(Number(document, "connections"), 3);
+  EXPECT_EQ(Number(document, "busy_poll_us"), 50);
   EXPECT_GT(Number(document, "jain"), 1.0 / 3);
   EXPECT_LE(Number(document, "jain"), 1.0001);
   EXPECT_GT(Number(document, "syscalls_per_mb"), 0);

@@ -25,7 +25,14 @@ struct BenchDatachannelArguments {
   size_t setups = 200;
   double storm = 2;
   double ping = 2;
+  uint32_t busy_poll = 0;  // microseconds
   std::string json;
+
+  BenchLoopOptions loop() const {
+    // Many senders to one port.
+    return {.ports = std::max(bulk.connections + 1, kConcurrentSetups),
+            .busy_poll = std::chrono::microseconds(busy_poll)};
+  }
 };
 
 struct BenchDatachannelResult {
@@ -40,14 +47,14 @@ struct BenchDatachannelResult {
 class ReceiverProcess {
  public:
   // nullopt: no process, or no socket pair, is left.
-  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link) {
+  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link, Duration busy_poll) {
     auto ends = BenchLink::Open();
     if (!ends) return std::nullopt;
     const pid_t child = ::fork();
     if (child < 0) return std::nullopt;
     if (child == 0) {
       { const BenchLink not_ours = std::move(ends->first); }
-      RunBenchReceiver(std::move(ends->second));
+      RunBenchReceiver(std::move(ends->second), busy_poll);
       ::_exit(0);
     }
     link.emplace(std::move(ends->first));
@@ -106,6 +113,7 @@ std::string ToJson(const BenchDatachannelArguments& arguments, const BenchDatach
                 {"seconds", result.bulk->receiver.seconds},
                 {"size", arguments.bulk.size},
                 {"connections", arguments.bulk.connections},
+                {"busy_poll_us", arguments.busy_poll},
                 {"cpu_s_per_gb",
                  {{"sender", summary.sender_cpu},
                   {"receiver", summary.receiver_cpu},
@@ -162,18 +170,12 @@ bool Store(Expected<T, std::string> measured, std::optional<T>& result, std::str
   return error.empty();
 }
 
-// Many senders to one port.
-size_t PortsFor(const BenchDatachannelArguments& arguments) {
-  return std::max(arguments.bulk.connections + 1, kConcurrentSetups);
-}
-
 // Returns what went wrong; empty: nothing.
 std::string Measure(const BenchDatachannelArguments& arguments, BenchDatachannelResult& result) {
   std::optional<BenchLink> link;
-  const size_t ports = PortsFor(arguments);
-  const auto receiver = ReceiverProcess::Start(link);
+  const auto receiver = ReceiverProcess::Start(link, arguments.loop().busy_poll);
   if (!receiver) return "a second process cannot be started";
-  const auto sender = BenchSender::Open(std::move(*link), ports);
+  const auto sender = BenchSender::Open(std::move(*link), arguments.loop());
   if (!sender) return sender.error();
   ProgressLine progress("bench");
   std::string error;
@@ -241,6 +243,9 @@ void AddBenchDatachannelCommand(CLI::App& bench, int& exit_code) {
       ->capture_default_str();
   command->add_option("--ping", arguments->ping, "seconds of round trips of 64 octets; 0: none")
       ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  command->add_option("--busy-poll", arguments->busy_poll, "microseconds that loops poll before they sleep; 0: none")
+      ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   command->add_option("--json", arguments->json, "write the result as JSON to FILE, - is standard output");
   command->callback([arguments, &exit_code] { exit_code = RunBenchDatachannel(*arguments); });

@@ -41,13 +41,14 @@ void RaiseDescriptorLimit() {
 
 }  // namespace
 
-Expected<std::unique_ptr<BenchLoop>, std::string> BenchLoop::Open(BenchLink link, size_t processor, size_t ports) {
+Expected<std::unique_ptr<BenchLoop>, std::string> BenchLoop::Open(BenchLink link, size_t processor,
+                                                                  const BenchLoopOptions& options) {
   std::unique_ptr<BenchLoop> loop(new BenchLoop(std::move(link)));
-  if (auto error = loop->Start(processor, ports)) return Unexpected<std::string>(std::move(*error));
+  if (auto error = loop->Start(processor, options)) return Unexpected<std::string>(std::move(*error));
   return loop;
 }
 
-std::optional<std::string> BenchLoop::Start(size_t processor, size_t ports) {
+std::optional<std::string> BenchLoop::Start(size_t processor, const BenchLoopOptions& given) {
   PinTo(processor);
   RaiseDescriptorLimit();
   const int copy = ::dup(link_.descriptor());
@@ -56,7 +57,8 @@ std::optional<std::string> BenchLoop::Start(size_t processor, size_t ports) {
   if (waiter_.assign(copy, error); error) return "the loop: " + error.message();
   transport::io::DriverOptions options;
   options.bind = {{IpAddress::V4(127, 0, 0, 1), 0}};
-  while (drivers_.size() < ports) {
+  options.busy_poll = given.busy_poll;
+  while (drivers_.size() < given.ports) {
     auto driver = transport::io::Driver::Open(io_.get_executor(), options);
     if (!driver) return "a socket on 127.0.0.1: " + driver.error().message();
     drivers_.push_back(std::move(*driver));

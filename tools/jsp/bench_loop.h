@@ -17,6 +17,11 @@
 #include "transport/peer_options.h"
 namespace jsp::tool {
 
+struct BenchLoopOptions {
+  size_t ports = 1;
+  Duration busy_poll{};
+};
+
 // One of the two processes: a loop with drivers on loopback, one to a port, and the link to the other process. Two
 // connections between the same two ports could not be told apart: the sender has a port for each.
 class BenchLoop {
@@ -25,7 +30,8 @@ class BenchLoop {
   using HandleMessage = std::function<void(LinkMessage&)>;
 
   // Pins the process to the n-th of the processors that it may use, or to the last of them.
-  static Expected<std::unique_ptr<BenchLoop>, std::string> Open(BenchLink link, size_t processor, size_t ports);
+  static Expected<std::unique_ptr<BenchLoop>, std::string> Open(BenchLink link, size_t processor,
+                                                                const BenchLoopOptions& options);
 
   // What comes over the link; also once with kFailed when the other process is gone.
   void Listen(HandleMessage handle);
@@ -47,7 +53,7 @@ class BenchLoop {
 
  private:
   explicit BenchLoop(BenchLink link) : link_(std::move(link)), waiter_(io_) {}
-  std::optional<std::string> Start(size_t processor, size_t ports);
+  std::optional<std::string> Start(size_t processor, const BenchLoopOptions& options);
   size_t RunOne(Clock::time_point limit);
   void WaitForLink();
   void ReadLink();

@@ -108,8 +108,8 @@ class Receiver {
 
 }  // namespace
 
-void RunBenchReceiver(BenchLink link) {
-  auto loop = BenchLoop::Open(std::move(link), 1, 1);
+void RunBenchReceiver(BenchLink link, Duration busy_poll) {
+  auto loop = BenchLoop::Open(std::move(link), 1, {.ports = 1, .busy_poll = busy_poll});
   if (!loop) return;  // the other process hears that the link is gone
   Receiver(**loop).Run();
 }

@@ -7,6 +7,6 @@ inline constexpr const char* kBenchEcho = "echo";
 
 // The forked process of `jsp bench datachannel`: answers offers, receives, and reports when it is asked. Returns when
 // the other process is gone.
-void RunBenchReceiver(BenchLink link);
+void RunBenchReceiver(BenchLink link, Duration busy_poll);
 
 }  // namespace jsp::tool

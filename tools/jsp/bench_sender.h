@@ -44,7 +44,7 @@ struct Spread {
 // The process of `jsp bench datachannel` that connects, sends, and asks the receiver what came. An error is one line.
 class BenchSender {
  public:
-  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, size_t ports);
+  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, const BenchLoopOptions& options);
   ~BenchSender();
 
   Expected<BulkResult, std::string> MeasureBulk(const BulkOptions& options);
@@ -78,6 +78,7 @@ class BenchSender {
   std::optional<std::string> Run(double seconds);
   enum class Heap : uint8_t { kAsItIs, kTrimmed };
   Expected<Reports, std::string> AskReports(Heap heap = Heap::kAsItIs);
+  Expected<Reports, std::string> WarmUp(double seconds);
 
   std::unique_ptr<BenchLoop> loop_;
   std::vector<std::unique_ptr<Connection>> connections_;  // by index

@@ -19,6 +19,7 @@ constexpr Duration kBlockedRetry = std::chrono::milliseconds(5);
 constexpr Duration kTimerGain = std::chrono::milliseconds(1);  // the timer is not moved for less
 // Handlers that answer handlers: after so many rounds other work of the executor gets its turn.
 constexpr int kMaxRounds = 8;
+constexpr Duration kMaxBusyPoll = std::chrono::milliseconds(1);
 constexpr int kMaxReadsAhead = 4;  // likewise
 
 // Of the train's whole datagrams.
@@ -104,7 +105,21 @@ void DriverCore::HandleReadable(size_t socket) {
     phase.read_ahead.HandleResult(has_found);
     if (!has_found) break;
   }
+  if (options.busy_poll > Duration::zero()) BusyPoll(socket, opened);
   if (IsSame(socket, opened)) WaitReadable(socket);  // handlers may have changed the addresses
+}
+
+// Until nothing has come for so long, or something else is due.
+void DriverCore::BusyPoll(size_t socket, const UdpSocket* opened) {
+  Timestamp now = Now();
+  const Timestamp end = now + kMaxBusyPoll;
+  Timestamp until = now + options.busy_poll;
+  while (IsSame(socket, opened) && !phase.scheduled && now < std::min(until, end)) {
+    if (!deadlines.empty() && deadlines.begin()->deadline <= now) return;
+    const bool has_found = ReadTurn(socket, UdpSocket::Occasion::kAhead);
+    now = Now();
+    if (has_found) until = now + options.busy_poll;
+  }
 }
 
 // Returns whether something was there.

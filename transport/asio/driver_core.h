@@ -134,6 +134,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   void WaitWritable(size_t socket);
   bool IsSame(size_t socket, const UdpSocket* opened) const;
   void HandleReadable(size_t socket);
+  void BusyPoll(size_t socket, const UdpSocket* opened);
   bool ReadTurn(size_t socket, UdpSocket::Occasion occasion);
   void HandleWritable(size_t socket);
   void FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& train);

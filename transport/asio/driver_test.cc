@@ -19,8 +19,10 @@ using testing::TestPeer;
 
 class DriverTest : public ::testing::Test {
  protected:
-  std::shared_ptr<Driver> OpenDriver() {
-    auto opened = Driver::Open(io_.get_executor(), LoopbackOptions());
+  std::shared_ptr<Driver> OpenDriver(Duration busy_poll = {}) {
+    DriverOptions options = LoopbackOptions();
+    options.busy_poll = busy_poll;
+    auto opened = Driver::Open(io_.get_executor(), options);
     EXPECT_TRUE(opened) << opened.error().message();
     return *opened;
   }
@@ -242,6 +244,34 @@ TEST_F(DriverTest, WaitForRoomTellsWhenTheQueueHasDrained) {
   fill();
   ASSERT_TRUE(RunUntil(io_, [&] { return z.octets == kTotal; }));
   EXPECT_GT(waits, 1u);
+}
+
+// What comes while the loop still polls is read without a sleep; however long it may poll, others of the loop get their
+// turn.
+TEST_F(DriverTest, BusyPollingReadsWhatComesSoonWithoutASleep) {
+  const auto left = OpenDriver();
+  const auto right = OpenDriver(std::chrono::hours(1));
+  TestPeer a(*left);
+  TestPeer z(*right);
+  const auto channel = a.Open();
+  Signal(a, z);
+  ASSERT_TRUE(RunUntil(io_, [&] { return a.open_channel.has_value() && z.remote_channel.has_value(); }));
+  boost::asio::ip::udp::socket stranger(io_, boost::asio::ip::udp::endpoint(boost::asio::ip::udp::v4(), 0));
+  const uint16_t port = right->local_addresses()[0].address.port;
+  const std::array<uint8_t, 14> record{22, 0xfe, 0xfd};
+  z.on_event = [&](PeerEvent& event) {
+    if (!std::holds_alternative<datachannel::event::MessagesWaiting>(event)) return;
+    stranger.send_to(boost::asio::buffer(record), {boost::asio::ip::address_v4::loopback(), port});
+  };
+  constexpr uint64_t kMessages = 20;
+  const DriverStats before = right->stats();
+  for (uint64_t i = 1; i <= kMessages; ++i) {
+    ASSERT_TRUE(a.Send(channel, {1}));
+    ASSERT_TRUE(RunUntil(io_, [&] { return right->stats().mux.unknown_source == i; }));
+  }
+  const DriverStats after = right->stats();
+  EXPECT_GE(after.sockets.datagrams_received - before.sockets.datagrams_received, 2 * kMessages);
+  EXPECT_LE(after.waits - before.waits, kMessages + kMessages / 4);
 }
 
 TEST_F(DriverTest, StrangersAreCountedAndAnsweredWithNothing) {
