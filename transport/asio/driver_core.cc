@@ -129,7 +129,7 @@ bool DriverCore::ReadTurn(size_t socket, UdpSocket::Occasion occasion) {
   phase.in_turn = true;
   size_t received = 0;
   do {
-    received += mux->socket(socket).Receive(take, occasion);
+    received += mux->socket(socket).Receive(take, occasion, [this] { SendPost(); });
   } while (received < options.receive_budget && !mux->socket(socket).is_drained());
   if (received == 0 && occasion == UdpSocket::Occasion::kAhead) {
     phase.in_turn = false;
@@ -147,19 +147,30 @@ void DriverCore::FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& tr
   do {
     const auto first = rest.first(std::min(train.segment, rest.size()));
     const size_t records = OctetsBeforeStun(rest, train.segment);
-    const UdpMux::Key peer = records > first.size() ? mux->FindHolder(socket, train.remote) : nullptr;
-    if (peer == nullptr) {
-      const ReceivedTrain apart{train.remote, rest.first(std::max(records, first.size())), train.segment, train.mark};
-      apart.ForEach([&](std::span<const uint8_t> datagram) { Feed(now, socket, train.remote, datagram, train.mark); });
-      rest = rest.subspan(apart.octets.size());
-      continue;
+    const ReceivedTrain part{train.remote, rest.first(std::max(records, first.size())), train.segment, train.mark};
+    if (records <= first.size() || !RouteTrain(now, socket, part)) {
+      part.ForEach([&](std::span<const uint8_t> datagram) { Feed(now, socket, train.remote, datagram, train.mark); });
     }
-    auto& driven = *static_cast<DrivenPeer*>(peer);
-    const SocketAddress& local = mux->local_addresses()[socket].address;
-    driven.peer.HandleTrain(now, local, train.remote, {rest.first(records), train.segment, train.mark});
-    Touch(driven);
-    rest = rest.subspan(records);
+    rest = rest.subspan(part.octets.size());
   } while (!rest.empty());
+}
+
+// All of it to whoever has the address. False: nobody.
+bool DriverCore::RouteTrain(Timestamp now, size_t socket, const ReceivedTrain& train) {
+  if (const UdpMux::Key peer = mux->FindHolder(socket, train.remote)) {
+    DeliverTrain(now, peer, socket, train);
+    return true;
+  }
+  const auto loop = mux->FindHolderElsewhere(socket, train.remote);
+  if (loop) HandOver(*loop, socket, train);
+  return loop.has_value();
+}
+
+void DriverCore::DeliverTrain(Timestamp now, UdpMux::Key peer, size_t socket, const ReceivedTrain& train) {
+  auto& driven = *static_cast<DrivenPeer*>(peer);
+  const SocketAddress& local = mux->local_addresses()[socket].address;
+  driven.peer.HandleTrain(now, local, train.remote, {train.octets, train.segment, train.mark});
+  Touch(driven);
 }
 
 void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram,
@@ -168,7 +179,7 @@ void DriverCore::Feed(Timestamp now, size_t socket, const SocketAddress& remote,
   if (match.is_unknown_request && helpers.unknown) {
     helpers.unknown->Handle(now, mux->local_addresses()[socket].address, remote, datagram);
   }
-  if (match.loop) return HandOver(*match.loop, {socket, remote, datagram, mark});
+  if (match.loop) return HandOver(*match.loop, socket, {remote, datagram, std::max<size_t>(datagram.size(), 1), mark});
   if (match.peer != nullptr) Deliver(now, match, {socket, remote, datagram, mark});
 }
 
@@ -220,8 +231,9 @@ void DriverCore::CheckCongestion() {
 }
 
 void DriverCore::ArmTimer() {
-  if (deadlines.empty()) return;
-  const Timestamp next = deadlines.begin()->deadline;
+  Timestamp next = helpers.post.rest.NextTimeout();
+  if (!deadlines.empty()) next = std::min(next, deadlines.begin()->deadline);
+  if (next == Timestamp::Never()) return;
   if (armed_at != Timestamp::Never() && armed_at <= next + kTimerGain) return;
   armed_at = next;
   ++counters.timer_moves;
@@ -243,6 +255,7 @@ void DriverCore::HandleTimer() {
     driven.peer.HandleTimeout(now);
     Touch(driven);
   }
+  MaybeTrimMail(now);
   EndTurn(now);
 }
 

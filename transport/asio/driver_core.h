@@ -94,6 +94,12 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::vector<Pending> pending;
     std::vector<Pending> dispatching;
   };
+  // To and from the other loops of a group.
+  struct Post {
+    std::vector<LoopGroup::Parcel> outgoing;  // of the batch that is being read; views
+    LoopGroup::Box::Mail mail;
+    MailRest rest;
+  };
   // What peers need besides sockets; each exists once it is needed.
   struct Helpers {
     std::unique_ptr<MdnsDriver> mdns;
@@ -106,7 +112,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::vector<SocketAddress> probes;             // opened when a peer needs them, and kept for the next one
     std::unique_ptr<UnknownRequests> unknown;
     std::function<void(const UnknownRequest&)> unknown_handler;
-    LoopGroup::Box::Mail mail;
+    Post post;
   };
   struct Arrival {
     size_t socket;
@@ -138,6 +144,8 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   bool ReadTurn(size_t socket, UdpSocket::Occasion occasion);
   void HandleWritable(size_t socket);
   void FeedTrain(Timestamp now, size_t socket, const ReceivedTrain& train);
+  bool RouteTrain(Timestamp now, size_t socket, const ReceivedTrain& train);
+  void DeliverTrain(Timestamp now, UdpMux::Key peer, size_t socket, const ReceivedTrain& train);
   void Feed(Timestamp now, size_t socket, const SocketAddress& remote, std::span<const uint8_t> datagram, EcnMark mark);
   void Deliver(Timestamp now, const UdpMux::Match& match, const Arrival& arrival);
   void FeedError(Timestamp now, size_t socket, const NetworkError& error);
@@ -194,9 +202,11 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   // driver_loops.cc
   void JoinLoops();
   void LeaveLoops();
-  void HandOver(size_t loop, const Arrival& arrival);
+  void HandOver(size_t loop, size_t socket, const ReceivedTrain& train);
+  void SendPost();
   void ReadMail();
-  bool ReadDatagram(Timestamp now, const LoopGroup::Letter& letter, std::span<const uint8_t> datagram);
+  bool ReadTrain(Timestamp now, const SocketAddress& local, const ReceivedTrain& train);
+  void MaybeTrimMail(Timestamp now);
   void ReadRouteWanted(const LoopRoute& route);
   void Dispatch();
   void Release(DrivenPeer& driven);

@@ -19,11 +19,13 @@ Unexpected<error_code> Fail(boost::asio::error::basic_errors error) { return Une
 
 void Add(HandoverStats& sum, const HandoverStats& one) {
   sum.sent += one.sent;
+  sum.letters += one.letters;
   sum.received += one.received;
   sum.full += one.full;
   sum.gone += one.gone;
   sum.astray += one.astray;
   sum.routes_contested += one.routes_contested;
+  sum.mail_room += one.mail_room;
 }
 
 }  // namespace

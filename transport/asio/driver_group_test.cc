@@ -205,6 +205,7 @@ TEST_F(DriverGroupTest, MisplacedPeersAreReachedAllTheSame) {
   ExpectEventsOnTheirThreads();
   const DriverGroupStats stats = group_->stats();
   EXPECT_GE(stats.handover.sent, 12 * kMessages / 2);
+  EXPECT_LT(stats.handover.letters, stats.handover.sent) << "what comes together goes together";
   EXPECT_EQ(stats.handover.full + stats.handover.gone + stats.handover.astray, 0u);
   EXPECT_GT(stats.directory, 24u) << "ufrags and routes";
   for (auto& pair : pairs_) Drop(*pair);
@@ -212,6 +213,34 @@ TEST_F(DriverGroupTest, MisplacedPeersAreReachedAllTheSame) {
   EXPECT_LT(requests, stats.directory) << "ufrags and routes go with their peers";
   for (size_t loop = 0; loop < 2; ++loop) loops_[loop]->Run([&] { group_->Close(loop); });
   EXPECT_EQ(group_->stats().directory, 0u);
+}
+
+// What a rush took is not kept for the next one.
+TEST_F(DriverGroupTest, ALoopGivesBackWhatItsMailTook) {
+  Open(2);
+  Pair& pair = AddClient();
+  Connect(pair, Misplaced(pair));
+  ASSERT_TRUE(AwaitOpen());
+  const udp::endpoint to(boost::asio::ip::address_v4::loopback(), server().port);
+  const std::string ufrag = loops_[pair.loop]->Run([&] { return pair.peer->handle.peer().local_ufrag(); });
+  std::vector<udp::socket> strangers;
+  do {
+    strangers.emplace_back(io_, udp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  } while (group_->LoopOf({IpAddress::V4(127, 0, 0, 1), strangers.back().local_endpoint().port()}) == pair.loop);
+  std::promise<void> held;
+  boost::asio::post(loops_[pair.loop]->executor(), [wait = held.get_future().share()] { wait.wait(); });
+  for (int i = 0; i < 2000; ++i) strangers.back().send_to(boost::asio::buffer(Check(ufrag + ":theirs")), to);
+  const auto mail_room = [&] { return group_->stats(pair.loop).mail_room; };
+  const auto is_there = [&](bool wanted) {
+    return RunUntil(io_, [&] {
+      boost::asio::post(io_, [] {});
+      return (mail_room() > MailRest::kKept) == wanted;
+    });
+  };
+  EXPECT_TRUE(is_there(true));
+  held.set_value();
+  EXPECT_TRUE(is_there(false)) << mail_room();
+  Exchange(pair);
 }
 
 TEST_F(DriverGroupTest, TheSystemsOwnChoiceIsEnough) {

@@ -6,6 +6,12 @@ namespace jsp::transport::io {
 
 using boost::system::error_code;
 
+namespace {
+
+constexpr size_t kMaxParcels = 256;  // of a batch; more are sent before its end
+
+}  // namespace
+
 Expected<std::shared_ptr<DriverCore>, error_code> DriverCore::Open(boost::asio::any_io_executor executor,
                                                                    const DriverOptions& options,
                                                                    std::span<const LocalAddress> addresses,
@@ -23,41 +29,69 @@ void DriverCore::LeaveLoops() {
   if (const auto& member = mux->membership()) member.group->Leave(member.loop);
 }
 
-void DriverCore::HandOver(size_t loop, const Arrival& arrival) {
+// Where it was read to it stays until SendPost().
+void DriverCore::HandOver(size_t loop, size_t socket, const ReceivedTrain& train) {
+  auto& outgoing = helpers.post.outgoing;
+  if (outgoing.size() >= kMaxParcels) SendPost();
+  const LoopGroup::Letter letter{.mark = train.mark,
+                                 .route = {mux->local_addresses()[socket].address, train.remote},
+                                 .size = static_cast<uint32_t>(train.octets.size()),
+                                 .segment = static_cast<uint32_t>(train.segment)};
+  outgoing.push_back({loop, letter, train.octets});
+}
+
+void DriverCore::SendPost() {
+  auto& outgoing = helpers.post.outgoing;
+  if (outgoing.empty()) return;
   const auto& [group, own] = mux->membership();
-  const LoopRoute route{mux->local_addresses()[arrival.socket].address, arrival.remote};
-  group->HandOver(own, loop, route, arrival.datagram, arrival.mark);
+  group->HandOver(own, outgoing);
+  outgoing.clear();
 }
 
 void DriverCore::ReadMail() {
   const Timestamp now = Now();
   const auto& [group, own] = mux->membership();
-  group->Take(own, helpers.mail);
+  auto& [outgoing, mail, rest] = helpers.post;
+  group->Take(own, mail);
+  rest.HandleMail(now, mail.size(), mail.room());
   phase.in_turn = true;
   uint64_t received = 0;
   uint64_t astray = 0;
-  auto octets = std::span<const uint8_t>(helpers.mail.octets);
-  for (const LoopGroup::Letter& letter : helpers.mail.letters) {
-    const auto datagram = octets.first(letter.size);
+  auto octets = std::span<const uint8_t>(mail.octets);
+  for (const LoopGroup::Letter& letter : mail.letters) {
+    const ReceivedTrain train = letter.Train(octets.first(letter.size));
     octets = octets.subspan(letter.size);
     if (letter.kind == LoopGroup::Letter::Kind::kRouteWanted) {
       ReadRouteWanted(letter.route);
     } else {
-      ++(ReadDatagram(now, letter, datagram) ? received : astray);
+      (ReadTrain(now, letter.route.local, train) ? received : astray) += train.count();
     }
   }
-  group->NoteRead(own, received, astray);
+  group->NoteRead(own, received, astray, mail.room());
   EndTurn(now);
 }
 
 // What is not for a peer here goes no further: where it belongs may have changed while it was under way.
-bool DriverCore::ReadDatagram(Timestamp now, const LoopGroup::Letter& letter, std::span<const uint8_t> datagram) {
-  const auto socket = mux->FindSocket(letter.route.local);
+bool DriverCore::ReadTrain(Timestamp now, const SocketAddress& local, const ReceivedTrain& train) {
+  const auto socket = mux->FindSocket(local);
   if (!socket) return false;
-  const UdpMux::Match match = mux->Find(*socket, letter.route.remote, datagram);
+  if (train.count() > 1) {
+    const UdpMux::Key holder = mux->FindHolder(*socket, train.remote);
+    if (holder != nullptr) DeliverTrain(now, holder, *socket, train);
+    return holder != nullptr;
+  }
+  const UdpMux::Match match = mux->Find(*socket, train.remote, train.octets);
   if (match.peer == nullptr) return false;
-  Deliver(now, match, {*socket, letter.route.remote, datagram, letter.mark});
+  Deliver(now, match, {*socket, train.remote, train.octets, train.mark});
   return true;
+}
+
+void DriverCore::MaybeTrimMail(Timestamp now) {
+  auto& [outgoing, mail, rest] = helpers.post;
+  if (!rest.PopDue(now)) return;
+  mail = {};
+  const auto& [group, own] = mux->membership();
+  group->TrimMail(own);
 }
 
 // As in MaybeAddRoute: none is taken from a peer that lives on it.

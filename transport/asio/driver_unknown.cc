@@ -1,4 +1,5 @@
 // Requests for ufrags that nobody here has, of which the application is told.
+#include <algorithm>
 #include <utility>
 
 #include "transport/asio/driver_core.h"
@@ -28,8 +29,12 @@ bool DriverCore::HandleRequest(const UnknownRequest& request) {
   if (!socket) return false;
   const UdpMux::Match match = mux->Find(*socket, request.remote, request.datagram);
   if (match.is_unknown_request || (match.peer == nullptr && !match.loop)) return false;
-  const Arrival arrival{*socket, request.remote, request.datagram};
-  match.loop ? HandOver(*match.loop, arrival) : Deliver(Now(), match, arrival);
+  if (!match.loop) {
+    Deliver(Now(), match, {*socket, request.remote, request.datagram});
+    return true;
+  }
+  HandOver(*match.loop, *socket, {request.remote, request.datagram, std::max<size_t>(request.datagram.size(), 1)});
+  SendPost();
   return true;
 }
 

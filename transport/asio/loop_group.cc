@@ -1,5 +1,7 @@
 #include "transport/asio/loop_group.h"
 
+#include <bit>
+
 #include "transport/asio/driver_core.h"
 
 namespace jsp::transport::io {
@@ -20,39 +22,64 @@ void LoopGroup::Leave(size_t loop) {
   directory_.ReleaseAll(loop);
 }
 
-void LoopGroup::HandOver(size_t from, size_t to, const LoopRoute& route, std::span<const uint8_t> datagram,
-                         EcnMark mark) {
-  const Letter letter{Letter::Kind::kDatagram, route, static_cast<uint32_t>(datagram.size()), mark};
+void LoopGroup::HandOver(size_t from, std::span<const Parcel> parcels) {
+  static_assert(SharedPorts::kMaxLoops <= 64);
+  uint64_t addressed = 0;  // a bit for each loop
+  for (const Parcel& parcel : parcels) addressed |= uint64_t{1} << parcel.to;
+  for (; addressed != 0; addressed &= addressed - 1) HandOver(from, std::countr_zero(addressed), parcels);
+}
+
+void LoopGroup::HandOver(size_t from, size_t to, std::span<const Parcel> parcels) {
   Counters& counters = loops_[from]->counters;
-  switch (loops_[to]->box.Send(letter, datagram)) {
-    case Box::Delivery::kSent:
-      ++counters.sent;
-      return;
-    case Box::Delivery::kFull:
-      ++counters.full;
-      return;
-    case Box::Delivery::kClosed:
-      ++counters.gone;
-      return;
+  Box::Writer writer(loops_[to]->box);
+  for (const Parcel& parcel : parcels) {
+    if (parcel.to != to) continue;
+    const uint64_t datagrams = parcel.letter.Train(parcel.octets).count();
+    switch (writer.Send(parcel.letter, parcel.octets)) {
+      case Box::Delivery::kSent:
+        counters.sent += datagrams;
+        ++counters.letters;
+        break;
+      case Box::Delivery::kFull:
+        counters.full += datagrams;
+        break;
+      case Box::Delivery::kClosed:
+        counters.gone += datagrams;
+        break;
+    }
   }
 }
 
-void LoopGroup::NoteRead(size_t loop, uint64_t received, uint64_t astray) {
-  loops_[loop]->counters.received += received;
-  loops_[loop]->counters.astray += astray;
+void LoopGroup::NoteRead(size_t loop, uint64_t received, uint64_t astray, size_t room) {
+  Counters& counters = loops_[loop]->counters;
+  counters.received += received;
+  counters.astray += astray;
+  counters.reader_room = room;
+}
+
+void LoopGroup::TrimMail(size_t loop) {
+  loops_[loop]->counters.reader_room = 0;
+  loops_[loop]->box.Trim();
 }
 
 bool LoopGroup::ClaimRoute(size_t loop, const LoopRoute& route) {
   const size_t holder = directory_.routes.Claim(route, loop);
   if (holder == loop) return true;
   ++loops_[loop]->counters.routes_contested;
-  (void)loops_[holder]->box.Send({Letter::Kind::kRouteWanted, route, 0, {}});  // lost: the next check asks again
+  (void)loops_[holder]->box.Send({.kind = Letter::Kind::kRouteWanted, .route = route});  // lost: the next check asks
   return false;
 }
 
 HandoverStats LoopGroup::stats(size_t loop) const {
   const Counters& counters = loops_[loop]->counters;
-  return {counters.sent, counters.received, counters.full, counters.gone, counters.astray, counters.routes_contested};
+  return {.sent = counters.sent,
+          .letters = counters.letters,
+          .received = counters.received,
+          .full = counters.full,
+          .gone = counters.gone,
+          .astray = counters.astray,
+          .routes_contested = counters.routes_contested,
+          .mail_room = counters.reader_room + loops_[loop]->box.room()};
 }
 
 }  // namespace jsp::transport::io

@@ -15,6 +15,16 @@ class LoopGroupTest : public ::testing::Test {
  protected:
   static constexpr size_t kLoops = 3;
   LoopGroupTest() { group_.Join(1, io_.get_executor(), {}); }
+  // From loop 0: what came from `remote` together.
+  LoopGroup::Parcel TrainTo(size_t loop, size_t octets, size_t segment, EcnMark mark = EcnMark::kNotEct) const {
+    return {loop,
+            {.mark = mark,
+             .route = route_,
+             .size = static_cast<uint32_t>(octets),
+             .segment = static_cast<uint32_t>(segment)},
+            std::span(datagram_).first(octets)};
+  }
+  void HandOver(const LoopGroup::Parcel& parcel) { group_.HandOver(0, std::span(&parcel, 1)); }
 
   boost::asio::io_context io_;
   Rng rng_ = SystemRng();
@@ -24,7 +34,7 @@ class LoopGroupTest : public ::testing::Test {
 };
 
 TEST_F(LoopGroupTest, HandsOverDatagramsWithTheirMarks) {  // RFC 3168 §5
-  group_.HandOver(0, 1, route_, datagram_, EcnMark::kCe);
+  HandOver(TrainTo(1, 1000, 1000, EcnMark::kCe));
   LoopGroup::Box::Mail mail;
   group_.Take(1, mail);
   ASSERT_EQ(mail.letters.size(), 1u);
@@ -35,16 +45,51 @@ TEST_F(LoopGroupTest, HandsOverDatagramsWithTheirMarks) {  // RFC 3168 §5
   EXPECT_EQ(group_.stats(0).sent, 1u);
 }
 
+TEST_F(LoopGroupTest, ATrainIsOneLetterAndABatchOneDeliveryForEachLoop) {
+  group_.Join(2, io_.get_executor(), {});
+  const std::vector<LoopGroup::Parcel> batch = {TrainTo(1, 1000, 90), TrainTo(2, 10, 10), TrainTo(1, 0, 1),
+                                                TrainTo(2, 20, 10), TrainTo(1, 500, 100)};
+  group_.HandOver(0, batch);
+  LoopGroup::Box::Mail mail;
+  group_.Take(1, mail);
+  ASSERT_EQ(mail.letters.size(), 3u);
+  EXPECT_EQ(mail.octets.size(), 1500u);
+  const ReceivedTrain first = mail.letters[0].Train(std::span(mail.octets).first(1000));
+  EXPECT_EQ(first.count(), 12u);
+  EXPECT_EQ(first.segment, 90u);
+  EXPECT_EQ(first.remote, route_.remote);
+  EXPECT_EQ(mail.letters[1].Train({}).count(), 1u) << "a datagram may be empty";
+  EXPECT_EQ(mail.letters[2].size, 500u);
+  group_.Take(2, mail);
+  EXPECT_EQ(mail.letters.size(), 2u);
+  EXPECT_EQ(mail.octets.size(), 30u);
+  EXPECT_EQ(group_.stats(0).sent, 12u + 1 + 1 + 2 + 5) << "datagrams";
+  EXPECT_EQ(group_.stats(0).letters, 5u);
+}
+
+TEST_F(LoopGroupTest, WhatItsMailTookIsToldAndGivenBack) {
+  for (int i = 0; i < 100; ++i) HandOver(TrainTo(1, 1000, 100));
+  EXPECT_GE(group_.stats(1).mail_room, 100'000u);
+  LoopGroup::Box::Mail mail;
+  group_.Take(1, mail);
+  group_.NoteRead(1, 1000, 0, mail.room());
+  EXPECT_EQ(group_.stats(1).mail_room, mail.room());
+  mail = {};
+  group_.TrimMail(1);
+  EXPECT_EQ(group_.stats(1).mail_room, 0u);
+}
+
 TEST_F(LoopGroupTest, EveryDropIsCountedByItsReason) {
   for (size_t i = 0; i < LoopGroup::kMaxLetters + 10; ++i) {
-    group_.HandOver(0, 1, route_, std::span(datagram_).first(1), EcnMark::kNotEct);
+    HandOver(TrainTo(1, 2, 1));
   }
-  EXPECT_EQ(group_.stats(0).sent, LoopGroup::kMaxLetters);
-  EXPECT_EQ(group_.stats(0).full, 10u);
-  group_.HandOver(0, 2, route_, datagram_, EcnMark::kNotEct);
+  EXPECT_EQ(group_.stats(0).sent, 2 * LoopGroup::kMaxLetters) << "datagrams";
+  EXPECT_EQ(group_.stats(0).letters, LoopGroup::kMaxLetters);
+  EXPECT_EQ(group_.stats(0).full, 2 * 10u);
+  HandOver(TrainTo(2, 1000, 1000));
   EXPECT_EQ(group_.stats(0).gone, 1u) << "never joined";
   group_.Leave(1);
-  group_.HandOver(0, 1, route_, datagram_, EcnMark::kNotEct);
+  HandOver(TrainTo(1, 1000, 1000));
   EXPECT_EQ(group_.stats(0).gone, 2u);
 }
 

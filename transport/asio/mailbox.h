@@ -9,6 +9,8 @@
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "base/time.h"
 namespace jsp::transport::io {
 
 // Letters from other threads to one that runs an executor. Reader::ReadMail() is called there, once for all letters
@@ -28,6 +30,8 @@ class Mailbox {
       letters.clear();
       octets.clear();
     }
+    size_t size() const { return letters.size() * sizeof(Letter) + octets.size(); }  // in octets
+    size_t room() const { return letters.capacity() * sizeof(Letter) + octets.capacity(); }
   };
   enum class Delivery : uint8_t { kSent, kFull, kClosed };
 
@@ -48,7 +52,36 @@ class Mailbox {
     mail_.Clear();
   }
   Delivery Send(Letter letter, std::span<const uint8_t> octets = {}) {
+    return Writer(*this).Send(std::move(letter), octets);
+  }
+  // For several letters, which nobody takes nor comes between while it lives.
+  class Writer {
+   public:
+    explicit Writer(Mailbox& box) : box_(box), lock_(box.mutex_) {}
+    Delivery Send(Letter letter, std::span<const uint8_t> octets = {}) { return box_.Put(std::move(letter), octets); }
+
+   private:
+    Mailbox& box_;
+    std::lock_guard<std::mutex> lock_;
+  };
+  // What waits, in exchange for an empty one: both keep their room.
+  void Take(Mail& mail) {
+    mail.Clear();
     const std::lock_guard lock(mutex_);
+    std::swap(mail_, mail);
+  }
+  // Gives the room back that is kept for letters, unless some wait.
+  void Trim() {
+    const std::lock_guard lock(mutex_);
+    if (mail_.letters.empty()) mail_ = {};
+  }
+  size_t room() const {  // octets
+    const std::lock_guard lock(mutex_);
+    return mail_.room();
+  }
+
+ private:
+  Delivery Put(Letter letter, std::span<const uint8_t> octets) {
     if (!executor_) return Delivery::kClosed;
     if (mail_.letters.size() >= limits_.letters || mail_.octets.size() + octets.size() > limits_.octets) {
       return Delivery::kFull;
@@ -58,14 +91,6 @@ class Mailbox {
     mail_.octets.insert(mail_.octets.end(), octets.begin(), octets.end());
     return Delivery::kSent;
   }
-  // What waits, in exchange for an empty one: both keep their room.
-  void Take(Mail& mail) {
-    mail.Clear();
-    const std::lock_guard lock(mutex_);
-    std::swap(mail_, mail);
-  }
-
- private:
   void Announce() {
     boost::asio::post(*executor_, [weak = reader_] {
       if (const auto reader = weak.lock()) reader->ReadMail();
@@ -73,10 +98,34 @@ class Mailbox {
   }
 
   const Limits limits_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::optional<boost::asio::any_io_executor> executor_;  // nullopt: closed
   std::weak_ptr<Reader> reader_;
   Mail mail_;
+};
+
+// When a reader gives back the room that a rush of letters took: once nothing has needed it for a while. Mail that is
+// always that much keeps it, so that a steady state allocates nothing. Told the time.
+class MailRest {
+ public:
+  static constexpr size_t kKept = size_t{64} * 1024;  // octets of a mail for which nothing is given back
+  static constexpr Duration kAfter = std::chrono::seconds(1);
+
+  // So many octets were taken at once, into so much room.
+  void HandleMail(Timestamp now, size_t octets, size_t room) {
+    const bool is_left_over = room > kKept && due_ == Timestamp::Never();
+    if (octets > kKept || is_left_over) due_ = now + kAfter;
+  }
+  // Once: it is to be given back now.
+  bool PopDue(Timestamp now) {
+    if (now < due_) return false;
+    due_ = Timestamp::Never();
+    return true;
+  }
+  Timestamp NextTimeout() const { return due_; }
+
+ private:
+  Timestamp due_;
 };
 
 }  // namespace jsp::transport::io

@@ -184,7 +184,7 @@ UdpMux::Key UdpMux::FindHolder(size_t socket, const SocketAddress& remote) const
 
 UdpMux::Match UdpMux::FindByAddress(size_t socket, const SocketAddress& remote, uint64_t& unknown) {
   const Key holder = FindHolder(socket, remote);
-  const auto loop = holder == nullptr ? FindLoop(&LoopDirectory::routes, RouteOf(socket, remote)) : std::nullopt;
+  const auto loop = holder == nullptr ? FindHolderElsewhere(socket, remote) : std::nullopt;
   if (holder == nullptr && !loop) ++unknown;
   return {holder, false, holder, false, loop};
 }

@@ -100,6 +100,10 @@ class UdpMux {
   Key FindSender(size_t socket, const SocketAddress& remote, std::span<const uint8_t> quoted) const;
   // Whose route that address has.
   Key FindHolder(size_t socket, const SocketAddress& remote) const;
+  // The other member, in whose place nobody is here.
+  std::optional<size_t> FindHolderElsewhere(size_t socket, const SocketAddress& remote) const {
+    return FindLoop(&LoopDirectory::routes, RouteOf(socket, remote));
+  }
   void RemoveRoute(size_t socket, const SocketAddress& remote);
   // To be called once the peer says that it authenticated that address. Takes the address from its holder: the caller
   // makes sure that the holder does not use it any more, because source addresses can be forged.

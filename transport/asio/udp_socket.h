@@ -108,10 +108,10 @@ class UdpSocket {
   // kWoken: where nothing is there it was for an error. kAhead: perhaps something has come already.
   enum class Occasion : uint8_t { kWoken, kAhead };
   // Reads one batch and calls take(train) for what came from one address together, or take(remote, datagram) for each
-  // datagram. Returns how many datagrams there were; 0 means that the socket is drained, which is_drained() may have
-  // said before.
-  template <class Take>
-  size_t Receive(Take&& take, Occasion occasion = Occasion::kWoken) {
+  // datagram; then finish(), until which all of it stays where it is. Returns how many datagrams there were; 0 means
+  // that the socket is drained, which is_drained() may have said before.
+  template <class Take, class Finish>
+  size_t Receive(Take&& take, Occasion occasion, Finish&& finish) {
     const LoopBuffers::Lease slab(*buffers_, LoopBuffers::Kind::kReceive);
     const size_t trains = ReceiveBatch(slab.data());
     is_drained_ = trains < kMessages;
@@ -125,8 +125,13 @@ class UdpSocket {
       }
       datagrams += train.count();
     }
+    finish();
     stats_.datagrams_received += datagrams;
     return datagrams;
+  }
+  template <class Take>
+  size_t Receive(Take&& take, Occasion occasion = Occasion::kWoken) {
+    return Receive(std::forward<Take>(take), occasion, [] {});
   }
   // The last batch was not full: what is there now has come since.
   bool is_drained() const { return is_drained_; }
