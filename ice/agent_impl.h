@@ -78,7 +78,7 @@ struct Agent::Impl {
   Selection selection;
   SparePairs spares;
   Timestamp now;
-  bool may_move = false;   // both sides said renomination
+  bool may_move = false;  // both sides said renomination
   // Where the peer was when the last selected pair went with its interface; until another one is selected.
   std::optional<SocketAddress> last_remote;
   uint32_t nomination_count = 0;  // ours as controlling, the peer's latest as controlled
