@@ -217,6 +217,18 @@ void Nat::BindSession(Table& table, const Mapping& mapping, const SocketAddress&
   }
 }
 
+std::optional<SocketAddress> Nat::ExternalOf(Timestamp now, const SocketAddress& inside,
+                                             const SocketAddress& destination, PacketKind kind) {
+  const Mapping* mapping = Find(now, TableFor(kind), KeyFor(inside, destination));
+  return mapping != nullptr ? std::optional(mapping->external) : std::nullopt;
+}
+
+std::optional<SocketAddress> Nat::InsideOf(Timestamp now, const SocketAddress& external, const SocketAddress& source,
+                                           PacketKind kind) {
+  const Mapping* mapping = FindInbound(now, TableFor(kind), external, source);
+  return mapping != nullptr && Admits(*mapping, source) ? std::optional(mapping->key.inside) : std::nullopt;
+}
+
 std::optional<SocketAddress> Nat::MapPort(Timestamp now, const SocketAddress& inside, uint16_t wish,
                                           Duration lifetime) {
   DropExpired(now, udp_);

@@ -87,6 +87,14 @@ class Nat {
   std::optional<SocketAddress> Inbound(Timestamp now, const SocketAddress& external, const SocketAddress& source,
                                        PacketKind kind = PacketKind::kUdp);
 
+  // What a packet that an ICMP error quotes was, or becomes, on the other side (RFC 5508 §4.2): the source outside of
+  // one that `inside` sent to `destination`, and the inside of one that came from `source`. Errors make no mapping, and
+  // keep none alive.
+  std::optional<SocketAddress> ExternalOf(Timestamp now, const SocketAddress& inside, const SocketAddress& destination,
+                                          PacketKind kind);
+  std::optional<SocketAddress> InsideOf(Timestamp now, const SocketAddress& external, const SocketAddress& source,
+                                        PacketKind kind);
+
   // What the inside asked for by a port mapping protocol (RFC 6887 §11.3): UDP to the returned address reaches `inside`
   // from everywhere, until `lifetime` is over; 0 ends it, as nullopt says. The same `inside` again renews. `wish` is
   // had if it is free.

@@ -15,8 +15,10 @@ LinkOptions Lan() {
   return lan;
 }
 
-// The options of a NAT with these ports and timers.
-NatOptions Limited(NatOptions nat, const PortLimits& limits, const NatTimers& timers) {
+}  // namespace
+
+NatOptions OptionsFor(NatType type, const PortLimits& limits, const NatTimers& timers) {
+  NatOptions nat = OptionsFor(type);
   nat.refresh = timers.refresh;
   nat.mapping_timeout = timers.udp.value_or(nat.mapping_timeout);
   if (limits.overload) nat.ports = PortAllocation::kOverload;
@@ -25,6 +27,8 @@ NatOptions Limited(NatOptions nat, const PortLimits& limits, const NatTimers& ti
   if (limits.quota) nat.subscriber_quota = *limits.quota;
   return nat;
 }
+
+namespace {
 
 struct Side {
   NodeId host;
@@ -42,8 +46,7 @@ struct Place {
 Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8_t number, const Place& place) {
   const IpAddress outside = place.address(options.family, number);
   if (type == NatType::kPublic) return {world.AddHost(place.parent, outside, place.link), outside};
-  const NatOptions nat_options =
-      options.carrier ? OptionsFor(type) : Limited(OptionsFor(type), options.ports, options.timers);
+  const NatOptions nat_options = options.carrier ? OptionsFor(type) : OptionsFor(type, options.ports, options.timers);
   IpAddress inside = nat_options.translate ? InsideAddress(options.family, number) : outside;
   if (type == NatType::kNat64) inside = AddressBehindNat64(number);
   const IpAddress nat_address =
@@ -53,7 +56,7 @@ Side BuildSide(World& world, const TwoSidesOptions& options, NatType type, uint8
 }
 
 NodeId BuildCarrier(World& world, const TwoSidesOptions& options, uint8_t number) {
-  NatOptions nat = Limited(OptionsFor(*options.carrier), options.ports, options.timers);
+  NatOptions nat = OptionsFor(*options.carrier, options.ports, options.timers);
   nat.hairpin = options.hairpin;
   return world.AddNat(World::kInternet, OutsideAddress(options.family, number), nat,
                       number == 1 ? options.a_access : options.z_access);

@@ -29,6 +29,9 @@ struct NatTimers {
   std::optional<Duration> udp{};
 };
 
+// Of a NAT of that type with these ports and timers.
+NatOptions OptionsFor(NatType type, const PortLimits& limits, const NatTimers& timers);
+
 // The standard internet of the NAT lab: side a and side z, each a host behind a NAT (or none), and a host in the open
 // for servers. Owns nothing; builds into the world.
 struct TwoSidesOptions {

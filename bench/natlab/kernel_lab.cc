@@ -70,9 +70,8 @@ Expected<size_t, std::string> KernelLab::AddNode() {
   return nodes_.size() - 1;
 }
 
-KernelLab::Result KernelLab::Ip(size_t node, const std::string& batch) const {
-  const char* family = options_.family == IpAddress::Family::kV4 ? "-4" : "-6";
-  return nodes_[node].Run({"ip", family, "-batch", "-"}, batch);
+KernelLab::Result KernelLab::Ip(size_t node, IpAddress::Family family, const std::string& batch) const {
+  return nodes_[node].Run({"ip", family == IpAddress::Family::kV4 ? "-4" : "-6", "-batch", "-"}, batch);
 }
 
 KernelLab::Result KernelLab::Connect(size_t upper, const std::string& upper_name, size_t lower,
@@ -111,13 +110,15 @@ Expected<size_t, std::string> KernelLab::Attach(const Uplink& uplink) {
   for (const IpAddress& other : uplink.behind) {
     above += "route add " + other.ToString() + length + " via " + address + " dev " + down + " onlink\n";
   }
-  if (result) result = Ip(uplink.parent, above);
+  const IpAddress::Family family = uplink.address.family();
+  if (result) result = Ip(uplink.parent, family, above);
   if (result) {
-    result = Ip(*node, "address add " + address + length + " dev " + uplink.interface + nodad +
-                           "\nroute add default via " + gateway + " dev " + uplink.interface + " onlink\n");
+    result = Ip(*node, family,
+                "address add " + address + length + " dev " + uplink.interface + nodad + "\nroute add default via " +
+                    gateway + " dev " + uplink.interface + " onlink\n");
   }
   if (!result) return Unexpected(result.error());
-  wiring_[*node] = {uplink.parent, down};
+  wiring_[*node] = {uplink.parent, down, address};
   return node;
 }
 
@@ -132,8 +133,20 @@ KernelLab::Result KernelLab::Emulate(size_t node, const netsim::LinkOptions& lin
   ::_exit(1);
 }
 
-KernelLab::Result KernelLab::Load(size_t node, const KernelNat& nat) {
-  return nodes_[node].Run({"nft", "-f", "-"}, kFlush + NftRules(nat));
+KernelLab::Result KernelLab::Load(Nat& nat) const {
+  const std::string rules = nat.six ? std::string() : NftRules(nat.rules);
+  const auto loaded = nodes_[nat.node].Run({"nft", "-f", "-"}, kFlush + rules);
+  return loaded && nat.six ? Translate(nat) : loaded;
+}
+
+// From now on, and with no mapping of before.
+KernelLab::Result KernelLab::Translate(Nat& nat) const {
+  const Joint& joint = options_.network.joint;
+  const auto options = netsim::OptionsFor(NatType::kNat64, joint.ports, joint.timers);
+  auto process = Nat64Process::Start(nodes_[nat.six->node], options, nat.rules.outside, nat.rules.seed);
+  if (!process) return Unexpected(process.error());
+  nat.six->process = *std::move(process);
+  return {};
 }
 
 KernelLab::Result KernelLab::AddNat(size_t node, KernelNat nat, NetworkEvent::Where where) {
@@ -144,16 +157,22 @@ KernelLab::Result KernelLab::AddNat(size_t node, KernelNat nat, NetworkEvent::Wh
     nat.ports = joint.ports;
     if (const auto set = SetTimers(nat, nodes_[node]); !set) return set;
   }
+  return Remember({.node = node,
+                   .rules = std::move(nat),
+                   .is_behind_carrier = joint.carrier.has_value() && !is_carriers,
+                   .is_a = where == Where::kNatA || where == Where::kCarrierA},
+                  where);
+}
+
+KernelLab::Result KernelLab::Remember(Nat nat, NetworkEvent::Where where) {
+  const Joint& joint = options_.network.joint;
   places_[static_cast<size_t>(where)] = nats_.size();
   // Both sides' of one carrier, or of one LAN.
   if (where == Where::kCarrierA && joint.site != Site::kApart)
     places_[static_cast<size_t>(Where::kCarrierB)] = nats_.size();
   if (where == Where::kNatA && joint.site == Site::kSameLan) places_[static_cast<size_t>(Where::kNatB)] = nats_.size();
-  nats_.push_back({.node = node,
-                   .rules = std::move(nat),
-                   .is_behind_carrier = joint.carrier.has_value() && !is_carriers,
-                   .is_a = where == Where::kNatA || where == Where::kCarrierA});
-  return Load(node, nats_.back().rules);
+  nats_.push_back(std::move(nat));
+  return Load(nats_.back());
 }
 
 // A session that was answered has a timer of its own in Linux; RFC 4787 §4.3 knows one.
@@ -174,10 +193,15 @@ KernelLab::Nat* KernelLab::Find(NetworkEvent::Where where) {
 }
 
 KernelLab::Result KernelLab::TakeDown(NetworkEvent::Where where) {
-  const Nat* nat = Find(where);
+  Nat* nat = Find(where);
   if (nat == nullptr) return {};
   const NetNamespace& node = nodes_[nat->node];
-  const auto loaded = node.Run({"nft", "-f", "-"}, kFlush + NftRulesOfDown(options_.family));
+  std::string rules = kFlush + NftRulesOfDown(options_.family);
+  if (nat->six) {
+    nat->six->process.reset();
+    rules += NftRulesOfDown(IpAddress::Family::kV6);
+  }
+  const auto loaded = node.Run({"nft", "-f", "-"}, rules);
   return loaded ? ForgetSessions(node) : loaded;
 }
 
@@ -189,7 +213,7 @@ KernelLab::Result KernelLab::BringBack(const NetworkEvent& event) {
   if (event.what == NetworkEvent::What::kRenumber && translates) {
     if (const auto renumbered = Renumber(*nat); !renumbered) return renumbered;
   }
-  return Load(nat->node, nat->rules);
+  return Load(*nat);
 }
 
 // With the addresses of the simulation. What still comes to the old one is lost on its way.
@@ -202,6 +226,12 @@ KernelLab::Result KernelLab::Renumber(Nat& nat) {
   nat.rules.outside = address(options_.family, number);
   const std::string now = nat.rules.outside.ToString() + length;
   const Wiring& wiring = wiring_.at(nat.node);
+  if (nat.six) {
+    const auto moved = Ip(nat.node, "route add " + now + " dev " + kNat64Interface + "\nroute del " + old + "\n");
+    if (!moved) return moved;
+    return Ip(wiring.parent, "route add " + now + " via " + wiring.address + " dev " + wiring.down +
+                                 " onlink\nroute del " + old + "\nroute add blackhole " + old + "\n");
+  }
   const auto moved =
       Ip(nat.node, "address add " + now + " dev wan" + (is_v4 ? "" : " nodad") + "\naddress del " + old + " dev wan\n");
   if (!moved) return moved;
@@ -212,9 +242,6 @@ KernelLab::Result KernelLab::Renumber(Nat& nat) {
 Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddress::Family family,
                                                 std::span<const netsim::NatType> types) {
   const Joint& joint = network.joint;
-  if (std::ranges::find(types, NatType::kNat64) != types.end()) {
-    return Unexpected<std::string>("its kernel has no NAT64, type nat64");
-  }
   if (network.hard == HardNats::kCrossed) {
     return Unexpected<std::string>("its peers are told of one STUN server, and --prediction takes two");
   }
@@ -261,6 +288,7 @@ std::vector<IpAddress> KernelLab::BehindCarrier(uint8_t number) const {
 }
 
 Expected<KernelLab::Side, std::string> KernelLab::AddSide(NatType type, uint8_t number, const Place& place) {
+  if (type == NatType::kNat64) return AddNat64Side(number, place);
   const IpAddress outside = place.address(options_.family, number);
   Side side{0, place.parent};
   Uplink host{.parent = place.parent, .interface = "eth0", .link = place.link, .address = outside};
@@ -293,9 +321,65 @@ Expected<KernelLab::Side, std::string> KernelLab::AddSide(NatType type, uint8_t 
   return side;
 }
 
+// A router of both families, whose IPv4 address is none that anybody outside speaks to: that one is the translator's.
+Expected<KernelLab::Side, std::string> KernelLab::AddNat64Side(uint8_t number, const Place& place) {
+  const IpAddress outside = place.address(options_.family, number);
+  const auto router = Attach({.parent = place.parent,
+                              .interface = "wan",
+                              .link = place.link,
+                              .address = place.address(options_.family, static_cast<uint8_t>(number + 100)),
+                              .behind = {outside}});
+  if (!router) return Unexpected(router.error());
+  std::vector<IpAddress> hosts{netsim::AddressBehindNat64(number)};
+  if (options_.network.joint.site == Site::kSameLan) hosts.push_back(netsim::AddressBehindNat64(2));
+  auto done = RouteIpv6(*router, hosts);
+  if (done) done = AddNat64(*router, number, outside);
+  if (!done) return Unexpected(done.error());
+  const auto host = Attach({.parent = *router, .interface = "eth0", .address = hosts.front()});
+  if (!host) return Unexpected(host.error());
+  return Side{*host, *router};
+}
+
+// RFC 6146 §3.5: what goes to IPv4, and what comes back. The router asks nobody where that is on the pair.
+KernelLab::Result KernelLab::AddNat64(size_t router, uint8_t number, const IpAddress& outside) {
+  const auto translator = AddNode();
+  if (!translator) return Unexpected(translator.error());
+  const std::string interface = kNat64Interface;
+  auto done = Connect(router, interface, *translator, interface);
+  if (done && nodes_[router].Enter()) done = DisableOffloads(interface);
+  if (done) {
+    done = Ip(router, "link set " + interface + " arp off\nroute add " + outside.ToString() + "/32 dev " + interface);
+  }
+  const std::string prefix = netsim::WellKnownNat64Prefix().ToString() + "/96";
+  if (done) done = Ip(router, IpAddress::Family::kV6, "route add " + prefix + " dev " + interface);
+  if (!done) return done;
+  return Remember({.node = router,
+                   .rules = {.type = "nat64", .outside = outside, .inside = {}, .seed = options_.seed + router},
+                   .is_a = number == 1,
+                   .six = Nat64{.node = *translator}},
+                  number == 1 ? Where::kNatA : Where::kNatB);
+}
+
+// The hosts' own IPv6, past the NAT64, beside the IPv4 of the same access.
+KernelLab::Result KernelLab::RouteIpv6(size_t router, const std::vector<IpAddress>& hosts) {
+  const Wiring& wiring = wiring_.at(router);
+  const std::string gateway = "2001:db8:ffff::" + std::to_string(++links_);
+  const std::string own = "2001:db8:fffe::" + std::to_string(links_);
+  std::string above = "address add " + gateway + "/128 dev " + wiring.down + " nodad\nroute add " + own + "/128 dev " +
+                      wiring.down + "\n";
+  for (const IpAddress& host : hosts) {
+    above += "route add " + host.ToString() + "/128 via " + own + " dev " + wiring.down + " onlink\n";
+  }
+  const auto routed = Ip(wiring.parent, IpAddress::Family::kV6, above);
+  if (!routed) return routed;
+  return Ip(router, IpAddress::Family::kV6,
+            "address add " + own + "/128 dev wan nodad\nroute add default via " + gateway + " dev wan onlink\n");
+}
+
 Expected<size_t, std::string> KernelLab::AddNeighbour(const Side& a, const Place& place) {
   const bool has_inside = options_.a != NatType::kPublic && netsim::OptionsFor(options_.a).translate;
-  const IpAddress address = has_inside ? netsim::InsideAddress(options_.family, 2) : place.address(options_.family, 2);
+  IpAddress address = has_inside ? netsim::InsideAddress(options_.family, 2) : place.address(options_.family, 2);
+  if (options_.a == NatType::kNat64) address = netsim::AddressBehindNat64(2);
   return Attach({.parent = a.router,
                  .interface = "eth0",
                  .link = options_.a == NatType::kPublic ? place.link : nullptr,

@@ -11,6 +11,7 @@
 #include "base/socket_address.h"
 #include "bench/natlab/cell_runner.h"
 #include "bench/natlab/kernel_nat.h"
+#include "bench/natlab/nat64_process.h"
 #include "bench/natlab/net_namespace.h"
 namespace jsp::natlab {
 
@@ -58,13 +59,20 @@ class KernelLab {
   // How a node hangs below its parent, and its NAT if it is one.
   struct Wiring {
     size_t parent = 0;
-    std::string down;  // the parent's interface to it
+    std::string down;     // the parent's interface to it
+    std::string address;  // its own there
+  };
+  // What a NAT64 has besides: the node where its packets are translated, and who does.
+  struct Nat64 {
+    size_t node = 0;
+    std::optional<Nat64Process> process{};
   };
   struct Nat {
     size_t node = 0;
     KernelNat rules;
     bool is_behind_carrier = false;
     bool is_a = false;
+    std::optional<Nat64> six{};
   };
 
   explicit KernelLab(const CellOptions& options) : options_(options) {}
@@ -72,17 +80,23 @@ class KernelLab {
   Expected<size_t, std::string> AddNode();
   Expected<size_t, std::string> Attach(const Uplink& uplink);
   Result Connect(size_t upper, const std::string& upper_name, size_t lower, const std::string& lower_name);
-  Result Ip(size_t node, const std::string& batch) const;
-  Result Load(size_t node, const KernelNat& nat);
+  Result Ip(size_t node, const std::string& batch) const { return Ip(node, options_.family, batch); }
+  Result Ip(size_t node, IpAddress::Family family, const std::string& batch) const;
+  Result Load(Nat& nat) const;
+  Result Translate(Nat& nat) const;
   // Of the NAT's sessions, if the scenario says how long they live.
   Result SetTimers(KernelNat& nat, const NetNamespace& node) const;
   // Loads it, and remembers it under the name that events have for it.
   Result AddNat(size_t node, KernelNat nat, NetworkEvent::Where where);
+  Result Remember(Nat nat, NetworkEvent::Where where);
   std::vector<IpAddress> BehindCarrier(uint8_t number) const;
   Nat* Find(NetworkEvent::Where where);
   Result Renumber(Nat& nat);
   Expected<Place, std::string> AddCarrier(uint8_t number);
   Expected<Side, std::string> AddSide(netsim::NatType type, uint8_t number, const Place& place);
+  Expected<Side, std::string> AddNat64Side(uint8_t number, const Place& place);
+  Result AddNat64(size_t router, uint8_t number, const IpAddress& outside);
+  Result RouteIpv6(size_t router, const std::vector<IpAddress>& hosts);
   Expected<size_t, std::string> AddNeighbour(const Side& a, const Place& place);
   Result Emulate(size_t node, const netsim::LinkOptions& link);
 

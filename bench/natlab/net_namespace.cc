@@ -149,6 +149,24 @@ void Execute(const std::vector<std::string>& arguments) {
   ::_exit(kCannotRun);
 }
 
+// A file of a file system that has no other name, so that it is gone with the process.
+void MountHosts(const std::string& text) {
+  constexpr const char* kPlace = "/tmp";
+  constexpr const char* kFile = "/tmp/hosts";
+  const bool is_apart = ::unshare(CLONE_NEWNS) == 0 &&
+                        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        ::mount("tmpfs", kPlace, "tmpfs", 0, nullptr) == 0;
+  const int made = is_apart ? ::open(kFile, O_CREAT | O_WRONLY | O_CLOEXEC, 0644) : -1;
+  if (made >= 0) ::close(made);
+  const bool is_there = made >= 0 && WriteFile(kFile, text) &&
+                        ::mount(kFile, "/etc/hosts", nullptr, MS_BIND, nullptr) == 0 &&
+                        ::umount2(kPlace, MNT_DETACH) == 0;
+  if (is_there) return;
+  const std::string why = Reason("mounting /etc/hosts") + "\n";
+  (void)!::write(STDERR_FILENO, why.data(), why.size());
+  ::_exit(kCannotRun);
+}
+
 Expected<void, std::string> NetNamespace::Run(const std::vector<std::string>& arguments, std::string_view input) const {
   std::array<int, 2> in{}, err{};
   if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(err.data(), O_CLOEXEC) != 0) return Unexpected(Reason("a pipe"));

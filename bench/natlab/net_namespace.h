@@ -34,6 +34,10 @@ class NetNamespace {
 // In the child of a fork: a program of PATH, /usr/sbin or /sbin. Does not return.
 [[noreturn]] void Execute(const std::vector<std::string>& arguments);
 
+// Likewise: gives this process, and whom it becomes, an /etc/hosts of its own, by which names are looked up before a
+// server is asked. Ends the process where that cannot be.
+void MountHosts(const std::string& text);
+
 // Runs `work` as process 1 of namespaces of its own for users, processes, mounts and networks, and gives what it wrote
 // to the descriptor that it got. Rootless where the system allows it. When the caller dies, or `work` returns,
 // everything in there ends with it. `kNotPermitted` begins an error that says that this user may not do that.

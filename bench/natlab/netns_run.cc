@@ -12,6 +12,7 @@
 #include "bench/natlab/lab.h"
 #include "bench/natlab/netns_server.h"
 #include "bench/natlab/peer_process.h"
+#include "netsim/nat64.h"
 #include "netsim/two_sides.h"
 
 namespace jsp::natlab {
@@ -52,6 +53,22 @@ std::vector<std::string> WithKeys(std::vector<std::string> command, const CellOp
   return command;
 }
 
+// What the resolver of that network says: a DNS64's answer to who looks for its NAT64 (RFC 7050 §2.2), else what it
+// says anyway.
+std::string HostsBehind(netsim::NatType type) {
+  if (type != netsim::NatType::kNat64) return {};
+  std::string hosts = "127.0.0.1 localhost\n::1 localhost\n";
+  for (const IpAddress& well_known : {IpAddress::V4(192, 0, 0, 170), IpAddress::V4(192, 0, 0, 171)}) {
+    hosts += netsim::EmbedIpv4(netsim::WellKnownNat64Prefix(), well_known).ToString() + " ipv4only.arpa\n";
+  }
+  return hosts;
+}
+
+// On one LAN there is one NAT.
+netsim::NatType NatOfB(const CellOptions& options) {
+  return options.network.joint.site == netsim::Site::kSameLan ? options.a : options.b;
+}
+
 // After events.
 struct Comeback {
   Clock::time_point asked_at{};  // for a message over what came back, which came
@@ -68,8 +85,8 @@ class Run {
         options_(options),
         lab_(lab),
         ca_pem_(ca_pem),
-        a_{{lab.a_host(), WithKeys(netns.peer_a, options, "-a")}, "peer a"},
-        b_{{lab.b_host(), WithKeys(netns.peer_b, options, "-b")}, "peer b"} {}
+        a_{{lab.a_host(), WithKeys(netns.peer_a, options, "-a"), HostsBehind(options.a)}, "peer a"},
+        b_{{lab.b_host(), WithKeys(netns.peer_b, options, "-b"), HostsBehind(NatOfB(options))}, "peer b"} {}
 
   RunResult Do() {
     start_ = Clock::now();

@@ -79,6 +79,37 @@ TEST_F(NetnsTest, OverIpV6ItIsAsInTheSimulation) {
   ExpectAgreement(options);
 }
 
+TEST_F(NetnsTest, BehindANat64ItIsAsInTheSimulation) {  // RFC 6146 §3.5
+  MatrixOptions options;
+  options.types = {NatType::kNat64, NatType::kPublic, NatType::kPort, NatType::kSymmetric, NatType::kUdpBlocked};
+  ExpectAgreement(options);
+  options.types = {NatType::kNat64};
+  options.network.joint.site = Site::kSameLan;
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, ANat64IsLimitedTimedAndRenumberedAsInTheSimulation) {
+  MatrixOptions options;
+  options.types = {NatType::kNat64, NatType::kAddress};
+  options.network.joint.ports.quota = 1;
+  ExpectAgreement(options);
+  options.types = {NatType::kNat64, NatType::kPublic};
+  options.network.joint.ports = {};
+  options.network.events = {
+      {std::chrono::seconds(1), NetworkEvent::What::kRenumber, NetworkEvent::Where::kNatA, std::chrono::seconds(1)}};
+  ExpectAgreement(options);
+}
+
+TEST_F(NetnsTest, TheResolverBehindANat64TellsItsPrefixAndNoOther) {  // RFC 7050 §2.2
+  const std::vector<std::string> asks = {"/bin/sh", "-c", "getent ahostsv6 ipv4only.arpa >&2; exit 3"};
+  netns_.peer_a = asks;
+  const std::string told = RunCellInNamespaces(netns_, {.a = NatType::kNat64, .b = NatType::kPublic}).why;
+  EXPECT_NE(told.find("64:ff9b::c000:aa "), std::string::npos) << told;
+  EXPECT_NE(told.find("64:ff9b::c000:ab "), std::string::npos) << told;
+  const std::string elsewhere = RunCellInNamespaces(netns_, {.a = NatType::kPort, .b = NatType::kNat64}).why;
+  EXPECT_EQ(elsewhere, "peer a: it ended with exit code 3");
+}
+
 TEST_F(NetnsTest, CarriersAndSitesAreAsInTheSimulation) {  // RFC 6888 §3, RFC 4787 §6
   MatrixOptions options;
   options.types = {NatType::kPublic, NatType::kPort};
@@ -283,8 +314,6 @@ TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
   const NatType rejecting[] = {NatType::kPortReject};
   EXPECT_TRUE(KernelLab::Supports({}, kV4, rejecting));
   EXPECT_FALSE(KernelLab::Supports({.joint = {.ports = {.overload = true}}}, kV4, rejecting));
-  const NatType types[] = {NatType::kPort, NatType::kNat64};
-  EXPECT_EQ(KernelLab::Supports({}, kV4, types).error(), "its kernel has no NAT64, type nat64");
 }
 
 TEST(KernelNatTest, FewPortsAreSetsOfWhatMakesAMapping) {  // RFC 4787 §4.1

@@ -46,7 +46,8 @@ std::string Printable(std::string_view text) {
 
 }  // namespace
 
-PeerProcess::PeerProcess(const NetNamespace& where, const std::vector<std::string>& arguments) {
+PeerProcess::PeerProcess(const NetNamespace& where, const std::vector<std::string>& arguments,
+                         const std::string& hosts) {
   std::array<int, 2> in{-1, -1}, out{-1, -1}, err{-1, -1};
   if (::pipe2(in.data(), O_CLOEXEC) != 0 || ::pipe2(out.data(), O_CLOEXEC) != 0 ||
       ::pipe2(err.data(), O_CLOEXEC) != 0) {
@@ -61,6 +62,7 @@ PeerProcess::PeerProcess(const NetNamespace& where, const std::vector<std::strin
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(err[1], STDERR_FILENO);
     if (!where.Enter()) ::_exit(126);
+    if (!hosts.empty()) MountHosts(hosts);
     Execute(arguments);
   }
   for (int* mine : {&in[0], &out[1], &err[1]}) Close(*mine);

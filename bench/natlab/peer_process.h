@@ -22,7 +22,8 @@ class PeerProcess {
     boost::json::object object;
   };
 
-  PeerProcess(const NetNamespace& where, const std::vector<std::string>& arguments);
+  // `hosts` is its /etc/hosts, if there is any.
+  PeerProcess(const NetNamespace& where, const std::vector<std::string>& arguments, const std::string& hosts = {});
   ~PeerProcess();
   PeerProcess(const PeerProcess&) = delete;
   PeerProcess& operator=(const PeerProcess&) = delete;
