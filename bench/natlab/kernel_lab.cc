@@ -178,7 +178,9 @@ KernelLab::Result KernelLab::Remember(Nat nat, NetworkEvent::Where where) {
 // A session that was answered has a timer of its own in Linux; RFC 4787 §4.3 knows one.
 KernelLab::Result KernelLab::SetTimers(KernelNat& nat, const NetNamespace& node) const {
   const netsim::NatTimers& timers = options_.network.joint.timers;
-  if (timers.refresh == netsim::Refresh::kOutbound) return {};
+  // Without either nobody waits as long as a mapping lives.
+  if (timers.refresh == netsim::Refresh::kOutbound && !timers.udp) return {};
+  nat.refresh = timers.refresh;
   if (timers.udp) nat.udp_timeout = std::chrono::duration_cast<std::chrono::seconds>(*timers.udp);
   for (const char* name : {"nf_conntrack_udp_timeout", "nf_conntrack_udp_timeout_stream"}) {
     const auto set = node.Set(std::string("netfilter/") + name, std::to_string(nat.udp_timeout.count()));
@@ -250,10 +252,6 @@ Expected<void, std::string> KernelLab::Supports(const Network& network, IpAddres
     return Unexpected<std::string>("its kernel overloads no port of a session that it rejected, type port-rej");
   }
   const netsim::NatTimers& timers = joint.timers;
-  if (timers.udp && timers.refresh == netsim::Refresh::kOutbound) {
-    return Unexpected<std::string>(
-        "its kernel keeps mappings alive by packets of either side, so timers.refresh has to be both");
-  }
   if (timers.udp && *timers.udp % std::chrono::seconds(1) != Duration::zero()) {
     return Unexpected<std::string>("its kernel's timers are of whole seconds, so timers.udp_ms has to be, too");
   }

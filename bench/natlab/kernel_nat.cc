@@ -95,6 +95,25 @@ std::string Learning(const KernelNat& nat, const Words& words) {
   return text + "  oif wan meta l4proto udp update @asked { udp sport . " + words.family + " daddr }\n }\n";
 }
 
+// Which outside ports have been used from inside for less than the timeout, and what that means for those who send to
+// one. The kernel's own session may live on, by packets that get no further; where it is to reject what it has no
+// session of, it sees all of them first.
+std::string Refreshing(const KernelNat& nat, const Words& words) {
+  if (nat.refresh == netsim::Refresh::kBoth) return {};
+  const bool translates = nat.type != "fw";
+  const bool rejects = nat.type == "port-rej";
+  const std::string outside = nat.outside.ToString();
+  std::string text =
+      " set alive { type " + words.address + " . inet_service" + Lifetime(nat.udp_timeout) + "65535; }\n";
+  text += " chain refreshing { type filter hook postrouting priority 110;\n  ";
+  text += translates ? words.family + " saddr " + outside : "oif wan";
+  text += " meta l4proto udp update @alive { " + words.family + " saddr . udp sport }\n }\n";
+  text += " chain expiry { type filter hook prerouting priority " + std::string(rejects ? "-150" : "-300") + ";\n  ";
+  text += translates ? words.family + " daddr " + outside : "iif wan";
+  text += std::string(" meta l4proto udp ") + (rejects ? "ct state established " : "");
+  return text + words.family + " daddr . udp dport != @alive drop\n }\n";
+}
+
 // What of a session makes a mapping of its own, in the words of a rule and as a set's type. RFC 4787 §4.1.
 struct MappingKey {
   std::string words;
@@ -177,7 +196,7 @@ std::string NftRules(const KernelNat& nat) {
   const Words words(nat.outside);
   const std::string neighbours = nat.outside.is_v4() ? "" : "  iif wan meta l4proto ipv6-icmp accept\n";
   const PortChains limits(nat, words);
-  std::string text = "table " + words.family + " natlab {\n" + limits.sets;
+  std::string text = "table " + words.family + " natlab {\n" + limits.sets + Refreshing(nat, words);
   if (nat.type != "fw") text += TranslationChains(nat, words);
   // Dropped in silence, or answered with an ICMP error by the kernel.
   if (nat.type != "port-rej") {

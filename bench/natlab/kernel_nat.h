@@ -26,6 +26,9 @@ struct KernelNat {
   std::vector<IpAddress> subscribers{};  // hosts behind it
   // Of a UDP mapping without packets, RFC 4787 §4.3. The sessions' own timers are the kernel's (KernelLab).
   std::chrono::seconds udp_timeout = std::chrono::seconds(120);
+  // What keeps one alive, RFC 4787 §4.3 REQ-6. A kernel knows packets of either side alone: with kOutbound rules watch
+  // for those from inside, and keep out what comes to a mapping without any.
+  netsim::Refresh refresh = netsim::Refresh::kBoth;
 };
 
 // All that KernelNat::type may be, but "public", which needs no rules.

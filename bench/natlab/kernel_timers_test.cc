@@ -16,19 +16,19 @@ namespace {
 
 using netsim::NatType;
 
-// b answers a datagram "SECONDS COUNT" with so many of its own, so far apart; a counts what comes of that, and says so
+// b sends a datagram "SECONDS COUNT" back so many times, so far apart; a counts what comes of that, and says so
 // with its last words. By the timer of two seconds.
 constexpr const char* kPeers = R"(
 import json, select, socket, sys
-is_a = sys.argv[1] == 'a'
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+where = sys.argv[1]
+udp = socket.socket(socket.AF_INET6 if ':' in where else socket.AF_INET, socket.SOCK_DGRAM)
 def wait(seconds): select.select([], [], [], seconds)
 def ask(interval, count):
-    udp.sendto(b'%f %d' % (interval, count), ('203.0.113.2', 9999))
+    order = b'%f %d' % (interval, count)
+    udp.sendto(order, (where, 9999))
     come = 0
     while select.select([udp], [], [], interval + 0.6)[0]:
-        udp.recv(100)
-        come += 1
+        come += udp.recv(100) == order
     return come
 def serve():
     udp.bind(('', 9999))
@@ -37,7 +37,7 @@ def serve():
         interval, count = order.split()
         for _ in range(int(count)):
             wait(float(interval))
-            udp.sendto(b'x', source)
+            udp.sendto(order, source)
 for line in sys.stdin:
     order = json.loads(line)['do']
     if order in ('offer', 'answer'): print(json.dumps({order: order}), flush=True)
@@ -61,8 +61,9 @@ class KernelTimersTest : public testing::Test {
 
   static std::string LastWords(NatType type, const netsim::NatTimers& timers) {
     const std::string jsp = std::filesystem::absolute("tools/jsp/jsp");
-    const NetnsOptions netns{.peer_a = {"python3", "-c", kPeers, "a"},
-                             .peer_b = {"python3", "-c", kPeers, "b"},
+    const std::string b = type == NatType::kNat64 ? "64:ff9b::203.0.113.2" : "203.0.113.2";
+    const NetnsOptions netns{.peer_a = {"python3", "-c", kPeers, b},
+                             .peer_b = {"python3", "-c", kPeers, "0.0.0.0"},
                              .turn_server = {jsp, "turn-server"}};
     CellOptions cell{.a = type, .b = NatType::kPublic};
     cell.network.joint.timers = timers;
@@ -71,9 +72,18 @@ class KernelTimersTest : public testing::Test {
 };
 
 TEST_F(KernelTimersTest, AMappingLivesAsLongAsTheScenarioSaysAfterPacketsOfEitherSide) {  // RFC 4787 §4.3 REQ-6
-  for (const NatType type : {NatType::kPort, NatType::kAddress}) {
+  for (const NatType type : {NatType::kPort, NatType::kAddress, NatType::kNat64}) {
     const std::string words = LastWords(type, {netsim::Refresh::kBoth, std::chrono::seconds(2)});
     EXPECT_NE(words.find("known 1, kept 3, late 0, again 1"), std::string::npos) << words;
+  }
+}
+
+TEST_F(KernelTimersTest, OrAfterPacketsFromInsideAlone) {  // RFC 4787 §4.3 REQ-6
+  for (const NatType type :
+       {NatType::kFirewall, NatType::kFullCone, NatType::kPortReject, NatType::kSymmetricOpen, NatType::kNat64}) {
+    const std::string words = LastWords(type, {netsim::Refresh::kOutbound, std::chrono::seconds(2)});
+    EXPECT_NE(words.find("known 1, kept 1, late 0, again 1"), std::string::npos)
+        << netsim::ToString(type) << ": " << words;
   }
 }
 
@@ -93,6 +103,22 @@ TEST(KernelNatTimersTest, WhoMayComeInIsForgottenWithTheMapping) {  // RFC 4787 
     EXPECT_NE(rules.substr(begin, rules.find('\n', begin) - begin).find("timeout 33s"), std::string::npos) << set;
   }
   EXPECT_NE(rules.find("timeout 120s; size 7;"), std::string::npos) << "TCP has timers of its own";
+}
+
+TEST(KernelNatTimersTest, WhatKeepsAMappingAliveIsWhatLeavesItsOutside) {  // RFC 4787 §4.3 REQ-6
+  KernelNat nat{"port", IpAddress::V4(198, 51, 100, 1), IpAddress::V4(10, 0, 0, 2), 1, false};
+  EXPECT_EQ(NftRules(nat).find("@alive"), std::string::npos);
+  nat.refresh = netsim::Refresh::kOutbound;
+  nat.udp_timeout = std::chrono::seconds(33);
+  const std::string rules = NftRules(nat);
+  EXPECT_NE(rules.find("set alive { type ipv4_addr . inet_service; flags dynamic, timeout; timeout 33s;"),
+            std::string::npos)
+      << rules;
+  EXPECT_NE(rules.find("ip saddr 198.51.100.1 meta l4proto udp update @alive { ip saddr . udp sport }"),
+            std::string::npos)
+      << rules;
+  EXPECT_NE(rules.find("ip daddr 198.51.100.1 meta l4proto udp ip daddr . udp dport != @alive drop"), std::string::npos)
+      << rules;
 }
 
 }  // namespace

@@ -309,7 +309,7 @@ TEST(KernelLabTest, SaysWhatAKernelCannotBe) {
   EXPECT_TRUE(KernelLab::Supports({.events = {NetworkEvent{}}}, kV4, {}));
   EXPECT_TRUE(supports({.timers = {netsim::Refresh::kBoth, std::chrono::seconds(20)}}, kV6));
   EXPECT_FALSE(supports({.timers = {netsim::Refresh::kBoth, std::chrono::milliseconds(20'500)}}, kV4));
-  EXPECT_FALSE(supports({.timers = {netsim::Refresh::kOutbound, std::chrono::seconds(20)}}, kV4));
+  EXPECT_TRUE(supports({.timers = {netsim::Refresh::kOutbound, std::chrono::seconds(20)}}, kV4));
   EXPECT_FALSE(KernelLab::Supports({.hard = HardNats::kCrossed}, kV4, {}));
   const NatType rejecting[] = {NatType::kPortReject};
   EXPECT_TRUE(KernelLab::Supports({}, kV4, rejecting));
