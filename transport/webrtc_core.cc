@@ -232,7 +232,9 @@ void TransportCore::HandlePeerEvent(transport::PeerEvent& peer_event) {
                  [](transport::event::ProbeSocketsWanted&) {},
                  [](transport::event::ProbeSocketsDone&) {},
                  [](transport::event::FreshSocketsWanted&) {},
-                 [](transport::event::SelectedPairChanged&) {},
+                 [&](transport::event::SelectedPairChanged& e) {
+                   if (const auto handler = handlers.selected_pair) handler(e.local, e.remote);
+                 },
                  [](transport::event::IceRestarted&) {},
                  [&](transport::event::IceRestartNeeded& e) {
                    if (const auto handler = handlers.restart_needed) handler(e.reason);

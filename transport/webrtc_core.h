@@ -52,6 +52,7 @@ struct TransportCore final : transport::io::PeerObserver, std::enable_shared_fro
     std::function<void(ConnectionState, const std::string&)> state_change;
     std::function<void(DataChannel)> channel;
     std::function<void(const std::string&)> restart_needed;
+    std::function<void(const ice::Candidate&, const ice::Candidate&)> selected_pair;
     std::function<void(const transport::PeerEvent&)> watcher;  // of a Connection; sees all before the others
   };
 

@@ -112,6 +112,10 @@ void WebRtcTransport::on_restart_needed(std::function<void(const std::string&)> 
   core_->handlers.restart_needed = std::move(handler);
 }
 
+void WebRtcTransport::on_selected_pair(std::function<void(const ice::Candidate&, const ice::Candidate&)> handler) {
+  core_->handlers.selected_pair = std::move(handler);
+}
+
 void WebRtcTransport::on_channel(std::function<void(DataChannel)> handler) {
   core_->handlers.channel = std::move(handler);
 }

@@ -53,6 +53,9 @@ class WebRtcTransport {
   // an empty one when there will be no more.
   void on_local_candidate(std::function<void(const std::string& line)> handler);
   void on_state_change(std::function<void(ConnectionState, const std::string& reason)> handler);
+  // Data takes another pair of candidates from now on, which is the first one, or better than the one before, or what
+  // is left: so that a relayed connection that became a direct one is seen. stats() has the pair of now.
+  void on_selected_pair(std::function<void(const ice::Candidate& local, const ice::Candidate& remote)> handler);
   // Channels that the peer opened, except the one that became the own channel of the answering side.
   void on_channel(std::function<void(DataChannel)> handler);
 

@@ -86,6 +86,24 @@ TEST_F(WebRtcTransportTest, CarriesMessagesBetweenCallbacks) {
   EXPECT_EQ(z_->channel().label(), "jetstream_proto");
 }
 
+TEST_F(WebRtcTransportTest, SaysWhichPairDataTakes) {  // RFC 8445 §12
+  Open();
+  std::vector<std::string> said;
+  a_->on_selected_pair([&](const ice::Candidate& local, const ice::Candidate& remote) {
+    const auto pair = a_->stats().selected_pair;
+    ASSERT_TRUE(pair);
+    EXPECT_EQ(pair->remote.address, remote.address) << "stats have it already";
+    said.push_back(std::string(ice::ToString(local.type)) + " " + remote.address.ip.ToString());
+  });
+  Signal(*a_, *z_);
+  int ready = 0;
+  a_->async_connect([&](error_code error) { ready += error ? 0 : 1; });
+  z_->async_connect([&](error_code error) { ready += error ? 0 : 1; });
+  ASSERT_TRUE(RunUntil([&] { return ready == 2; })) << a_->state_reason();
+  ASSERT_FALSE(said.empty());
+  EXPECT_EQ(said.front(), "host 127.0.0.1");
+}
+
 TEST_F(WebRtcTransportTest, GivesTheKeysOfItsDtlsWhereThatWasAskedFor) {
   WebRtcConfig collecting = LoopbackConfig();
   collecting.peer_options.collect_keylog = true;

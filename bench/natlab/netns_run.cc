@@ -39,6 +39,8 @@ struct Side {
   std::string name;
   std::optional<std::string> description{};  // offer or answer
   std::optional<Clock::time_point> nominated_at{};
+  std::optional<PathEnd> selected{};  // the latest pair, if it says
+  std::optional<Clock::time_point> upgraded_at{};
   bool has_stats = false;
   std::string failure{};
   PathEnd path{};
@@ -179,6 +181,7 @@ class Run {
       if (key == "offer" || key == "answer") side.description = ToText(value);
       if (key == "candidate") HandleCandidate(other, ToText(value));
       if (key == "connected" || key == "nominated") NotePair(side, value);
+      if (key == "selected") NoteSelected(side, value, line.at);
       if (key == "nominated" && !side.nominated_at) side.nominated_at = line.at;
       if (key == "message" && !first_message_) first_message_ = line.at;
       if (key == "echo") NoteEcho(ToText(value), line.at);
@@ -223,6 +226,14 @@ class Run {
     if (!value.is_object()) return;
     side.path = ToPathEnd(value.as_object());
     side.silent_since.reset();
+  }
+
+  static void NoteSelected(Side& side, const json::value& value, Clock::time_point at) {
+    if (!value.is_object()) return;
+    PathEnd now = ToPathEnd(value.as_object());
+    const bool is_upgrade = side.selected && side.selected->IsRelayed() && !now.IsRelayed();
+    if (is_upgrade && !side.upgraded_at) side.upgraded_at = at;
+    side.selected = std::move(now);
   }
 
   bool BothFailed() const { return !a_.failure.empty() && !b_.failure.empty(); }
@@ -272,6 +283,7 @@ class Run {
     };
     result.to_first_valid = at("first_valid_ms");
     result.to_dtls = at("dtls_ms");
+    if (a_.upgraded_at) result.to_upgrade = std::chrono::duration_cast<Duration>(*a_.upgraded_at - start_);
     if (a_.nominated_at) result.to_nominated = std::chrono::duration_cast<Duration>(*a_.nominated_at - start_);
     return result;
   }

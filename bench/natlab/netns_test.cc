@@ -184,6 +184,20 @@ TEST_F(NetnsTest, LinksDelayAndLose) {
   EXPECT_EQ(RunCellInNamespaces(netns_, options).outcome, Outcome::kNone);
 }
 
+// Over links like those of the simulation, so that a relayed pair is there before the direct one.
+TEST_F(NetnsTest, ThePathThatLeavesARelayIsTimedAsInTheSimulation) {
+  MatrixOptions options;
+  options.types = {NatType::kAddress, NatType::kSymmetric};
+  options.runs = 3;
+  options.network.a_access = options.network.b_access = options.network.server_access = netsim::LinkOptions{};
+  for (const CellReport& cell : ExpectAgreement(options)) {
+    if (cell.a != NatType::kAddress || cell.b != NatType::kSymmetric) continue;
+    ASSERT_FALSE(cell.samples.upgrades_ms.empty());
+    // Gathering takes an allocation's three round trips of 40 ms, signalling 50 ms, and checks begin then.
+    EXPECT_GT(cell.samples.upgrades_ms.front(), 200);
+  }
+}
+
 // What is measured depends on the machine, but no machine is faster than the links.
 TEST_F(NetnsTest, PathsAreMeasuredWithRealSocketsToo) {
   const auto paths = RunPathsInNamespaces(netns_, {.octets = 400'000, .cpu = CpuMeter::kOn});

@@ -182,6 +182,9 @@ class LabPeer {
       if (state == ConnectionState::kDisconnected) Say({{"disconnected", reason}});
       if (state == ConnectionState::kFailed) SayFailed(reason);
     });
+    transport_->on_selected_pair([](const ice::Candidate& local, const ice::Candidate& remote) {
+      Say({{"selected", {{"local", ice::ToString(local.type)}, {"remote", ice::ToString(remote.type)}}}});
+    });
     began_at_ = std::chrono::steady_clock::now();
     transport_->on_channel([this](DataChannel channel) {
       boost::asio::co_spawn(loop_, PeerMeasurement::TakeBulk(channel), boost::asio::detached);
