@@ -19,7 +19,7 @@ struct Named {
 };
 
 // RFC 4787 §4.1 and §5 in the order that NatType declares.
-constexpr std::array<Named, 13> kNamed = {{
+constexpr std::array<Named, 14> kNamed = {{
     {NatType::kPublic, "public", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
     {NatType::kFirewall, "fw", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
     {NatType::kFullCone, "fullcone", M::kEndpointIndependent, F::kEndpointIndependent, P::kPreserve},
@@ -33,12 +33,13 @@ constexpr std::array<Named, 13> kNamed = {{
      P::kSequential},
     {NatType::kSymmetricOpen, "sym-eif", M::kAddressAndPortDependent, F::kEndpointIndependent, P::kRandom},
     {NatType::kUdpBlocked, "udpblock", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
+    {NatType::kTcp443, "tcp443", M::kEndpointIndependent, F::kAddressAndPortDependent, P::kPreserve},
     // RFC 6146 §3.5.1: bindings are endpoint-independent, and filtering may depend on addresses.
     {NatType::kNat64, "nat64", M::kEndpointIndependent, F::kAddressDependent, P::kPreserve},
 }};
 
-constexpr std::array<NatType, kNamed.size() - 1> kTypes = [] {
-  std::array<NatType, kNamed.size() - 1> types{};
+constexpr std::array<NatType, kNamed.size() - 2> kTypes = [] {
+  std::array<NatType, kNamed.size() - 2> types{};
   for (size_t i = 0; i < types.size(); ++i) types[i] = kNamed[i].type;
   return types;
 }();
@@ -74,6 +75,7 @@ NatOptions OptionsFor(NatType type) {
   options.translate = type != NatType::kFirewall && type != NatType::kPublic;
   if (type == NatType::kPortReject) options.unsolicited = Unsolicited::kReject;
   if (type == NatType::kUdpBlocked) options.outbound = OutboundPolicy::kNoUdp;
+  if (type == NatType::kTcp443) options.outbound = OutboundPolicy::kOnlyTcp443;
   if (type == NatType::kNat64) options.nat64_prefix = WellKnownNat64Prefix();
   return options;
 }

@@ -21,10 +21,12 @@ enum class NatType : uint8_t {
   kSymmetricSequential,  // "sym-seq": as sym, ports one after the other
   kSymmetricOpen,        // "sym-eif": address- and port-dependent mapping, endpoint-independent filtering
   kUdpBlocked,           // "udpblock": TCP as port, no UDP
+  kTcp443,               // "tcp443": as udpblock, and TCP to port 443 alone
   kNat64,                // "nat64": a network with IPv6 only, and a NAT64 to IPv4: mapping and filtering as addr
 };
 
-// Of one family of addresses: each against each other makes a matrix. All but kNat64.
+// Of one family of addresses, and each different towards peers: each against each other makes a matrix. All but
+// kTcp443, which is kUdpBlocked to them, and kNat64.
 std::span<const NatType> AllNatTypes();
 // "public, fw, …", everything that ParseNatType knows: for messages.
 std::string NatTypeNames();

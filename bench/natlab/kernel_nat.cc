@@ -183,7 +183,7 @@ std::vector<std::string> KernelNatTypes() {
   for (const auto type : netsim::AllNatTypes()) {
     if (type != netsim::NatType::kPublic) types.emplace_back(netsim::ToString(type));
   }
-  types.insert(types.end(), {"one2one", "sym-linux", "tcp443"});
+  types.insert(types.end(), {std::string(netsim::ToString(netsim::NatType::kTcp443)), "one2one", "sym-linux"});
   return types;
 }
 

@@ -14,7 +14,7 @@ namespace jsp::natlab {
 // One NAT or firewall that a Linux kernel is to be, by nftables. Its interface to the outside is called "wan".
 struct KernelNat {
   // A netsim::NatType's name, or what only kernels have: "one2one" (one address inside for one outside), "sym-linux"
-  // (masquerade fully-random), "tcp443" (a firewall that lets nothing out but TCP to port 443).
+  // (masquerade fully-random).
   std::string type;
   IpAddress outside;     // of the same family as inside
   IpAddress inside;      // of the host; needed for one2one, and for all that admits strangers over IPv6

@@ -163,6 +163,9 @@ TEST(CellRunnerTest, SaysHowAndWhyARelayIsUsed) {
   EXPECT_EQ(over_tcp.outcome, Outcome::kRelay);
   EXPECT_EQ(over_tcp.relay_protocol, "tcp");
   EXPECT_EQ(over_tcp.why, "both networks block UDP; relayed over tcp");
+  const RunResult over_tls = RunCell({NatType::kTcp443, NatType::kUdpBlocked, kRelayed});
+  EXPECT_EQ(over_tls.outcome, Outcome::kRelay);
+  EXPECT_EQ(over_tls.relay_protocol, "tls") << "of a's relay, RFC 8656 §3.1";
 }
 
 TEST(DistributionTest, TakesNearestRanks) {

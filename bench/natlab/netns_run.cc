@@ -111,7 +111,7 @@ class Run {
     const std::string host = HostInUrl(netsim::ServerAddress(options_.family)) + ":3478";
     json::array servers{json::object{{"urls", json::array{"stun:" + host}}}};
     json::array relays;
-    if (options_.relay == RelayService::kPresent) relays = {"turn:" + host, "turn:" + host + "?transport=tcp"};
+    if (options_.relay == RelayService::kPresent) relays = AllRelays();
     const bool is_only_relay = options_.probe && options_.probe->only_relay && &side == &a_;
     if (is_only_relay) relays = {OnlyRelay(*options_.probe->only_relay)};
     if (!relays.empty()) {
@@ -126,6 +126,12 @@ class Run {
       order["restart_patience_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(kRestartPatience).count();
     }
     return order;
+  }
+
+  // In the order in which they are wanted, which is the simulation's.
+  json::array AllRelays() const {
+    using enum turn::ControlTransport;
+    return {OnlyRelay(kUdp), OnlyRelay(kTcp), OnlyRelay(kTls)};
   }
 
   // RFC 7065 §3.1

@@ -20,8 +20,8 @@ struct NetnsOptions {
 Expected<void, std::string> CheckNetns(const Network& network, std::span<const IpAddress::Family> families,
                                        std::span<const netsim::NatType> types = {});
 
-// RunCell with a kernel's NATs (KernelLab), real sockets and real time, in namespaces that end with the run. Relays
-// over TLS only where a path of them is measured; no seeds of the peers: what is random there is not repeatable.
+// RunCell with a kernel's NATs (KernelLab), real sockets and real time, in namespaces that end with the run. No
+// seeds of the peers: what is random there is not repeatable.
 RunResult RunCellInNamespaces(const NetnsOptions& netns, const CellOptions& options);
 
 }  // namespace jsp::natlab

@@ -32,7 +32,8 @@ Expected<NetnsServer, std::string> NetnsServer::Start(const NetnsOptions& netns,
                                                       const KernelLab& lab) {
   NetnsServer server;
   const IpAddress address = netsim::ServerAddress(options.family);
-  if (options.probe && options.probe->only_relay == turn::ControlTransport::kTls) {
+  const bool has_probe = options.probe && options.probe->only_relay == turn::ControlTransport::kTls;
+  if (has_probe || options.relay == RelayService::kPresent) {
     if (const auto made = server.MakeIdentity(address); !made) return Unexpected(made.error());
   }
   if (const auto ran = server.Run(netns, address, lab); !ran) return Unexpected(ran.error());

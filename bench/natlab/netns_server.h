@@ -16,8 +16,8 @@ constexpr const char* kNetnsUser = "natlab";
 // An IPv6 address is in brackets.
 std::string HostInUrl(const IpAddress& ip);
 
-// The STUN and TURN server in the open of a lab, over UDP and TCP, and over TLS where a path is measured that takes it,
-// with a certificate that it makes itself. Ends with this object.
+// The STUN and TURN server in the open of a lab, over UDP and TCP, and over TLS where somebody may relay, with a
+// certificate that it makes itself. Ends with this object.
 class NetnsServer {
  public:
   // Once it answers.

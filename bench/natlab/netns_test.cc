@@ -72,6 +72,18 @@ TEST_F(NetnsTest, TheOtherTypesAreAsInTheSimulation) {
   ExpectAgreement(options);
 }
 
+TEST_F(NetnsTest, WhereOnlyPort443IsOpenTheRelayIsReachedOverTlsAsInTheSimulation) {  // RFC 8656 §3.1
+  MatrixOptions options;
+  options.types = {NatType::kTcp443, NatType::kUdpBlocked, NatType::kPublic};
+  for (const CellReport& cell : ExpectAgreement(options)) {
+    if (cell.a != NatType::kTcp443) continue;
+    EXPECT_EQ(cell.relay_protocols, (std::map<std::string, size_t>{{"tls", 1}})) << ToString(cell.b);
+  }
+  options.types = {NatType::kTcp443, NatType::kPublic};
+  options.network.joint.ice_tcp = true;
+  ExpectAgreement(options);
+}
+
 TEST_F(NetnsTest, OverIpV6ItIsAsInTheSimulation) {
   MatrixOptions options;
   options.types = {NatType::kFirewall, NatType::kFullCone, NatType::kSymmetric};

@@ -96,7 +96,7 @@ TEST(NatlabCliTest, AnUnknownTypeListsTheKnownOnes) {
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_NE(
       result.err.find("--types: unknown NAT type 'cone'; it is one of public, fw, fullcone, addr, port, port-rej, "
-                      "port-rnd, adm, sym, sym-seq, sym-eif, udpblock, nat64"),
+                      "port-rnd, adm, sym, sym-seq, sym-eif, udpblock, tcp443, nat64"),
       std::string::npos)
       << result.err;
 }

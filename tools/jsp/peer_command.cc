@@ -33,6 +33,7 @@ using boost::system::error_code;
 constexpr size_t kMaxLine = 1 << 20;
 constexpr auto kConnectTimeout = std::chrono::seconds(120);  // ICE's own comes first (RFC 8863 §3: 39.5 s)
 constexpr std::string_view kGreeting = "natlab";
+constexpr uint16_t kIceTcpPort = 443;  // one that firewalls let out to, where they let anything out
 
 void Say(const json::object& line) {
   const std::string text = json::serialize(line) + "\n";
@@ -64,7 +65,10 @@ WebRtcConfig ToConfig(const json::object& order) {
   config.data_channel_label = "natlab";
   if (ToText(order, "policy") == "relay") config.ice_transport_policy = IceTransportPolicy::kRelay;
   const auto* ice_tcp = order.if_contains("ice_tcp");
-  if (ice_tcp != nullptr && *ice_tcp == true) config.ice_tcp = transport::IceTcp::kBoth;
+  if (ice_tcp != nullptr && *ice_tcp == true) {
+    config.ice_tcp = transport::IceTcp::kBoth;
+    config.driver_options.ice_tcp.ports = {kIceTcpPort, kIceTcpPort};
+  }
   if (const auto* patience = order.if_contains("restart_patience_ms")) {
     config.peer_options.ice.mobility.restart_patience = std::chrono::milliseconds(patience->to_number<uint32_t>());
   }
