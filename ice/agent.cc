@@ -151,7 +151,7 @@ void Agent::HandlePathReopened(Timestamp now, const SocketAddress& local, const 
 
 void Agent::HandleTimeout(Timestamp now) {
   impl_->Tick(now);
-  impl_->Advance();
+  impl_->Advance(Consent::Cause::kTime);
 }
 
 void Agent::HandleDataSent(Timestamp now) {
@@ -216,6 +216,7 @@ const std::vector<Candidate>& Agent::local_candidates() const { return impl_->pa
 Role Agent::role() const { return impl_->role.role(); }
 State Agent::state() const { return impl_->session.state(); }
 const std::optional<SelectedPair>& Agent::selected_pair() const { return impl_->selection.pair(); }
+bool Agent::HasConsent(Timestamp now) const { return impl_->selection.HasConsent(now); }
 const Metrics& Agent::metrics() const { return impl_->metrics; }
 
 bool Agent::IsValidated(const SocketAddress& local, const SocketAddress& remote) const {

@@ -90,6 +90,7 @@ class Agent {
   void HandlePathFailed(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
   // Of TCP: the path's connection is there again; if it is the selected one, it is checked at once (RFC 6544 §11.1).
   void HandlePathReopened(Timestamp now, const SocketAddress& local, const SocketAddress& remote);
+  // Time alone ends a session: an owner that is late calls this after what has arrived by now.
   void HandleTimeout(Timestamp now);
   // Data went out over the selected pair, so no keepalive is due for a while (RFC 8445 §11).
   void HandleDataSent(Timestamp now);
@@ -110,6 +111,8 @@ class Agent {
   State state() const;
   // Where data may go now: present from the first valid pair, absent when consent is gone (RFC 7675 §5.1).
   const std::optional<SelectedPair>& selected_pair() const;
+  // Data may go there at this moment: consent has not run out since the last HandleTimeout.
+  bool HasConsent(Timestamp now) const;
   // True for the addresses of a pair that passed a check: data is taken only from those (ATTACKS I2, I3). O(1).
   bool IsValidated(const SocketAddress& local, const SocketAddress& remote) const;
   // True once a check or response with valid integrity came from `remote` over `local`, of a pair that still exists: a

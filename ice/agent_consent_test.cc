@@ -164,6 +164,30 @@ TEST(AgentConsentTest, I11_ALateAnswerRevivesNothing) {  // RFC 7675 §5.1
   EXPECT_FALSE(lone.agent().selected_pair());
 }
 
+// The answer has waited in the owner's buffer, behind other things.
+TEST(AgentConsentTest, AnOwnerThatWasHeldUpHearsTheAnswerBeforeConsentIsGone) {  // RFC 7675 §5.1
+  LoneAgent lone;
+  lone.Connect();
+  lone.Advance(7s);
+  const auto checks = lone.TakeChecks();
+  ASSERT_EQ(checks.size(), 1u);
+  lone.HoldUp(24s);
+  EXPECT_FALSE(lone.agent().HasConsent(lone.now()));
+  lone.Deliver(kRemote, lone.Write(lone.Draft()));
+  EXPECT_TRUE(lone.agent().selected_pair());
+  EXPECT_FALSE(lone.agent().HasConsent(lone.now())) << "a check of the peer's is no consent";
+  lone.Answer(checks[0]);
+  EXPECT_TRUE(lone.agent().HasConsent(lone.now()));
+  lone.Advance(1s);
+  EXPECT_EQ(lone.agent().state(), State::kCompleted);
+  lone.TakeSent();
+  lone.HoldUp(60s);
+  lone.Deliver(kRemote, lone.Write(lone.Draft()));
+  for (const auto& sent : lone.TakeSent()) EXPECT_FALSE(sent.IsCheck()) << "the credentials are not used again";
+  lone.Advance(0s);
+  EXPECT_EQ(lone.log().ReasonOf(State::kFailed), StateReason::kConsentExpired);
+}
+
 TEST(AgentConsentTest, AnAnswerToAnOlderRequestRenews) {  // RFC 7675 §5.1
   LoneAgent lone;
   lone.Connect();

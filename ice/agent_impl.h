@@ -37,7 +37,7 @@ struct Agent::Impl {
         now(at) {}
 
   void Tick(Timestamp at) { now = std::max(now, at); }
-  void Advance();
+  void Advance(Consent::Cause cause = Consent::Cause::kInput);
   void End(State state, StateReason reason);
   void Drop(DropReason reason) { ++metrics.dropped[static_cast<size_t>(reason)]; }
 

@@ -8,12 +8,12 @@
 namespace jsp::ice {
 
 // Everything that time or the last input made due.
-void Agent::Impl::Advance() {
+void Agent::Impl::Advance(Consent::Cause cause) {
   while (const auto plan = runner.transactions().PopTimedOut(now)) {
     const bool goes_on = plan->purpose == CheckPurpose::kNomination && selection.RetryNomination(now, plan->pair);
     if (!goes_on) HandleFailure(*plan);
   }
-  while (const auto action = selection.PopDue(now)) HandleConsent(*action);
+  while (const auto action = selection.PopDue(now, cause)) HandleConsent(*action);
   if (session.IsOver()) return;
   if (role.role() == Role::kControlling) {
     if (const auto chosen = selection.ChooseNomination(now)) runner.Nominate(*chosen);

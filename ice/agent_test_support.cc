@@ -130,6 +130,7 @@ void LoneAgent::AnswerAs(const SentDatagram& request, std::string_view from, con
 
 void LoneAgent::Advance(Duration duration) {
   const Timestamp end = now_ + duration;
+  if (std::exchange(is_late_, false)) agent_->HandleTimeout(now_);
   Drain();
   while (agent_->NextTimeout() <= end) {
     JSP_CHECK(agent_->NextTimeout() > now_);  // nothing that is due is ever left undone

@@ -88,6 +88,11 @@ class LoneAgent {
   void AnswerAs(const SentDatagram& request, std::string_view from, const SocketAddress& mapped);
   // Runs timers up to `duration` from now.
   void Advance(Duration duration);
+  // The owner is not scheduled for so long: no timer runs until Advance().
+  void HoldUp(Duration duration) {
+    now_ = now_ + duration;
+    is_late_ = true;
+  }
   // What was sent since the last call.
   std::vector<SentDatagram> TakeSent();
   std::vector<SentDatagram> TakeChecks();
@@ -104,6 +109,7 @@ class LoneAgent {
   Rng rng_;
   Rng agent_rng_;
   Timestamp now_ = At(0s);
+  bool is_late_ = false;
   Credentials peer_;
   std::unique_ptr<Agent> agent_;
   std::vector<SentDatagram> sent_;

@@ -26,12 +26,13 @@ void Consent::Start(Timestamp now, Timestamp granted_at, Rng& rng) {
 void Consent::Stop() {
   is_running_ = false;
   timers_ = {};
+  expires_at_ = Timestamp::Never();
   unanswered_at_ = Timestamp::Never();
 }
 
 void Consent::HandleGranted(Timestamp now) {
   if (!is_running_ || !UsesConsent()) return;
-  timers_.Arm(Timer::kExpiry, now + timeout_);
+  expires_at_ = now + timeout_;
   timers_.Arm(Timer::kCheck, now + timeout_ / 2);
   unanswered_at_ = now + timeout_ * 2 / 3;
 }
@@ -65,12 +66,15 @@ void Consent::ScheduleRequest(Timestamp from, Rng& rng) {
   timers_.Arm(Timer::kRequest, Timestamp::OnGrid(from + std::max(wait, kMinInterval), may_ask_at_, latest, kTimerGrid));
 }
 
-std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {
+std::optional<Consent::Action> Consent::PopDue(Timestamp now, Cause cause, Rng& rng) {
   if (!is_running_) return std::nullopt;
+  if (HasExpired(now)) {
+    if (cause == Cause::kInput) return std::nullopt;
+    expires_at_ = Timestamp::Never();
+    return Action::kExpire;
+  }
   if (const auto due = timers_.PopExpired(now)) {
     switch (*due) {
-      case Timer::kExpiry:
-        return Action::kExpire;
       case Timer::kRequest:
         ScheduleRequest(now, rng);
         HandleSent(now);
@@ -88,6 +92,6 @@ std::optional<Consent::Action> Consent::PopDue(Timestamp now, Rng& rng) {
   return Action::kSendKeepalive;
 }
 
-Timestamp Consent::NextTimeout() const { return std::min(timers_.Next(), KeepaliveAt()); }
+Timestamp Consent::NextTimeout() const { return std::min({timers_.Next(), expires_at_, KeepaliveAt()}); }
 
 }  // namespace jsp::ice

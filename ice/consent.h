@@ -35,12 +35,17 @@ class Consent {
 
   // kCheck: requests have gone unanswered for half of the time that consent has left.
   enum class Action : uint8_t { kSendRequest, kSendKeepalive, kCheck, kDisconnect, kExpire };
-  // One action that is due; call until it returns nullopt.
-  std::optional<Action> PopDue(Timestamp now, Rng& rng);
+  // What the owner calls about: what has arrived, or is to be done; or time, after all that has arrived by now.
+  enum class Cause : uint8_t { kInput, kTime };
+  // One action that is due; call until it returns nullopt. From the moment of expiry on nothing is, until time is what
+  // the owner calls about: one that was late may have the answer among what it has not read yet.
+  std::optional<Action> PopDue(Timestamp now, Cause cause, Rng& rng);
+  // RFC 7675 §5.1: "the endpoint MUST cease transmission", though kExpire may not have been told yet.
+  bool HasExpired(Timestamp now) const { return now >= expires_at_; }
   Timestamp NextTimeout() const;
 
  private:
-  enum class Timer : uint8_t { kExpiry, kRequest, kCheck, kDisconnect, kCount };
+  enum class Timer : uint8_t { kRequest, kCheck, kDisconnect, kCount };
   void ScheduleRequest(Timestamp from, Rng& rng);
   bool UsesConsent() const { return interval_ > Duration::zero(); }
   Timestamp KeepaliveAt() const { return is_running_ ? last_sent_ + keepalive_interval_ : Timestamp::Never(); }
@@ -50,6 +55,7 @@ class Consent {
   Duration disconnected_timeout_;
   Duration keepalive_interval_;
   TimerTable<Timer> timers_;
+  Timestamp expires_at_;
   Timestamp last_sent_;
   Timestamp may_ask_at_;     // before kRequest is due
   Timestamp silent_at_;      // when kDisconnect is due

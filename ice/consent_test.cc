@@ -11,6 +11,7 @@ namespace jsp::ice {
 namespace {
 
 using Action = Consent::Action;
+using Cause = Consent::Cause;
 
 class ConsentTest : public testing::Test {
  protected:
@@ -26,7 +27,7 @@ TEST_F(ConsentTest, DoesNothingUntilStartedAndAfterStopped) {
   EXPECT_TRUE(consent.IsRunning());
   consent.Stop();
   EXPECT_EQ(consent.NextTimeout(), Timestamp::Never());
-  EXPECT_FALSE(consent.PopDue(At(100s), rng_));
+  EXPECT_FALSE(consent.PopDue(At(100s), Cause::kTime, rng_));
 }
 
 TEST_F(ConsentTest, DrawsIntervalsFromFourToSixSeconds) {  // RFC 7675 §5.1
@@ -36,7 +37,7 @@ TEST_F(ConsentTest, DrawsIntervalsFromFourToSixSeconds) {  // RFC 7675 §5.1
   Duration sum{};
   for (int i = 0; i < 1000; ++i) {
     const Timestamp due = consent.NextTimeout();
-    ASSERT_EQ(consent.PopDue(due, rng_), Action::kSendRequest);
+    ASSERT_EQ(consent.PopDue(due, Cause::kTime, rng_), Action::kSendRequest);
     EXPECT_GE(due - last, 4s);
     EXPECT_LE(due - last, 6s);
     sum += due - last;
@@ -54,7 +55,7 @@ TEST_F(ConsentTest, ExpiresThirtySecondsAfterTheLastGrant) {  // RFC 7675 §5.1
   consent.HandleGranted(At(7s));
   Timestamp expired;
   for (Timestamp now = At(0s); expired == Timestamp::Never(); now = consent.NextTimeout()) {
-    while (const auto action = consent.PopDue(now, rng_)) {
+    while (const auto action = consent.PopDue(now, Cause::kTime, rng_)) {
       if (action == Action::kExpire) expired = now;
     }
     ASSERT_LT(now, At(60s));
@@ -62,11 +63,25 @@ TEST_F(ConsentTest, ExpiresThirtySecondsAfterTheLastGrant) {  // RFC 7675 §5.1
   EXPECT_EQ(expired, At(37s));
 }
 
+// An owner that is late first says what has arrived.
+TEST_F(ConsentTest, InputDoesNotEndWhatTimeAloneEnds) {  // RFC 7675 §5.1
+  Consent consent{Options{}};
+  consent.Start(At(0s), At(0s), rng_);
+  EXPECT_FALSE(consent.HasExpired(At(29s)));
+  EXPECT_TRUE(consent.HasExpired(At(30s)));
+  EXPECT_FALSE(consent.PopDue(At(31s), Cause::kInput, rng_)) << "nor is anything else asked for";
+  EXPECT_LE(consent.NextTimeout(), At(30s));
+  consent.HandleGranted(At(31s));
+  EXPECT_FALSE(consent.HasExpired(At(31s)));
+  EXPECT_EQ(consent.PopDue(At(31s), Cause::kTime, rng_), Action::kSendRequest);
+  EXPECT_EQ(consent.PopDue(At(61s), Cause::kTime, rng_), Action::kExpire);
+}
+
 TEST_F(ConsentTest, CountsFromTheLastSuccessOfThePairNotFromItsSelection) {
   Consent consent{Options{}};
   consent.Start(At(10s), At(5s), rng_);
   for (Timestamp now = consent.NextTimeout(); now < At(35s); now = consent.NextTimeout()) {
-    while (const auto action = consent.PopDue(now, rng_)) EXPECT_NE(action, Action::kExpire);
+    while (const auto action = consent.PopDue(now, Cause::kTime, rng_)) EXPECT_NE(action, Action::kExpire);
   }
   EXPECT_EQ(consent.NextTimeout(), At(35s));
 }
@@ -75,12 +90,12 @@ TEST_F(ConsentTest, TellsSilenceOnceAndAgainAfterTraffic) {
   Consent consent{Options{.consent_interval = 100s}};
   consent.Start(At(0s), At(0s), rng_);
   EXPECT_EQ(consent.NextTimeout(), At(10s));
-  EXPECT_EQ(consent.PopDue(At(10s), rng_), Action::kDisconnect);
-  EXPECT_FALSE(consent.PopDue(At(11s), rng_));
+  EXPECT_EQ(consent.PopDue(At(10s), Cause::kTime, rng_), Action::kDisconnect);
+  EXPECT_FALSE(consent.PopDue(At(11s), Cause::kTime, rng_));
   consent.HandleGranted(At(12s));
   consent.HandleReceived(At(12s));
   consent.HandleSent(At(12s));
-  EXPECT_EQ(consent.PopDue(At(22s), rng_), Action::kDisconnect);
+  EXPECT_EQ(consent.PopDue(At(22s), Cause::kTime, rng_), Action::kDisconnect);
 }
 
 // Traffic of the peer says that its packets arrive, and nothing of ours.
@@ -90,7 +105,7 @@ TEST_F(ConsentTest, UnansweredItAsksForACheckHalfwayAndIsDisconnectedAfterTwoThi
   std::vector<std::pair<Action, Timestamp>> told;
   for (Timestamp now = At(0s); now <= At(30s); now = now + std::chrono::milliseconds(100)) {
     consent.HandleReceived(now);
-    while (const auto action = consent.PopDue(now, rng_)) {
+    while (const auto action = consent.PopDue(now, Cause::kTime, rng_)) {
       if (*action != Action::kSendRequest) told.emplace_back(*action, now);
     }
   }
@@ -106,11 +121,11 @@ TEST_F(ConsentTest, KeepsAliveAfterFifteenSecondsWithoutSending) {  // RFC 8445 
   Consent consent{Options{.consent_interval = 0s}};
   consent.Start(At(0s), At(0s), rng_);
   EXPECT_EQ(consent.NextTimeout(), At(15s));
-  EXPECT_FALSE(consent.PopDue(At(14s), rng_));
+  EXPECT_FALSE(consent.PopDue(At(14s), Cause::kTime, rng_));
   consent.HandleSent(At(14s));
-  EXPECT_FALSE(consent.PopDue(At(28s), rng_));
-  EXPECT_EQ(consent.PopDue(At(29s), rng_), Action::kSendKeepalive);
-  EXPECT_FALSE(consent.PopDue(At(29s), rng_));
+  EXPECT_FALSE(consent.PopDue(At(28s), Cause::kTime, rng_));
+  EXPECT_EQ(consent.PopDue(At(29s), Cause::kTime, rng_), Action::kSendKeepalive);
+  EXPECT_FALSE(consent.PopDue(At(29s), Cause::kTime, rng_));
   EXPECT_EQ(consent.NextTimeout(), At(44s));
 }
 
@@ -122,11 +137,11 @@ TEST_F(ConsentTest, AsksWhenThePeerDoesOnceFourSecondsHavePassed) {  // RFC 7675
     consent.HandleAsked(At(3999ms));
     EXPECT_EQ(consent.NextTimeout(), drawn) << "never more often than every four seconds";
     consent.HandleAsked(At(4s));
-    EXPECT_EQ(consent.PopDue(At(4s), rng_), Action::kSendRequest);
+    EXPECT_EQ(consent.PopDue(At(4s), Cause::kTime, rng_), Action::kSendRequest);
     EXPECT_GE(consent.NextTimeout(), At(8s));
     EXPECT_LE(consent.NextTimeout(), At(10s));
     consent.HandleAsked(At(4s));
-    EXPECT_FALSE(consent.PopDue(At(4s), rng_)) << "once";
+    EXPECT_FALSE(consent.PopDue(At(4s), Cause::kTime, rng_)) << "once";
   }
 }
 

@@ -76,6 +76,7 @@ class Generations {
   State state() const { return told_.state; }
   // Where data may go now, by the generation that carries it.
   const std::optional<SelectedPair>& selected_pair() const { return InCharge().selected_pair(); }
+  bool HasConsent(Timestamp now) const { return InCharge().HasConsent(now); }
   // Of any generation that still exists.
   bool IsValidated(const SocketAddress& local, const SocketAddress& remote) const;
   bool IsAuthenticated(const SocketAddress& local, const SocketAddress& remote) const;

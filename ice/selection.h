@@ -57,7 +57,10 @@ class Selection {
   // Controlling side, after the nomination: the pair to nominate instead, if the selected one is not nominated or a
   // better one works. Each is named once.
   std::optional<AddressPair> ChooseRenomination(Timestamp now);
-  std::optional<Consent::Action> PopDue(Timestamp now) { return consent_.PopDue(now, rng_); }
+  std::optional<Consent::Action> PopDue(Timestamp now, Consent::Cause cause) {
+    return consent_.PopDue(now, cause, rng_);
+  }
+  bool HasConsent(Timestamp now) const { return path_.has_value() && !consent_.HasExpired(now); }
   Timestamp NextTimeout() const { return std::min(consent_.NextTimeout(), nomination_.NextTimeout()); }
 
   bool Is(const AddressPair& path) const { return path_ == path; }

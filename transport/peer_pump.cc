@@ -339,7 +339,7 @@ void Peer::Impl::HandOver(Timestamp now) {
 void Peer::Impl::TearDown(Timestamp now, ConnectionProgress::Change change) {
   if (!change) return;
   farewell.emplace();
-  if (secured && agent.selected_pair()) {
+  if (secured && agent.HasConsent(now)) {
     const Transmit transmit{0, agent.selected_pair()->local.base, agent.selected_pair()->remote.address};
     std::array<uint8_t, kMaxPlaintextPacket> plain;
     std::array<uint8_t, kMaxPlaintextPacket> sealed;
@@ -400,7 +400,7 @@ std::optional<Peer::Transmit> Peer::Impl::PollFarewell(std::span<uint8_t> out) {
 
 std::optional<Peer::Transmit> Peer::Impl::PollSecured(Timestamp now, std::span<uint8_t> out) {
   // RFC 7675 §5.1: without consent there is no selected pair, and nothing is sent.
-  if (!secured || !agent.selected_pair()) return std::nullopt;
+  if (!secured || !agent.HasConsent(now)) return std::nullopt;
   const auto& pair = *agent.selected_pair();
   if (IsTcpBlocked(pair)) return std::nullopt;
   if (auto flight = secured->dtls.PollTransmit(now, out)) {

@@ -1,6 +1,7 @@
 // While a connection rests only consent is looked at; nothing else may be forgotten over it.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <vector>
@@ -79,6 +80,18 @@ TEST_F(PeerRestTest, ALostPathIsNoticedAndComesBack) {
   EXPECT_TRUE(pair_.RunUntil(is_back, 10s));
   Send(*pair_.a.peer);
   EXPECT_TRUE(pair_.RunUntil([&] { return !pair_.z.messages.empty(); }, 10s));
+}
+
+TEST_F(PeerRestTest, AnOwnerThatWasHeldUpSendsNothingWithoutConsent) {  // RFC 7675 §5.1
+  pair_.now = pair_.now + 31s;
+  Peer& a = *pair_.a.peer;
+  Send(a);
+  std::array<uint8_t, Peer::kMaxDatagram> datagram;
+  while (a.PollTransmit(pair_.now, datagram)) EXPECT_LT(datagram[0], 4) << "STUN, RFC 7983 §7";
+  EXPECT_EQ(a.state(), ConnectionState::kCompleted) << "an answer may have arrived";
+  a.HandleTimeout(pair_.now);
+  EXPECT_EQ(a.state(), ConnectionState::kFailed);
+  EXPECT_FALSE(a.PollTransmit(pair_.now, datagram));
 }
 
 TEST_F(PeerRestTest, AGoodbyeIsHeard) {

@@ -20,7 +20,11 @@ constexpr Duration kTimerGain = std::chrono::milliseconds(1);  // the timer is n
 // Handlers that answer handlers: after so many rounds other work of the executor gets its turn.
 constexpr int kMaxRounds = 8;
 constexpr Duration kMaxBusyPoll = std::chrono::milliseconds(1);
-constexpr int kMaxReadsAhead = 4;  // likewise
+constexpr int kMaxReadsAhead = 4;                          // likewise
+constexpr size_t kMaxTimeouts = 1024;                      // of peers in a turn; likewise
+constexpr Duration kLate = std::chrono::milliseconds(10);  // a timer that is so late was held up by other work
+// Turns in which that is made up for: with the default budget as many datagrams as a buffer of 16 MiB holds.
+constexpr int kMaxTurnsBehind = 32;
 
 // Of the train's whole datagrams.
 size_t OctetsBeforeStun(std::span<const uint8_t> train, size_t segment) {
@@ -244,11 +248,34 @@ void DriverCore::ArmTimer() {
   });
 }
 
+// What has arrived goes first where the loop was held up, as it may be what timers are about to give up for lost: an
+// acknowledgement, an answer that is consent (RFC 7675 §5.1). Asio runs a timer that it found due before it looks for
+// what the handlers before it took the time for.
+void DriverCore::CatchUp(Timestamp now) {
+  std::vector<std::shared_ptr<RelayConnection>> relays;
+  for (const DrivenPeer& driven : deadlines) {
+    if (driven.deadline > now) break;
+    relays.insert(relays.end(), driven.relays.begin(), driven.relays.end());
+  }
+  for (const auto& relay : relays) relay->CatchUp();
+  if (mux->membership()) ReadMail();
+  for (size_t i = 0; i < mux->socket_count(); ++i) {
+    int turns = 0;
+    while (mux->IsOpen(i) && turns++ < kMaxTurnsBehind && ReadTurn(i, UdpSocket::Occasion::kAhead)) {
+      if (mux->socket(i).is_drained()) break;
+    }
+  }
+}
+
 void DriverCore::HandleTimer() {
   armed_at = Timestamp::Never();
-  const Timestamp now = Now();
+  Timestamp now = Now();
+  if (!deadlines.empty() && now - deadlines.begin()->deadline > kLate) {
+    CatchUp(now);
+    now = Now();
+  }
   phase.in_turn = true;
-  while (!deadlines.empty() && deadlines.begin()->deadline <= now) {
+  for (size_t i = 0; i < kMaxTimeouts && !deadlines.empty() && deadlines.begin()->deadline <= now; ++i) {
     DrivenPeer& driven = *deadlines.begin();
     driven.unlink();  // FlushPeer links it again
     driven.deadline = Timestamp::Never();

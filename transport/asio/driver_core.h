@@ -159,6 +159,7 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
   size_t OpenMissing(const std::vector<LocalAddress>& wanted);
   size_t CloseOthers(const std::vector<LocalAddress>& wanted);
   void ArmTimer();
+  void CatchUp(Timestamp now);
   void HandleTimer();
 
   void Touch(DrivenPeer& driven);

@@ -40,6 +40,7 @@ class UdpRelayConnection final : public RelayConnection, public std::enable_shar
     });
   }
   bool is_blocked() const override { return socket_->has_backlog(); }
+  void CatchUp() override { (void)Read(); }
   void Close() override {
     error_code ignored;
     socket_->socket().close(ignored);
@@ -47,7 +48,11 @@ class UdpRelayConnection final : public RelayConnection, public std::enable_shar
 
  private:
   void HandleReadable() {
-    const bool goes_on = InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
+    if (Read()) WaitReadable();
+  }
+  // Returns whether it goes on.
+  bool Read() {
+    return InTurn([&](DriverCore&, Peer& peer, Timestamp now) {
       for (size_t received = 0; received < budget_;) {
         const size_t count = socket_->Receive([&](const SocketAddress& remote, std::span<const uint8_t> datagram) {
           was_answered_ = true;
@@ -58,7 +63,6 @@ class UdpRelayConnection final : public RelayConnection, public std::enable_shar
       }
       socket_->ReceiveErrors([&](const NetworkError& error) { HandleError(peer, now, error); });
     });
-    if (goes_on) WaitReadable();
   }
   // ICMP can be forged: once the server has answered, only its silence tells that it is gone.
   void HandleError(Peer& peer, Timestamp now, const NetworkError& error) {

@@ -22,6 +22,8 @@ class RelayConnection {
   virtual void HandleFlushed() = 0;
   // It holds as much as it may: the peer keeps the rest, until DriverCore::Touch.
   virtual bool is_blocked() const = 0;
+  // Takes what has arrived, where that can be asked for: timers of the peer are late.
+  virtual void CatchUp() {}
   // What was sent still goes out; nothing is taken any more.
   virtual void Close() = 0;
   RelayId id() const { return id_; }
