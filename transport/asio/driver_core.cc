@@ -411,11 +411,11 @@ void DriverCore::TakeEvents(Timestamp now, DrivenPeer& driven) {
     if (const auto* restarted = std::get_if<event::IceRestarted>(&*event)) {
       (void)mux->AddUfrag(&driven, restarted->ufrag);
     }
-    events.pending.push_back({driven.shared_from_this(), std::move(*event)});
+    events.Push({driven.shared_from_this(), std::move(*event)});
   }
   if (driven.wanted_room && driven.peer.send_buffer_room() >= *driven.wanted_room) {
     driven.wanted_room.reset();
-    events.pending.push_back({driven.shared_from_this(), std::nullopt});
+    events.Push({driven.shared_from_this(), std::nullopt});
   }
 }
 

@@ -89,8 +89,13 @@ struct DriverCore : std::enable_shared_from_this<DriverCore> {
     std::shared_ptr<DrivenPeer> driven;
     std::optional<PeerEvent> event;  // nullopt: there is room
   };
-  // Both keep their storage.
+  // Both keep their storage, which begins with what a busy turn needs.
   struct Events {
+    static constexpr size_t kFirst = 8;
+    void Push(Pending next) {
+      if (pending.capacity() == 0) pending.reserve(kFirst);
+      pending.push_back(std::move(next));
+    }
     std::vector<Pending> pending;
     std::vector<Pending> dispatching;
   };
