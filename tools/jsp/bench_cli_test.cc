@@ -93,6 +93,7 @@ TEST(BenchCliTest, MeasuresDataChannelsBetweenTwoProcesses) {
   EXPECT_EQ(Number(document, "size"), 1000);
   EXPECT_EQ(Number(document, "connections"), 3);
   EXPECT_EQ(Number(document, "busy_poll_us"), 50);
+  EXPECT_EQ(Number(document, "loops"), 1);
   EXPECT_GT(Number(document, "jain"), 1.0 / 3);
   EXPECT_LE(Number(document, "jain"), 1.0001);
   EXPECT_GT(Number(document, "syscalls_per_mb"), 0);
@@ -107,6 +108,29 @@ TEST(BenchCliTest, MeasuresDataChannelsBetweenTwoProcesses) {
   EXPECT_GT(Number(document, "setups_per_s"), 1);
   EXPECT_TRUE(document.at("idle").is_null());
   EXPECT_NE(result.err.find("system calls per MB"), std::string::npos) << "human text goes to standard error";
+}
+
+// Each peer is on the loop to which the system gives its datagrams (docs/asio.md#several-loops).
+TEST(BenchCliTest, MeasuresSeveralLoopsOfEachProcess) {
+  const std::vector<std::string> loops = {Jsp(), "bench", "datachannel", "--loops", "3", "--json", "-"};
+  auto bulk = loops;
+  bulk.insert(bulk.end(), {"--size", "1000", "--seconds", "0.3", "--connections", "8", "--setups", "3", "--storm", "1",
+                           "--ping", "0.1"});
+  const auto result = ChildProcess::Run(bulk);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto document = json::parse(result.out).as_object();
+  EXPECT_EQ(Number(document, "loops"), 3);
+  EXPECT_GT(Number(document, "mbytes_per_s"), 0.1) << result.out;
+  EXPECT_GT(Number(document, "jain"), 1.0 / 8);
+  EXPECT_GT(Number(document, "syscalls_per_mb"), 0);
+  EXPECT_GT(Number(document, "setups_per_s"), 1);
+  EXPECT_EQ(Number(document, "handed_over"), 0);
+  auto idle = loops;
+  idle.insert(idle.end(), {"--idle", "--connections", "40", "--settle", "0.1", "--seconds", "0.2"});
+  const auto rest = ChildProcess::Run(idle);
+  ASSERT_EQ(rest.exit_code, 0) << rest.err;
+  EXPECT_EQ(Number(json::parse(rest.out).at("idle").as_object(), "connections"), 40);
+  EXPECT_EQ(ChildProcess::Run({Jsp(), "bench", "datachannel", "--loops", "65"}).exit_code, 2);
 }
 
 TEST(BenchCliTest, MeasuresWhatIdleConnectionsHold) {

@@ -22,16 +22,22 @@ struct BenchDatachannelArguments {
   BulkOptions bulk;
   IdleOptions idle;
   bool is_idle = false;
+  size_t loops = 1;
   size_t setups = 200;
   double storm = 2;
   double ping = 2;
   uint32_t busy_poll = 0;  // microseconds
   std::string json;
 
-  BenchLoopOptions loop() const {
-    // Many senders to one port.
-    return {.ports = std::max(bulk.connections + 1, kConcurrentSetups),
+  // Many senders to one port.
+  BenchLoops::Options sender() const {
+    return {.loops = loops,
+            .processor = 0,
+            .ports = std::max(bulk.connections + 1, kConcurrentSetups),
             .busy_poll = std::chrono::microseconds(busy_poll)};
+  }
+  BenchLoops::Options receiver() const {
+    return {.loops = loops, .processor = loops, .ports = 0, .busy_poll = std::chrono::microseconds(busy_poll)};
   }
 };
 
@@ -47,14 +53,14 @@ struct BenchDatachannelResult {
 class ReceiverProcess {
  public:
   // nullopt: no process, or no socket pair, is left.
-  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link, Duration busy_poll) {
+  static std::optional<ReceiverProcess> Start(std::optional<BenchLink>& link, const BenchLoops::Options& options) {
     auto ends = BenchLink::Open();
     if (!ends) return std::nullopt;
     const pid_t child = ::fork();
     if (child < 0) return std::nullopt;
     if (child == 0) {
       { const BenchLink not_ours = std::move(ends->first); }
-      RunBenchReceiver(std::move(ends->second), busy_poll);
+      RunBenchReceiver(std::move(ends->second), options);
       ::_exit(0);
     }
     link.emplace(std::move(ends->first));
@@ -120,8 +126,10 @@ std::string ToJson(const BenchDatachannelArguments& arguments, const BenchDatach
                   {"both", summary.sender_cpu + summary.receiver_cpu}}},
                 {"allocations_per_message", summary.allocations_per_message},
                 {"syscalls_per_mb", summary.syscalls_per_mb},
-                {"jain", summary.jain}};
+                {"jain", summary.jain},
+                {"handed_over", result.bulk->receiver.handed_over}};
   }
+  document["loops"] = arguments.loops;
   document["idle"] = nullptr;
   if (result.idle) {
     document["idle"] = {{"connections", arguments.idle.connections},
@@ -173,9 +181,9 @@ bool Store(Expected<T, std::string> measured, std::optional<T>& result, std::str
 // Returns what went wrong; empty: nothing.
 std::string Measure(const BenchDatachannelArguments& arguments, BenchDatachannelResult& result) {
   std::optional<BenchLink> link;
-  const auto receiver = ReceiverProcess::Start(link, arguments.loop().busy_poll);
+  const auto receiver = ReceiverProcess::Start(link, arguments.receiver());
   if (!receiver) return "a second process cannot be started";
-  const auto sender = BenchSender::Open(std::move(*link), arguments.loop());
+  const auto sender = BenchSender::Open(std::move(*link), arguments.sender());
   if (!sender) return sender.error();
   ProgressLine progress("bench");
   std::string error;
@@ -229,6 +237,11 @@ void AddBenchDatachannelCommand(CLI::App& bench, int& exit_code) {
       ->capture_default_str();
   command->add_option("--connections", arguments->bulk.connections, "over one port, with one channel each")
       ->check(CLI::Range(1, 15000))
+      ->capture_default_str();
+  command
+      ->add_option("--loops", arguments->loops,
+                   "of each of the two processes, each on a thread and a processor of its own, as far as there are any")
+      ->check(CLI::Range(size_t{1}, transport::io::DriverGroup::kMaxLoops))
       ->capture_default_str();
   command->add_flag("--idle", arguments->is_idle, "only memory and processor time of connections that do nothing");
   command

@@ -2,12 +2,14 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "tools/jsp/bench_loop.h"
+#include "tools/jsp/bench_loops.h"
 
 namespace jsp::tool {
 namespace {
@@ -22,8 +24,8 @@ struct Tally {
 
 class Served : public transport::io::PeerObserver {
  public:
-  Served(BenchLoop& loop, Tally& tally) : tally_(&tally) {
-    handle_ = loop.driver(0).AddPeer(loop.peer_options(), *this);
+  Served(transport::io::Driver& driver, const transport::PeerOptions& options, Tally& tally) : tally_(&tally) {
+    handle_ = driver.AddPeer(options, *this);
   }
   Expected<std::string, transport::DescriptionError> Answer(const std::string& offer) {
     const auto set =
@@ -58,20 +60,33 @@ class Served : public transport::io::PeerObserver {
 
 class Receiver {
  public:
-  explicit Receiver(BenchLoop& loop) : loop_(&loop) {}
+  explicit Receiver(BenchLoops& loops) : loops_(&loops), serving_(loops.size()) {}
   void Run() {
-    loop_->Listen([this](LinkMessage& message) { Handle(message); });
-    loop_->RunUntil([this] { return is_done_; }, BenchLoop::Clock::time_point::max());
+    loops_->Listen([this](LinkMessage& message) { Handle(message); });
+    loops_->RunUntil([this] { return is_done_; }, BenchLoops::Clock::time_point::max());
+    loops_->Stop();
   }
 
  private:
+  // What is on one loop, and used there only.
+  struct alignas(64) Serving {
+    Tally tally;
+    std::vector<std::unique_ptr<Served>> served;  // by index
+  };
+  struct Received {
+    uint64_t messages = 0;
+    std::vector<std::pair<size_t, uint64_t>> octets;  // by index
+  };
+
   void Handle(LinkMessage& message) {
     switch (message.kind) {
       case LinkKind::kOffer:
         return Answer(message);
       case LinkKind::kClose:
-        if (message.index < served_.size()) served_[message.index].reset();
-        return;
+        if (message.index >= loop_of_.size()) return;
+        return loops_->On(loop_of_[message.index], [this, loop = loop_of_[message.index], index = message.index] {
+          serving_[loop].served[index].reset();
+        });
       case LinkKind::kAskReport:
         if (message.index == 1) ::malloc_trim(0);
         return Report();
@@ -83,35 +98,57 @@ class Receiver {
         return;
     }
   }
-  void Answer(const LinkMessage& message) {
-    if (message.index >= served_.size()) served_.resize(message.index + 1);
-    auto& served = served_[message.index];
-    served = std::make_unique<Served>(*loop_, tally_);
-    const auto answer = served->Answer(message.body);
-    loop_->link().Send(answer ? LinkKind::kAnswer : LinkKind::kFailed, message.index,
-                       answer ? *answer : answer.error().message);
+  void Answer(LinkMessage& message) {
+    const size_t loop = loops_->LoopOfOffer(message.body);
+    if (message.index >= loop_of_.size()) loop_of_.resize(message.index + 1);
+    loop_of_[message.index] = loop;
+    loops_->On(loop, [this, loop, index = message.index, offer = std::move(message.body)] {
+      auto& [tally, all] = serving_[loop];
+      if (index >= all.size()) all.resize(index + 1);
+      all[index] = std::make_unique<Served>(loops_->driver_of(loop), loops_->peer_options(), tally);
+      loops_->On(0, [this, index, answer = all[index]->Answer(offer)] {
+        loops_->link().Send(answer ? LinkKind::kAnswer : LinkKind::kFailed, index,
+                            answer ? *answer : answer.error().message);
+      });
+    });
   }
   void Report() {
-    BenchReport report{loop_->Measure(), {}};
-    report.messages = tally_.messages;
-    for (const auto& served : served_) {
-      if (served) report.octets.push_back(served->octets());
+    const auto collect = [this](size_t loop) {
+      const auto& [tally, all] = serving_[loop];
+      Received received{tally.messages, {}};
+      for (size_t index = 0; index < all.size(); ++index) {
+        if (all[index]) received.octets.emplace_back(index, all[index]->octets());
+      }
+      return received;
+    };
+    loops_->Gather(collect, [this](const std::vector<Received>& all) {
+      loops_->Measure([this, all](const BenchCounters& counters) { Send(counters, all); });
+    });
+  }
+  void Send(const BenchCounters& counters, const std::vector<Received>& all) {
+    BenchReport report{counters, {}};
+    std::vector<std::pair<size_t, uint64_t>> octets;
+    for (const Received& one : all) {
+      report.messages += one.messages;
+      octets.insert(octets.end(), one.octets.begin(), one.octets.end());
     }
-    loop_->link().Send(LinkKind::kReport, 0, EncodeReport(report));
+    std::ranges::sort(octets);
+    for (const auto& [index, count] : octets) report.octets.push_back(count);
+    loops_->link().Send(LinkKind::kReport, 0, EncodeReport(report));
   }
 
-  BenchLoop* loop_;
-  Tally tally_;
-  std::vector<std::unique_ptr<Served>> served_;  // by index
+  BenchLoops* loops_;
+  std::vector<Serving> serving_;  // by loop
+  std::vector<size_t> loop_of_;   // by index
   bool is_done_ = false;
 };
 
 }  // namespace
 
-void RunBenchReceiver(BenchLink link, Duration busy_poll) {
-  auto loop = BenchLoop::Open(std::move(link), 1, {.ports = 1, .busy_poll = busy_poll});
-  if (!loop) return;  // the other process hears that the link is gone
-  Receiver(**loop).Run();
+void RunBenchReceiver(BenchLink link, const BenchLoops::Options& options) {
+  auto opened = BenchLoops::Open(std::move(link), options);
+  if (!opened) return;  // the other process hears that the link is gone
+  Receiver(**opened).Run();
 }
 
 }  // namespace jsp::tool

@@ -13,13 +13,14 @@ struct BenchCounters {
   uint64_t system_calls = 0;
   uint64_t heap_bytes = 0;  // in use, as malloc counts them
   uint64_t rss_bytes = 0;
-  uint64_t messages = 0;  // received
+  uint64_t messages = 0;     // received
+  uint64_t handed_over = 0;  // datagrams that came to another loop than their peer's
 };
 struct BenchReport : BenchCounters {
   std::vector<uint64_t> octets;  // received by each connection
 };
 
-// The part of it that the process itself knows: clocks, memory, allocations.
+// The part of it that the process itself knows: clocks, memory, allocations of the calling thread.
 void MeasureProcess(BenchCounters& counters);
 
 // Between two processes of one program.

@@ -24,9 +24,9 @@ double ToUnits(Duration duration, Duration unit) {
   return static_cast<double>(duration.count()) / static_cast<double>(unit.count());
 }
 
-BenchLoop::Clock::time_point After(double seconds) {
-  return BenchLoop::Clock::now() +
-         std::chrono::duration_cast<BenchLoop::Clock::duration>(std::chrono::duration<double>(seconds));
+BenchLoops::Clock::time_point After(double seconds) {
+  return BenchLoops::Clock::now() +
+         std::chrono::duration_cast<BenchLoops::Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
 BenchCounters Difference(const BenchCounters& later, const BenchCounters& earlier) {
@@ -36,6 +36,7 @@ BenchCounters Difference(const BenchCounters& later, const BenchCounters& earlie
   difference.allocations -= earlier.allocations;
   difference.system_calls -= earlier.system_calls;
   difference.messages -= earlier.messages;
+  difference.handed_over -= earlier.handed_over;
   return difference;
 }
 
@@ -50,13 +51,13 @@ double Growth(uint64_t later, uint64_t earlier, size_t connections) {
 
 }  // namespace
 
-// One connection with one channel, from the offering side.
+// One connection with one channel, from the offering side. On the loop of its port, all of it but its making.
 class BenchSender::Connection : public transport::io::PeerObserver {
  public:
-  Connection(BenchSender& sender, uint32_t index, Work work) : sender_(&sender), index_(index), work_(work) {
-    handle_ = sender.loop_->driver(index).AddPeer(sender.loop_->peer_options(), *this);
-  }
+  Connection(BenchSender& sender, uint32_t index, Work work) : sender_(&sender), index_(index), work_(work) {}
   std::string Offer() {
+    BenchLoops& loops = *sender_->loops_;
+    handle_ = loops.driver(index_).AddPeer(loops.peer_options(), *this);
     return handle_.Call([this](Peer& p, Timestamp now) {
       channel_ = *p.OpenChannel(now, {.label = work_ == Work::kPing ? kBenchEcho : "sink"});
       return *p.CreateOffer(now);
@@ -93,7 +94,7 @@ class BenchSender::Connection : public transport::io::PeerObserver {
     const BulkOptions& bulk = sender_->bulk_;
     // The more connections, the less each keeps under way; two messages at least.
     const size_t limit = std::max(kBuffered / std::min<size_t>(bulk.connections, 4), 2 * bulk.size);
-    const size_t capacity = sender_->loop_->peer_options().sctp.max_send_buffer;
+    const size_t capacity = sender_->loops_->peer_options().sctp.max_send_buffer;
     handle_.Call([&](Peer& p, Timestamp now) {
       while (p.send_buffer_room() >= capacity - limit + bulk.size) {
         Payload payload(p.pool(), std::span(sender_->source_).first(bulk.size));
@@ -103,14 +104,14 @@ class BenchSender::Connection : public transport::io::PeerObserver {
     handle_.WaitForRoom(capacity - limit / 2);
   }
   void Ping() {
-    sent_ = BenchLoop::Clock::now();
+    sent_ = BenchLoops::Clock::now();
     handle_.Call([&](Peer& p, Timestamp now) {
       Payload payload(p.pool(), std::span(sender_->source_).first(kPingOctets));
       (void)p.Send(now, channel_, datachannel::MessageKind::kBinary, std::move(payload));
     });
   }
   void HandleEcho() {
-    const auto now = BenchLoop::Clock::now();
+    const auto now = BenchLoops::Clock::now();
     handle_.Call([&](Peer& p, Timestamp at) {
       while (p.PollAnyMessage(at)) continue;
     });
@@ -124,31 +125,37 @@ class BenchSender::Connection : public transport::io::PeerObserver {
   datachannel::ChannelId channel_{};
   Timestamp answered_;
   Timestamp opened_;
-  BenchLoop::Clock::time_point sent_;
+  BenchLoops::Clock::time_point sent_;
   std::vector<double> round_trips_;
   transport::io::PeerHandle handle_;  // last: what it silences goes after it
 };
 
-Expected<std::unique_ptr<BenchSender>, std::string> BenchSender::Open(BenchLink link, const BenchLoopOptions& options) {
-  auto loop = BenchLoop::Open(std::move(link), 0, options);
-  if (!loop) return Unexpected<std::string>(loop.error());
-  return std::unique_ptr<BenchSender>(new BenchSender(std::move(*loop)));
+Expected<std::unique_ptr<BenchSender>, std::string> BenchSender::Open(BenchLink link,
+                                                                      const BenchLoops::Options& options) {
+  auto opened = BenchLoops::Open(std::move(link), options);
+  if (!opened) return Unexpected<std::string>(opened.error());
+  return std::unique_ptr<BenchSender>(new BenchSender(std::move(*opened)));
 }
 
-BenchSender::BenchSender(std::unique_ptr<BenchLoop> loop) : loop_(std::move(loop)), source_(256 * 1024, 'x') {
-  loop_->Listen([this](LinkMessage& message) { Handle(message); });
+BenchSender::BenchSender(std::unique_ptr<BenchLoops> loops) : loops_(std::move(loops)), source_(256 * 1024, 'x') {
+  loops_->Listen([this](LinkMessage& message) { Handle(message); });
 }
 
-BenchSender::~BenchSender() = default;
+BenchSender::~BenchSender() { loops_->Stop(); }
 
 void BenchSender::Handle(LinkMessage& message) {
   switch (message.kind) {
     case LinkKind::kAnswer:
       if (message.index >= connections_.size() || !connections_[message.index]) return;
-      if (auto error = connections_[message.index]->TakeAnswer(message.body)) Fail(std::move(*error));
+      loops_->On(loops_->LoopOfPort(message.index),
+                 [this, connection = connections_[message.index].get(), answer = std::move(message.body)] {
+                   if (auto error = connection->TakeAnswer(answer)) Fail(std::move(*error));
+                 });
       return;
     case LinkKind::kReport:
-      reports_ = Reports{loop_->Measure(), DecodeReport(message.body)};
+      loops_->Measure([this, receiver = DecodeReport(message.body)](const BenchCounters& sender) {
+        reports_ = Reports{sender, receiver};
+      });
       return;
     case LinkKind::kFailed:
       return Fail(message.body);
@@ -159,10 +166,14 @@ void BenchSender::Handle(LinkMessage& message) {
   }
 }
 
-void BenchSender::HandleOpen(Connection& connection) { opened_.push_back(connection.index()); }
+void BenchSender::HandleOpen(Connection& connection) {
+  loops_->On(0, [this, index = connection.index()] { opened_.push_back(index); });
+}
 
 void BenchSender::Fail(std::string reason) {
-  if (!failure_) failure_ = std::move(reason);
+  loops_->On(0, [this, reason = std::move(reason)] {
+    if (!failure_) failure_ = reason;
+  });
 }
 
 // Where one was closed, or behind all.
@@ -171,12 +182,20 @@ void BenchSender::Connect(Work work) {
   const auto index = static_cast<uint32_t>(free - connections_.begin());
   if (free == connections_.end()) connections_.emplace_back();
   connections_[index] = std::make_unique<Connection>(*this, index, work);
-  if (!loop_->link().Send(LinkKind::kOffer, index, connections_[index]->Offer())) Fail("the receiver is gone");
+  loops_->On(loops_->LoopOfPort(index), [this, index, connection = connections_[index].get()] {
+    loops_->On(0, [this, index, connection, offer = connection->Offer()] {
+      const bool is_closed = index >= connections_.size() || connections_[index].get() != connection;
+      if (!is_closed && !loops_->link().Send(LinkKind::kOffer, index, offer)) Fail("the receiver is gone");
+    });
+  });
 }
 
+// The other side closes after this one: its goodbye would look like a failure.
 void BenchSender::Close(size_t index) {
-  connections_[index].reset();
-  loop_->link().Send(LinkKind::kClose, static_cast<uint32_t>(index), {});
+  loops_->On(loops_->LoopOfPort(index), [this, index, closed = std::move(connections_[index])]() mutable {
+    closed.reset();
+    loops_->On(0, [this, index] { loops_->link().Send(LinkKind::kClose, static_cast<uint32_t>(index), {}); });
+  });
 }
 
 void BenchSender::CloseAll() {
@@ -187,7 +206,7 @@ void BenchSender::CloseAll() {
 }
 
 std::optional<std::string> BenchSender::Run(double seconds) {
-  loop_->RunUntil([this] { return failure_.has_value(); }, After(seconds));
+  loops_->RunUntil([this] { return failure_.has_value(); }, After(seconds));
   return failure_;
 }
 
@@ -195,7 +214,7 @@ std::optional<std::string> BenchSender::ConnectAll(size_t count, Work work) {
   size_t begun = 0, open = 0;
   while (open < count) {
     for (; begun < count && begun - open < kConcurrentSetups; ++begun) Connect(work);
-    const bool goes_on = loop_->RunUntil([this] { return failure_ || !opened_.empty(); }, After(kPatience));
+    const bool goes_on = loops_->RunUntil([this] { return failure_ || !opened_.empty(); }, After(kPatience));
     if (failure_) return failure_;
     if (!goes_on) return "no connection came about within a minute";
     open += TakeOpened().size();
@@ -205,8 +224,8 @@ std::optional<std::string> BenchSender::ConnectAll(size_t count, Work work) {
 
 Expected<BenchSender::Reports, std::string> BenchSender::AskReports(Heap heap) {
   reports_.reset();
-  if (!loop_->link().Send(LinkKind::kAskReport, heap == Heap::kTrimmed ? 1 : 0, {})) Fail("the receiver is gone");
-  loop_->RunUntil([this] { return failure_ || reports_; }, After(kPatience));
+  if (!loops_->link().Send(LinkKind::kAskReport, heap == Heap::kTrimmed ? 1 : 0, {})) Fail("the receiver is gone");
+  loops_->RunUntil([this] { return failure_ || reports_; }, After(kPatience));
   if (failure_) return Unexpected<std::string>(*failure_);
   if (!reports_) return Unexpected<std::string>("the receiver does not report");
   return std::move(*reports_);
@@ -273,11 +292,11 @@ Expected<Spread, std::string> BenchSender::MeasureSetups(size_t count) {
 
 Expected<double, std::string> BenchSender::MeasureStorm(double seconds) {
   size_t done = 0;
-  const auto begin = BenchLoop::Clock::now();
+  const auto begin = BenchLoops::Clock::now();
   const auto end = After(seconds);
   for (size_t i = 0; i < kConcurrentSetups; ++i) Connect(Work::kNone);
-  while (BenchLoop::Clock::now() < end) {
-    loop_->RunUntil([this] { return failure_ || !opened_.empty(); }, end);
+  while (BenchLoops::Clock::now() < end) {
+    loops_->RunUntil([this] { return failure_ || !opened_.empty(); }, end);
     if (failure_) return Unexpected<std::string>(*failure_);
     for (const auto index : TakeOpened()) {
       ++done;
@@ -285,7 +304,7 @@ Expected<double, std::string> BenchSender::MeasureStorm(double seconds) {
       Connect(Work::kNone);
     }
   }
-  const double spent = std::chrono::duration<double>(BenchLoop::Clock::now() - begin).count();
+  const double spent = std::chrono::duration<double>(BenchLoops::Clock::now() - begin).count();
   CloseAll();
   // Behind it no answer to those that were under way will come.
   if (const auto reports = AskReports(); !reports) return Unexpected<std::string>(reports.error());

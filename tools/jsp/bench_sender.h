@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/expected.h"
-#include "tools/jsp/bench_loop.h"
+#include "tools/jsp/bench_loops.h"
 namespace jsp::tool {
 
 constexpr size_t kConcurrentSetups = 32;  // connections that are set up at a time
@@ -44,7 +44,7 @@ struct Spread {
 // The process of `jsp bench datachannel` that connects, sends, and asks the receiver what came. An error is one line.
 class BenchSender {
  public:
-  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, const BenchLoopOptions& options);
+  static Expected<std::unique_ptr<BenchSender>, std::string> Open(BenchLink link, const BenchLoops::Options& options);
   ~BenchSender();
 
   Expected<BulkResult, std::string> MeasureBulk(const BulkOptions& options);
@@ -64,7 +64,7 @@ class BenchSender {
   };
   enum class Work : uint8_t { kNone, kSend, kPing };
 
-  explicit BenchSender(std::unique_ptr<BenchLoop> loop);
+  explicit BenchSender(std::unique_ptr<BenchLoops> loops);
   void Handle(LinkMessage& message);
   void HandleOpen(Connection& connection);
   void Fail(std::string reason);
@@ -80,8 +80,8 @@ class BenchSender {
   Expected<Reports, std::string> AskReports(Heap heap = Heap::kAsItIs);
   Expected<Reports, std::string> WarmUp(double seconds);
 
-  std::unique_ptr<BenchLoop> loop_;
-  std::vector<std::unique_ptr<Connection>> connections_;  // by index
+  std::unique_ptr<BenchLoops> loops_;
+  std::vector<std::unique_ptr<Connection>> connections_;  // by index; each is used and destroyed on its loop
   std::vector<uint32_t> opened_;                          // since TakeOpened()
   std::optional<Reports> reports_;
   std::optional<std::string> failure_;
