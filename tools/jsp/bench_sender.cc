@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "tools/jsp/bench_receiver.h"
+#include "tools/jsp/output.h"
 #include "transport/asio/steady_clock.h"
 
 namespace jsp::tool {
@@ -84,12 +85,24 @@ class BenchSender::Connection : public transport::io::PeerObserver {
     } else if (const auto* changed = std::get_if<transport::event::StateChanged>(&event)) {
       using State = transport::ConnectionState;
       const bool is_over = changed->state == State::kFailed || changed->state == State::kClosed;
-      if (is_over) sender_->Fail("a connection ended: " + changed->reason);
+      if (is_over) sender_->Fail(Epitaph(changed->reason));
     }
   }
   void HandleRoom() override { Fill(); }
 
  private:
+  // With what tells a peer that was silent from a loop that was held up, and from a buffer that was full.
+  std::string Epitaph(const std::string& reason) const {
+    const ice::Metrics ice = handle_.peer().stats().ice;
+    const auto driver = sender_->loops_->driver(index_).stats();
+    return Format(
+        "a connection ended: %s; %llu consent requests, %llu answers, %llu checks heard; its loop was late by %.0f ms, "
+        "its socket dropped %llu",
+        reason.c_str(), static_cast<unsigned long long>(ice.consent_requests_sent),
+        static_cast<unsigned long long>(ice.responses_received), static_cast<unsigned long long>(ice.checks_received),
+        ToUnits(driver.latest, std::chrono::milliseconds(1)),
+        static_cast<unsigned long long>(driver.sockets.receive_dropped));
+  }
   void Fill() {
     const BulkOptions& bulk = sender_->bulk_;
     // The more connections, the less each keeps under way; two messages at least.

@@ -76,12 +76,13 @@ DriverStats Driver::stats() const {
   if (const auto& member = core_->mux->membership()) stats.handover = member.group->stats(member.loop);
   if (core_->helpers.unknown) stats.unknown_requests = core_->helpers.unknown->stats();
   for (size_t i = 0; i < core_->mux->socket_count(); ++i) {
-    const UdpSocketStats& one = core_->mux->socket(i).stats();
+    const UdpSocketStats one = core_->mux->socket(i).stats();
     auto& sum = stats.sockets;
     sum.receive_calls += one.receive_calls;
     sum.send_calls += one.send_calls;
     sum.datagrams_received += one.datagrams_received;
     sum.datagrams_sent += one.datagrams_sent;
+    sum.receive_dropped += one.receive_dropped;
     sum.receive_errors += one.receive_errors;
     sum.send_errors += one.send_errors;
     sum.too_large += one.too_large;

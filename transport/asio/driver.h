@@ -49,6 +49,7 @@ struct DriverOptions {
 struct DriverStats {
   uint64_t turns = 0;
   uint64_t timer_moves = 0;
+  Duration latest{};             // that a timer of a peer ran after its time: how long the loop was held up
   uint64_t waits = 0;            // for a socket to become readable or writable; each is a call of the kernel
   uint64_t network_changes = 0;  // sockets opened and closed by SetAddresses
   MuxStats mux;

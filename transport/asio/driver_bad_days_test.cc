@@ -164,6 +164,8 @@ TEST_F(DriverBadDaysTest, ATransferOutlivesAReceiveBufferThatIsFull) {
   Transfer(a, z, kMessages, kSize);
   ExpectAllInOrder(z, kMessages, kSize);
   EXPECT_GT(a.handle.peer().stats().sctp.retransmitted_chunks, 0u);
+  EXPECT_GT(right->stats().sockets.receive_dropped, 0u);
+  EXPECT_EQ(left->stats().sockets.receive_dropped, 0u);
 }
 
 // docs/transport.md#memory: those that are there go on.

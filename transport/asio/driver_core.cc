@@ -270,7 +270,9 @@ void DriverCore::CatchUp(Timestamp now) {
 void DriverCore::HandleTimer() {
   armed_at = Timestamp::Never();
   Timestamp now = Now();
-  if (!deadlines.empty() && now - deadlines.begin()->deadline > kLate) {
+  const Duration delay = deadlines.empty() ? Duration() : now - deadlines.begin()->deadline;
+  counters.latest = std::max(counters.latest, delay);
+  if (delay > kLate) {
     CatchUp(now);
     now = Now();
   }

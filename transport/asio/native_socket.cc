@@ -2,9 +2,11 @@
 
 #if defined(__linux__)
 #include <linux/errqueue.h>
+#include <linux/sock_diag.h>
 #include <netinet/udp.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -43,6 +45,13 @@ bool MayBeOfEarlierDatagram(int error) {
 
 bool SetOption(int descriptor, int level, int option, int value) {
   return ::setsockopt(descriptor, level, option, &value, sizeof(value)) == 0;
+}
+
+uint32_t DroppedOnArrival(int descriptor) {
+  std::array<uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof(memory);
+  const bool is_told = ::getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) == 0;
+  return is_told ? memory[SK_MEMINFO_DROPS] : 0;
 }
 
 size_t GroSegmentSize(msghdr& header) {

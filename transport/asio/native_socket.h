@@ -29,6 +29,8 @@ bool IsBusy(int error);
 bool MayBeOfEarlierDatagram(int error);
 
 bool SetOption(int descriptor, int level, int option, int value);
+// Datagrams that came to the socket and found no room (SO_MEMINFO).
+uint32_t DroppedOnArrival(int descriptor);
 // The size of a train's datagrams (UDP_GRO); 0 when it is a single one.
 size_t GroSegmentSize(msghdr& header);
 // Room for it, and for UDP_SEGMENT.

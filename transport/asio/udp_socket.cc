@@ -55,6 +55,13 @@ Expected<std::unique_ptr<UdpSocket>, error_code> UdpSocket::Open(boost::asio::an
 
 bool UdpSocket::SharePort() { return LetOthersBind(socket_); }
 
+UdpSocketStats UdpSocket::stats() {
+#if defined(__linux__)
+  if (socket_.is_open()) stats_.receive_dropped = DroppedOnArrival(socket_.native_handle());
+#endif
+  return stats_;
+}
+
 UdpSocket::UdpSocket(Native socket, const UdpSocketOptions& options)
     : socket_(std::move(socket)),
       options_(options),

@@ -38,6 +38,7 @@ struct UdpSocketStats {
   uint64_t send_calls = 0;
   uint64_t datagrams_received = 0;
   uint64_t datagrams_sent = 0;
+  uint64_t receive_dropped = 0;  // by the kernel, as the buffer was full; a train counts once
   uint64_t receive_errors = 0;
   uint64_t send_errors = 0;     // refused, unreachable, too large, not permitted: counted, never fatal (ATTACKS X1)
   uint64_t too_large = 0;       // of those: for the interface (EMSGSIZE), as some probes of a path MTU are
@@ -103,7 +104,8 @@ class UdpSocket {
   // Others may bind its port from now on, if they share it too.
   bool SharePort();
   const SocketAddress& local() const { return local_; }
-  const UdpSocketStats& stats() const { return stats_; }
+  // receive_dropped is read with its own call of the kernel.
+  UdpSocketStats stats();
 
   // kWoken: where nothing is there it was for an error. kAhead: perhaps something has come already.
   enum class Occasion : uint8_t { kWoken, kAhead };
