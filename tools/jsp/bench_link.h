@@ -12,6 +12,7 @@ enum class LinkKind : uint8_t {
   kOffer,      // body: SDP of the connection `index`
   kAnswer,     // likewise
   kClose,      // the connection `index` is done
+  kHoldUp,     // all loops for BenchLoops::kHoldUp
   kAskReport,  // for a report; index 1: after free memory went back to the system
   kReport,     // body: what EncodeReport made
   kFailed,     // body: one line for people

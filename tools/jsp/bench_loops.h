@@ -36,6 +36,7 @@ class BenchLoops {
     size_t ports = 0;      // drivers alone, in turns on the loops; 0: one port, on all loops
     Duration busy_poll{};
   };
+  static constexpr auto kHoldUp = std::chrono::milliseconds(50);
   static Expected<std::unique_ptr<BenchLoops>, std::string> Open(BenchLink link, const Options& options);
   ~BenchLoops();
 
@@ -78,6 +79,11 @@ class BenchLoops {
         });
       });
     }
+  }
+
+  // All loops do nothing for kHoldUp, as when the system gives their processors to others: what comes meanwhile waits.
+  void HoldUp() {
+    for (size_t loop = 0; loop < size(); ++loop) On(loop, [] { std::this_thread::sleep_for(kHoldUp); });
   }
 
   BenchLink& link() { return link_; }

@@ -87,6 +87,8 @@ class Receiver {
         return loops_->On(loop_of_[message.index], [this, loop = loop_of_[message.index], index = message.index] {
           serving_[loop].served[index].reset();
         });
+      case LinkKind::kHoldUp:
+        return loops_->HoldUp();
       case LinkKind::kAskReport:
         if (message.index == 1) ::malloc_trim(0);
         return Report();

@@ -19,6 +19,7 @@ constexpr size_t kPingOctets = 64;
 constexpr double kPatience = 60;  // seconds without a new connection, or for an answer of the other process
 constexpr double kWarmUp = 1;     // seconds
 constexpr int kMaxWarmUps = 5;
+constexpr int kHoldUps = 4;            // of each process in a warm-up
 constexpr size_t kBuffered = 1 << 20;  // octets under way on one connection, where there is one
 
 double ToUnits(Duration duration, Duration unit) {
@@ -174,6 +175,7 @@ void BenchSender::Handle(LinkMessage& message) {
       return Fail(message.body);
     case LinkKind::kOffer:
     case LinkKind::kClose:
+    case LinkKind::kHoldUp:
     case LinkKind::kAskReport:
       return;
   }
@@ -244,15 +246,21 @@ Expected<BenchSender::Reports, std::string> BenchSender::AskReports(Heap heap) {
   return std::move(*reports_);
 }
 
-// What is measured is the steady state: buffers grow to what the longest of all queues needs, so it begins with a
-// second in which neither process allocated anything, if one comes soon.
+// What is measured is the steady state: buffers grow to what the longest of all queues needs. So it begins with a
+// second in which each process was held up, for a queue before it, and neither allocated anything, if one comes soon.
 Expected<BenchSender::Reports, std::string> BenchSender::WarmUp(double seconds) {
   const auto allocations = [](const Reports& reports) {
     return reports.sender.allocations + reports.receiver.allocations;
   };
+  const double part = std::min(kWarmUp, seconds / 2) / (2 * kHoldUps);
   std::optional<uint64_t> before;
   for (int round = 0;; ++round) {
-    if (const auto failure = Run(std::min(kWarmUp, seconds / 2))) return Unexpected<std::string>(*failure);
+    for (int i = 0; i < kHoldUps; ++i) {
+      if (!loops_->link().Send(LinkKind::kHoldUp, 0, {})) Fail("the receiver is gone");
+      if (const auto failure = Run(part)) return Unexpected<std::string>(*failure);
+      loops_->HoldUp();
+      if (const auto failure = Run(part)) return Unexpected<std::string>(*failure);
+    }
     auto reports = AskReports();
     const bool is_last = !reports || before == allocations(*reports) || round == kMaxWarmUps || seconds < 2 * kWarmUp;
     if (is_last) return reports;
