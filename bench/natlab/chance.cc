@@ -25,12 +25,18 @@ double MissChance(const Network& network) {
   const ice::ProbingOptions probing;
   const auto mappings = static_cast<double>(probing.max_sockets);
   const auto count = [](Duration duration) { return static_cast<double>(duration.count()); };
+  const Duration signalling = SignallingTime(network.a_access.value_or(netsim::LinkOptions{}),
+                                             network.b_access.value_or(netsim::LinkOptions{}));
   // b begins as long before a as the answer is under way, and the mappings are opened one after the other.
-  const double early = (count(Lab::kSignalling) + mappings * count(probing.socket_interval)) /
-                       std::max(count(probing.probe_interval), 1.0);
+  const double early =
+      (count(signalling) + mappings * count(probing.socket_interval)) / std::max(count(probing.probe_interval), 1.0);
   const double sent = std::max(static_cast<double>(probing.max_probes) - early, 0.0);
   const double probes = sent * ArrivalShare(network.a_access) * ArrivalShare(network.b_access);
   return std::pow(1 - std::min(probes / kPorts, 1.0), mappings);
+}
+
+double LossChance(const Network& network) {
+  return 1 - ArrivalShare(network.a_access) * ArrivalShare(network.b_access);
 }
 
 size_t MostMisses(size_t runs, double chance) {

@@ -12,7 +12,11 @@ constexpr double kBlame = 1e-6;
 // those of ice::ProbingOptions, but for the probes that leave before all mappings stand, and those that links lose.
 double MissChance(const Network& network);
 
-// The most of `runs` that bad luck of that chance is taken for: more of them miss with a probability below kBlame, by
+// That a packet from one side to the other is lost. In a cell that an early check takes the direct way from
+// (IsLostToEarlyCheck) a run is direct so often.
+double LossChance(const Network& network);
+
+// The most of `runs` that luck of that chance is taken for: more of them miss with a probability below kBlame, by
 // the binomial distribution.
 size_t MostMisses(size_t runs, double chance);
 

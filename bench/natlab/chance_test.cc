@@ -129,5 +129,55 @@ TEST(ChanceTest, WhatIsPredictedOrDirectAnywayIsNotLeftToChance) {
   EXPECT_EQ(RunWith({}, 20, NatType::kPort, NatType::kPort).miss_chance, std::nullopt);
 }
 
+// Where b's early check takes a's mapping away, unless a link loses it: of 20 runs over links that lose one in a
+// hundred, at most so many.
+TEST(ChanceTest, ALostEarlyCheckIsLuckAndMoreThanLinksLoseIsAMismatch) {
+  Luck luck{.missed = Outcome::kDirect};
+  MatrixOptions options;
+  options.runs = 20;
+  options.network.a_access.emplace().loss = netsim::UniformLoss{0.01};
+  options.engine = {"luck",
+                    [](const void* context, const CellOptions&) {
+                      const auto& given = *static_cast<const Luck*>(context);
+                      RunResult result;
+                      result.outcome = given.runs++ < given.misses ? given.missed : Outcome::kRelay;
+                      return result;
+                    },
+                    &luck};
+  const CellPlan early{NatType::kPortReject, NatType::kPort, IpAddress::Family::kV4};
+  const size_t most = MostMisses(20, 0.01);
+  ASSERT_EQ(most, 5u);
+  for (luck.misses = 0; luck.misses <= 20; ++luck.misses) {
+    luck.runs = 0;
+    const CellReport cell = RunPlan(options, early);
+    EXPECT_EQ(cell.expected, Outcome::kRelay);
+    EXPECT_EQ(cell.mismatches, luck.misses > most ? luck.misses : 0);
+  }
+  luck = {.misses = 1, .missed = Outcome::kDirect};
+  EXPECT_EQ(RunPlan(options, {NatType::kSymmetric, NatType::kPort, IpAddress::Family::kV4}).mismatches, 1u);
+  luck.runs = 0;
+  options.network.a_access->loss = netsim::UniformLoss{};
+  EXPECT_EQ(RunPlan(options, early).mismatches, 1u);
+}
+
+// Signalling is as slow as both links get: whatever they are, b's early check is there first.
+TEST(ChanceTest, WhoFiresFirstDoesNotDependOnTheLinks) {
+  using std::chrono::milliseconds;
+  MatrixOptions options;
+  options.runs = 10;
+  for (const bool a_is_slow : {false, true}) {
+    netsim::LinkOptions quick{.delay = milliseconds(5), .jitter = milliseconds(2), .bytes_per_second = 6'000'000};
+    netsim::LinkOptions slow{.delay = milliseconds(60), .jitter = milliseconds(30), .bytes_per_second = 32'000};
+    slow.loss = netsim::UniformLoss{0.02};
+    options.network.a_access = a_is_slow ? slow : quick;
+    options.network.b_access = a_is_slow ? quick : slow;
+    for (const NatType b : {NatType::kPort, NatType::kPortReject, NatType::kPortRandom, NatType::kSymmetric}) {
+      const CellReport cell = RunPlan(options, {NatType::kPortReject, b, IpAddress::Family::kV4});
+      EXPECT_EQ(cell.mismatches, 0u) << netsim::ToString(b) << ": " << cell.why;
+      EXPECT_GE(cell.relayed, 8u) << netsim::ToString(b);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace jsp::natlab

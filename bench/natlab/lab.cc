@@ -155,6 +155,18 @@ transport::PeerOptions Lab::PeerOptionsFor(const SideSetup& setup, netsim::NatTy
   return options;
 }
 
+Duration SignallingTime(const netsim::LinkOptions& a, const netsim::LinkOptions& z) {
+  constexpr uint64_t kFewPackets = 1024;  // octets
+  Duration time{}, sending{};
+  for (const auto* link : {&a, &z}) {
+    time += link->delay + link->jitter;
+    if (link->bytes_per_second > 0) {
+      sending += Duration(static_cast<int64_t>(kFewPackets * 1'000'000 / link->bytes_per_second));
+    }
+  }
+  return time + std::max<Duration>(std::chrono::milliseconds(5), sending);
+}
+
 bool Lab::Signal() {
   if (!error_.empty()) return false;
   const auto gathered = [&] { return !a->peer.is_gathering() && !z->peer.is_gathering(); };
@@ -165,7 +177,7 @@ bool Lab::Signal() {
   if (!world.RunUntil(gathered, kGatheringDeadline)) return fail("gathering did not end");
   const auto offer = a->peer.CreateOffer(world.now());
   if (!offer) return fail("no offer: " + offer.error().message);
-  world.RunFor(kSignalling);
+  world.RunFor(SignallingTime(layout.a_access, layout.z_access));
   const auto taken = z->peer.SetRemoteDescription(world.now(), transport::SdpType::kOffer, *offer);
   if (!taken) return fail("z takes no offer: " + taken.error().message);
   // An offer that restarts ICE has z gather anew, and nothing trickles here.
@@ -174,7 +186,7 @@ bool Lab::Signal() {
   const auto answer = z->peer.CreateAnswer(world.now());
   z->driver.Kick();
   if (!answer) return fail("no answer: " + answer.error().message);
-  world.RunFor(kSignalling);
+  world.RunFor(SignallingTime(layout.a_access, layout.z_access));
   const auto accepted = a->peer.SetRemoteDescription(world.now(), transport::SdpType::kAnswer, *answer);
   a->driver.Kick();
   if (!accepted) return fail("a takes no answer: " + accepted.error().message);

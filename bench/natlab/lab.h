@@ -76,13 +76,15 @@ struct LabSide {
   netsim::World& world_;
 };
 
+// Of a description from one access to the other, over a server of its own: as slow as both get, and 5 ms in between, or
+// what a few packets take at their rates. So a packet that the answerer sends with its answer is at the offerer's NAT
+// before the offerer sends its first. Links of 10 ms without jitter: 25 ms.
+Duration SignallingTime(const netsim::LinkOptions& a, const netsim::LinkOptions& z);
+
 // A world with two peers, a host that serves STUN and TURN, and signalling. The same options give the same run, to the
 // octet: OpenSSL's randomness is seeded too, for the whole process.
 class Lab {
  public:
-  // Signalling goes over a server of its own: from one access to the other, and 5 ms in between. So a packet that the
-  // answerer sends with its answer is at the offerer's NAT before the offerer sends its first.
-  static constexpr Duration kSignalling = std::chrono::milliseconds(25);
   static constexpr Duration kGatheringDeadline = std::chrono::seconds(10);
 
   explicit Lab(const LabOptions& options);

@@ -145,18 +145,23 @@ class Run {
   bool Signal() {
     a_.process.Send({{"do", "offer"}});
     if (!Until(end_, [&] { return a_.description.has_value(); })) return false;
-    Wait(Lab::kSignalling);
+    WaitForSignalling();
     b_.process.Send({{"do", "answer"}, {"offer", *a_.description}});
     has_offer_ = true;
     SendEarlyCandidates();
     if (!Until(end_, [&] { return b_.description.has_value(); })) return false;
-    Wait(Lab::kSignalling);
+    WaitForSignalling();
     a_.process.Send({{"do", "accept"}, {"answer", *b_.description}});
     has_answer_ = true;
     SendEarlyCandidates();
     return true;
   }
 
+  void WaitForSignalling() {
+    const Network& network = options_.network;
+    Wait(SignallingTime(network.a_access.value_or(netsim::LinkOptions{}),
+                        network.b_access.value_or(netsim::LinkOptions{})));
+  }
   void Wait(Duration duration) {
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration);
     while (Clock::now() < end && broken_.empty()) Poll(end);
@@ -379,10 +384,10 @@ class Run {
     a_.process.Send({{"do", "restart"}});
     const auto end = Clock::now() + kRoundDeadline;
     const bool has_offer = Until(end, [&] { return a_.description.has_value(); });
-    if (has_offer) Wait(Lab::kSignalling);
+    if (has_offer) WaitForSignalling();
     if (has_offer) b_.process.Send({{"do", "answer"}, {"offer", *a_.description}});
     if (has_offer && Until(end, [&] { return b_.description.has_value(); })) {
-      Wait(Lab::kSignalling);
+      WaitForSignalling();
       a_.process.Send({{"do", "accept"}, {"answer", *b_.description}});
     }
     comeback_.restart_not_before = Clock::now() + kRestartAgain;

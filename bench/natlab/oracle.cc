@@ -167,6 +167,13 @@ bool IsWonByChance(NatType a, NatType b, RelayService relay, const Joint& joint,
   return !IsRecoverable(offerer, answerer) && !IsPredicted(offerer, answerer);
 }
 
+bool IsLostToEarlyCheck(NatType a, NatType b, RelayService relay, const Joint& joint) {
+  if (ExpectedOutcome(a, b, relay, joint) == Outcome::kDirect || IsDirectByJoint(a, b, joint)) return false;
+  const NatOptions offerer = Together(a, joint);
+  const NatOptions answerer = Together(b, joint);
+  return IsDirectPossible(offerer, answerer) && WhyNoPorts(offerer, answerer, {a, b, joint, relay}).empty();
+}
+
 std::string WhyNotDirect(NatType a, NatType b, const Joint& joint, RelayService relay) {
   if (CanConnectByTcp(a, b, joint)) return {};
   const auto by_joint = IsDirectByJoint(a, b, joint);

@@ -32,9 +32,10 @@ struct Joint {
 // address only, or the sender maps endpoint-independently too (so that the port that it sent to is the port that the
 // other sends from).
 //
-// b fires first, and what it sends to a's signalled address arrives before a has sent anything there, unless b has a
-// public address of its own, which a tries first. If a's NAT rejects it, that takes a's mapping
-// towards b away (netsim::Unsolicited::kReject): a then maps towards b as if per destination.
+// b fires first, as its answer is on the way for longer than any packet, and what it sends to a's signalled address
+// arrives before a has sent anything there, unless b has a public address of its own, which a tries first. If a's NAT
+// rejects it, that takes a's mapping towards b away (netsim::Unsolicited::kReject): a then maps towards b as if per
+// destination.
 //
 // Two NATs in a row map and filter as the stricter of both does. Behind one carrier's NAT the sides meet at its
 // outside, if it hairpins, or inside, if one of them has an address there that the other can reach.
@@ -63,6 +64,9 @@ Outcome ExpectedOutcome(netsim::NatType a, netsim::NatType b, RelayService relay
 // Whether the outcome that is expected is direct by nothing but probes of random ports, so that one run in thousands
 // misses (chance.h), and ends as where hard NATs are left.
 bool IsWonByChance(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint, HardNats hard);
+// Whether there is no direct way because b's early check takes a's mapping away: a run in which that check is lost has
+// one. Where hard NATs are left.
+bool IsLostToEarlyCheck(netsim::NatType a, netsim::NatType b, RelayService relay, const Joint& joint);
 // In words, why there is no direct way; empty when there is one.
 std::string WhyNotDirect(netsim::NatType a, netsim::NatType b, const Joint& joint = {},
                          RelayService relay = RelayService::kPresent);

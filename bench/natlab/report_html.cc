@@ -192,13 +192,15 @@ std::string KernelHtml(const Report& report) {
 std::string HowHtml(const Report& report) {
   std::string how =
       "Whole peers (ICE, DTLS, SCTP, data channels) in a simulated internet and in virtual time, from one seed: access "
-      "links of 10 ms without loss unless the scenario says otherwise, signalling of 25 ms each way, candidates "
+      "links of 10 ms without loss unless the scenario says otherwise, signalling a little slower than both, "
+      "candidates "
       "gathered before they are signalled, a STUN and TURN server in the open over UDP, TCP and TLS. The same seed "
       "gives the same report, octet for octet.";
   if (report.engine != "sim") {
     how =
         "Peer processes with real sockets in network namespaces, behind a kernel's NATs, in real time: links without "
-        "delay unless the scenario says otherwise, signalling of 25 ms each way, a STUN and TURN server in the open "
+        "delay unless the scenario says otherwise, signalling a little slower than usual ones, a STUN and TURN server "
+        "in the open "
         "over UDP and TCP, and over TLS for a path of its own.";
   }
   if (!report.scenario.empty()) how += " Scenario: " + Escape(report.scenario) + ".";
