@@ -12,6 +12,11 @@
 #include "turn/types.h"
 namespace jsp::natlab {
 
+// An access link where a scenario does not say otherwise. Enough jitter for runs to differ.
+inline netsim::LinkOptions UsualAccess() {
+  return {.delay = std::chrono::milliseconds(10), .jitter = std::chrono::milliseconds(2)};
+}
+
 // What all cells of a run share: how the sides are joined, and their links where those are not the usual ones.
 struct Network {
   Joint joint{};

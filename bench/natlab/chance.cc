@@ -25,8 +25,8 @@ double MissChance(const Network& network) {
   const ice::ProbingOptions probing;
   const auto mappings = static_cast<double>(probing.max_sockets);
   const auto count = [](Duration duration) { return static_cast<double>(duration.count()); };
-  const Duration signalling = SignallingTime(network.a_access.value_or(netsim::LinkOptions{}),
-                                             network.b_access.value_or(netsim::LinkOptions{}));
+  const Duration signalling =
+      SignallingTime(network.a_access.value_or(UsualAccess()), network.b_access.value_or(UsualAccess()));
   // b begins as long before a as the answer is under way, and the mappings are opened one after the other.
   const double early =
       (count(signalling) + mappings * count(probing.socket_interval)) / std::max(count(probing.probe_interval), 1.0);

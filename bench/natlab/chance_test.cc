@@ -38,8 +38,8 @@ CellReport RunWith(const Luck& luck, size_t runs, NatType a = NatType::kSymmetri
 }
 
 TEST(ChanceTest, MissesAsTheBirthdayProblemSays) {
-  // (1 - n / 64512)^256, where 57 of 2048 probes may be early, as (25 + 256) / 5 says.
-  EXPECT_NEAR(MissChance({}), std::pow(1 - (2048 - 56.2) / 64512, 256), 1e-9);
+  // (1 - n / 64512)^256, where 57 of 2048 probes may be early, as (29 + 256) / 5 says.
+  EXPECT_NEAR(MissChance({}), std::pow(1 - (2048 - 57) / 64512.0, 256), 1e-9);
   EXPECT_GT(MissChance({}), 2.6e-4);  // all of them
   EXPECT_LT(MissChance({}), 4e-4);
 }

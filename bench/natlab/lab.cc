@@ -176,6 +176,7 @@ bool Lab::Signal() {
   };
   if (!world.RunUntil(gathered, kGatheringDeadline)) return fail("gathering did not end");
   const auto offer = a->peer.CreateOffer(world.now());
+  a->driver.Kick();  // what an offer sends by itself: openings of fresh sockets, before it can arrive
   if (!offer) return fail("no offer: " + offer.error().message);
   world.RunFor(SignallingTime(layout.a_access, layout.z_access));
   const auto taken = z->peer.SetRemoteDescription(world.now(), transport::SdpType::kOffer, *offer);

@@ -107,6 +107,7 @@ TEST(MatrixTest, HardNatsAreCrossedWhereTheOracleSaysSo) {
   options.types = {NatType::kFirewall,       NatType::kPort,      NatType::kPortReject,
                    NatType::kAddressMapping, NatType::kSymmetric, NatType::kSymmetricSequential};
   options.relay = kAlone;
+  options.runs = 3;
   options.network.hard = HardNats::kCrossed;
   const Report report = RunMatrix(options);
   size_t won = 0;

@@ -159,8 +159,7 @@ class Run {
 
   void WaitForSignalling() {
     const Network& network = options_.network;
-    Wait(SignallingTime(network.a_access.value_or(netsim::LinkOptions{}),
-                        network.b_access.value_or(netsim::LinkOptions{})));
+    Wait(SignallingTime(network.a_access.value_or(UsualAccess()), network.b_access.value_or(UsualAccess())));
   }
   void Wait(Duration duration) {
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration);

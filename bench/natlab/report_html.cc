@@ -192,7 +192,7 @@ std::string KernelHtml(const Report& report) {
 std::string HowHtml(const Report& report) {
   std::string how =
       "Whole peers (ICE, DTLS, SCTP, data channels) in a simulated internet and in virtual time, from one seed: access "
-      "links of 10 ms without loss unless the scenario says otherwise, signalling a little slower than both, "
+      "links of 10 ms ± 2 ms without loss unless the scenario says otherwise, signalling a little slower than both, "
       "candidates "
       "gathered before they are signalled, a STUN and TURN server in the open over UDP, TCP and TLS. The same seed "
       "gives the same report, octet for octet.";

@@ -205,6 +205,9 @@ TEST_F(StoppedNatlabTest, QuickTriesAKernelsNatsToo) {
   EXPECT_NE(result.out.find("9 of 9 cells end as in the simulation"), std::string::npos) << result.out;
   const auto report = json::parse(Content(json_)).as_object();
   EXPECT_EQ(report.at("cells").as_array().size(), 49u);
+  EXPECT_EQ(report.at("runs").as_int64(), 20);
+  const auto& times = report.at("cells").as_array()[0].at("time_to_first_message_ms");
+  EXPECT_LT(times.at("p50").as_double(), times.at("max").as_double()) << "usual links have jitter";
   EXPECT_EQ(report.at("kernel").at("cells").as_array().size(), 9u);
 }
 
