@@ -24,6 +24,7 @@ constexpr size_t kFragmentHeaderOctets = 8;
 constexpr size_t kFragmentPayload = (kLeastIpv6Mtu - kIpv6Octets - kFragmentHeaderOctets) / 8 * 8;
 constexpr uint8_t kV4Unreachable = 3;
 constexpr uint8_t kFragmentationNeeded = 4;
+constexpr size_t kMostOfIpv4 = 65535 - kIpv4Octets;  // behind its header; IPv6 can have 20 octets more
 // Packets that small may be cut on their way through IPv4, as IPv6 hosts are promised that 1280 octets arrive.
 constexpr size_t kMayBeCutBelow = kLeastIpv6Mtu - kNat64Growth;
 
@@ -148,6 +149,7 @@ std::vector<uint8_t>& Nat64Translator::NextOut() {
 void Nat64Translator::FromInside(Timestamp now, const IpPacket& packet) {
   if (!ExtractIpv4(prefix_, packet.header.destination)) return Drop(Nat64Drop::kNotForUs);
   if (ExtractIpv4(prefix_, packet.header.source)) return Drop(Nat64Drop::kMalformed);
+  if (packet.payload_octets > kMostOfIpv4) return Drop(Nat64Drop::kMalformed);
   if (packet.header.protocol == kProtocolIcmpV6) return ErrorFromInside(now, packet);
   const auto ports = ReadPorts(packet, Extent::kWhole);
   if (!ports) return Drop(Nat64Drop::kNoProtocol);
@@ -271,7 +273,8 @@ std::optional<Nat64Translator::Report> Nat64Translator::ReadReport(const IpPacke
   }
   const bool is_whole = in.ok() && IcmpChecksum(packet.header, packet.payload) == 0;
   // It is about what its receiver sent, to somebody else of the same family.
-  if (!is_whole || !quote || quote->header.source != packet.header.destination) {
+  const bool is_possible = quote && quote->payload_octets <= kMostOfIpv4;
+  if (!is_whole || !is_possible || quote->header.source != packet.header.destination) {
     Drop(Nat64Drop::kMalformed);
     return std::nullopt;
   }

@@ -16,7 +16,8 @@ namespace jsp::netsim {
 
 // Why a packet went no further.
 enum class Nat64Drop : uint8_t {
-  kMalformed,   // no packet, a wrong checksum where the translation needs a right one, a source under the prefix
+  kMalformed,   // no packet, or none that IPv4 can hold, a wrong checksum where the translation needs a right one, a
+                // source under the prefix
   kNotForUs,    // neither under the prefix nor to the outside address
   kNoProtocol,  // neither UDP, TCP, nor an ICMP error that both families know
   kFragment,    // its ports are elsewhere

@@ -440,5 +440,12 @@ TEST(IpPacketTest, ReadsAHeaderWithOptionsAndOneThatQuotes) {  // RFC 791 §3.1
   EXPECT_EQ(ParseIp(packet, Extent::kQuote)->payload_octets, 8u);
 }
 
+// RFC 8200 §3: an IPv6 payload may have 65535 octets; RFC 791 §3.1: an IPv4 packet has no more with its header.
+TEST_F(Nat64TranslatorTest, AnIpv6PacketThatNoIpv4PacketHoldsIsDropped) {
+  EXPECT_TRUE(Pass(Udp(kInside, kServerSeen, std::string(65515 - 8, 'x'))));
+  EXPECT_FALSE(Pass(Udp(kInside, kServerSeen, std::string(65515 - 7, 'x'))));
+  EXPECT_EQ(nat64.dropped(Nat64Drop::kMalformed), 1u);
+}
+
 }  // namespace
 }  // namespace jsp::netsim
