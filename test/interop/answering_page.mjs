@@ -59,6 +59,12 @@ export class AnsweringPage {
     return {label, protocol, ordered, max_retransmits: maxRetransmits ?? null, max_lifetime_ms: maxPacketLifeTime ?? null};
   }
 
+  // Octets that came over it, whatever became of them.
+  async lastReceived() {
+    const channels = await this.page.evaluate(`jspAnswers.channels(${JSON.stringify(this.lastId)})`);
+    return channels.map(({received}) => received).join(', ');
+  }
+
   waitForClose() {
     return until('the channel closes', async () => {
       const [channel] = await this.page.evaluate(`jspAnswers.channels(${JSON.stringify(this.lastId)})`);

@@ -83,6 +83,7 @@ async function runConnectCases(runner, peer) {
   for (const {args, seen} of CHANNELS) {
     await runner.run(`channel ${args.join(' ') || 'by default'}`, async () => {
       const result = await connect(peer.url, ...args, '--message', 'hello', '--message', 'grüße 🙂');
+      if (result.code !== 0 && peer.received) console.log(`        the peer received ${await peer.received()} octets`);
       expectShape(result);
       expectJob(result, {bytes: 5 + Buffer.byteLength('grüße 🙂'), messages: 2});
       const channel = await peer.channelOf(args);
@@ -176,6 +177,11 @@ async function runAgainstPage(runner, page) {
     expectShape(result);
     expectRate(result, 1);
   });
+  await runner.run('sends a message again that got no echo', async () => {
+    const result = await connect(answering.url, '--label', 'deaf echo', '--max-retransmits', '0', '--message', 'hello', '--message', 'again');
+    expectShape(result);
+    expectJob(result, {bytes: 10, messages: 2});
+  });
   // With a browser there is no renomination: an address that comes needs a restart (RFC 8445 §9).
   await runner.run('restarts ICE when the network changes', async () => {
     const before = answering.lastId;
@@ -192,6 +198,7 @@ async function runAgainstPage(runner, page) {
   await runConnectCases(runner, {
     url: answering.url,
     channelOf: () => answering.lastChannel(),
+    received: () => answering.lastReceived(),
     waitForClose: () => answering.waitForClose(),
     async withNegotiated(id, label, job) {
       answering.negotiated = {id, label};

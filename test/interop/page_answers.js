@@ -15,8 +15,13 @@ globalThis.jspAnswers = (() => {
     return JSON.stringify({bytes: blob.size, messages: parts.length, sha256});
   }
 
-  function echo(channel) {
-    channel.onmessage = ({data}) => channel.send(data);
+  // A deaf one misses the first message, as an unreliable channel may.
+  function echo(channel, isDeaf) {
+    let messages = 0;
+    channel.onmessage = ({data}) => {
+      if (isDeaf && ++messages === 1) return undefined;
+      return channel.send(data);
+    };
   }
 
   // Asked again with nothing new it repeats its answer. A deaf one misses the first question, as an unreliable channel may.
@@ -57,7 +62,7 @@ globalThis.jspAnswers = (() => {
     channel.addEventListener('close', () => { seen.closed = true; });
     const [kind, total, size] = label.split(':');
     if (kind === 'sink' || kind === 'deaf sink') return sink(channel, kind === 'deaf sink');
-    if (kind !== 'source') return echo(channel);
+    if (kind !== 'source') return echo(channel, kind === 'deaf echo');
     if (channel.readyState === 'open') source(channel, Number(total), Number(size));
     else channel.onopen = () => source(channel, Number(total), Number(size));
   }

@@ -11,7 +11,10 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -64,7 +67,8 @@ class Worker {
   awaitable<void> SendWholeFile();
   awaitable<void> ReceiveEcho();
   bool IsReliable() const;
-  awaitable<Message> AskSink();
+  bool IsAskedBefore(const Message& echo) const;
+  awaitable<Message> Ask(std::string_view question);
   awaitable<void> FinishSink(uint64_t sent, std::string own_hash);
   void NoteMove(Clock::time_point& last);
   void NoteProgress(const char* verb, uint64_t bytes);
@@ -108,11 +112,35 @@ awaitable<Message> Worker::Receive() {
   co_return message;
 }
 
+bool Worker::IsReliable() const {
+  const auto options = transport_.channel().options();
+  return !options.max_retransmits && !options.max_lifetime;
+}
+
+// An unreliable channel may lose the question and the answer, so there it is asked again; sinks and echoes repeat
+// themselves.
+awaitable<Message> Worker::Ask(std::string_view question) {
+  for (;;) {
+    Message message{MessageKind::kString, {question.begin(), question.end()}};
+    co_await Send(std::move(message));
+    if (IsReliable()) co_return co_await Receive();
+    using operators::operator||;
+    boost::asio::steady_timer again(co_await boost::asio::this_coro::executor, kAskAgain);
+    auto outcome = co_await (Receive() || again.async_wait(use_awaitable));
+    if (auto* answer = std::get_if<Message>(&outcome)) co_return std::move(*answer);
+  }
+}
+
+// Whether it may be the second echo of a message that was sent twice.
+bool Worker::IsAskedBefore(const Message& echo) const {
+  const std::span<const std::string> asked(job_.messages.data(), result_.messages);
+  return !IsReliable() && echo.kind == MessageKind::kString && std::ranges::find(asked, echo.text()) != asked.end();
+}
+
 awaitable<void> Worker::Messages() {
   for (const auto& text : job_.messages) {
-    Message message{MessageKind::kString, {text.begin(), text.end()}};
-    co_await Send(std::move(message));
-    const Message echo = co_await Receive();
+    Message echo = co_await Ask(text);
+    while (echo.text() != text && IsAskedBefore(echo)) echo = co_await Receive();
     if (echo.kind != MessageKind::kString || echo.text() != text) {
       throw std::runtime_error("the peer answered something else than the echo of \"" + text + "\"");
     }
@@ -189,27 +217,8 @@ awaitable<void> Worker::SendFile() {
   result_.sha256 = sent_hash_;
 }
 
-bool Worker::IsReliable() const {
-  const auto options = transport_.channel().options();
-  return !options.max_retransmits && !options.max_lifetime;
-}
-
-// An unreliable channel may lose the question and the answer, so there it is asked again; the sink repeats itself.
-awaitable<Message> Worker::AskSink() {
-  constexpr std::string_view kDone = "done";
-  for (;;) {
-    Message done{MessageKind::kString, {kDone.begin(), kDone.end()}};
-    co_await Send(std::move(done));
-    if (IsReliable()) co_return co_await Receive();
-    using operators::operator||;
-    boost::asio::steady_timer again(co_await boost::asio::this_coro::executor, kAskAgain);
-    auto outcome = co_await (Receive() || again.async_wait(use_awaitable));
-    if (auto* answer = std::get_if<Message>(&outcome)) co_return std::move(*answer);
-  }
-}
-
 awaitable<void> Worker::FinishSink(uint64_t sent, std::string own_hash) {
-  const Message answer = co_await AskSink();
+  const Message answer = co_await Ask("done");
   error_code error;
   const auto report = boost::json::parse(answer.text(), error);
   if (error || !report.is_object() || !report.as_object().contains("bytes")) {
