@@ -75,6 +75,7 @@ LabOptions LabOptionsFor(const CellOptions& options) {
   lab_options.layout.a_access = options.network.a_access.value_or(UsualAccess());
   lab_options.layout.z_access = options.network.b_access.value_or(UsualAccess());
   lab_options.layout.server_access = options.network.server_access.value_or(netsim::LinkOptions{});
+  lab_options.signalling = SignallingTime(lab_options.layout.a_access, lab_options.layout.z_access);
   if (options.network.joint.ice_tcp) lab_options.a.ice_tcp = lab_options.z.ice_tcp = transport::IceTcp::kBoth;
   lab_options.seed = options.seed;
   lab_options.capture = !options.capture.empty();

@@ -93,6 +93,7 @@ Lab::Lab(const LabOptions& options) : world(options.seed), layout(options.layout
     z_capture = std::make_unique<Capture>(world, sides.z_host);
   }
   making_.collects_keys = options.capture;
+  making_.signalling = options.signalling;
   making_.restart_patience = options.restart_patience;
   making_.release_spare_relays = options.release_spare_relays;
   if (options.crosses_hard_nats) AddSecondServer();
@@ -178,7 +179,7 @@ bool Lab::Signal() {
   const auto offer = a->peer.CreateOffer(world.now());
   a->driver.Kick();  // what an offer sends by itself: openings of fresh sockets, before it can arrive
   if (!offer) return fail("no offer: " + offer.error().message);
-  world.RunFor(SignallingTime(layout.a_access, layout.z_access));
+  world.RunFor(making_.signalling);
   const auto taken = z->peer.SetRemoteDescription(world.now(), transport::SdpType::kOffer, *offer);
   if (!taken) return fail("z takes no offer: " + taken.error().message);
   // An offer that restarts ICE has z gather anew, and nothing trickles here.
@@ -187,7 +188,7 @@ bool Lab::Signal() {
   const auto answer = z->peer.CreateAnswer(world.now());
   z->driver.Kick();
   if (!answer) return fail("no answer: " + answer.error().message);
-  world.RunFor(SignallingTime(layout.a_access, layout.z_access));
+  world.RunFor(making_.signalling);
   const auto accepted = a->peer.SetRemoteDescription(world.now(), transport::SdpType::kAnswer, *answer);
   a->driver.Kick();
   if (!accepted) return fail("a takes no answer: " + accepted.error().message);

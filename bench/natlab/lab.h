@@ -32,7 +32,8 @@ struct LabOptions {
   SideSetup a{};
   SideSetup z{};
   uint64_t seed = 1;
-  bool capture = false;  // what both hosts see, and the peers' keys
+  Duration signalling = std::chrono::milliseconds(25);  // of one description
+  bool capture = false;                                 // what both hosts see, and the peers' keys
   // What crosses hard NATs beyond RFC 8445 (docs/ice.md): a second STUN server, by which they are known, prediction,
   // probes, and fresh sockets where a check came too early.
   bool crosses_hard_nats = false;
@@ -115,7 +116,7 @@ class Lab {
     void operator()(Event&&) const {}
   };
   using StunDriver = netsim::HostDriver<stun::Server, Ignore>;
-  // What peers are made of.
+  // What peers are made of, and brought together by.
   struct Making {
     SideSetup a{};
     SideSetup z{};
@@ -123,6 +124,7 @@ class Lab {
     std::shared_ptr<const dtls::StreamContext> trust{};
     uint16_t tcp_port = netsim::TcpHost::kFirstPort;  // of the next ones
     bool collects_keys = false;
+    Duration signalling{};
     Duration restart_patience{};
     bool release_spare_relays = false;
   };
