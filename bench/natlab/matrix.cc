@@ -56,9 +56,9 @@ void Count(CellReport& cell, const RunResult& run, uint64_t seed, Verdict& verdi
   if (run.to_first_message) cell.times_ms.push_back(Milliseconds(*run.to_first_message));
   cell.samples.checks_sent.push_back(static_cast<double>(run.checks_sent));
   cell.samples.bytes_sent.push_back(static_cast<double>(run.bytes_sent));
-  // A probe may come through before what opened the mapping is rejected; about one run in twenty.
   const bool is_spared = verdict.luck_chance && run.outcome == Outcome::kDirect;
   verdict.lucks += is_spared ? 1 : 0;
+  // A probe may come through before what opened the mapping is rejected; about one run in twenty.
   const bool is_lucky = is_spared || (verdict.hard == HardNats::kCrossed && run.outcome == Outcome::kDirect);
   const bool is_miss = cell.miss_chance && run.outcome == verdict.without_luck;
   if (is_miss && verdict.misses++ == 0) verdict.first_miss = seed;

@@ -140,7 +140,7 @@ bool Worker::IsAskedBefore(const Message& echo) const {
 awaitable<void> Worker::Messages() {
   for (const auto& text : job_.messages) {
     Message echo = co_await Ask(text);
-    while (echo.text() != text && IsAskedBefore(echo)) echo = co_await Receive();
+    while (echo.text() != text && IsAskedBefore(echo)) echo = co_await Ask(text);
     if (echo.kind != MessageKind::kString || echo.text() != text) {
       throw std::runtime_error("the peer answered something else than the echo of \"" + text + "\"");
     }
