@@ -102,8 +102,7 @@ size_t RetransmissionQueue::OversizedRepetition(Timestamp now) {
   return size > limits_.max_chunk ? size : 0;
 }
 
-std::optional<UnwrappedTsn> RetransmissionQueue::NextLost(Timestamp now) {
-  if (!outstanding_.has_lost()) return std::nullopt;  // asked several times a packet
+std::optional<UnwrappedTsn> RetransmissionQueue::FindLost(Timestamp now) {
   const uint64_t abandoned = metrics_.messages_abandoned;
   const auto lost = outstanding_.NextLost(now);
   // RFC 3758 §3.5 C3: what expired while it waited for its turn is forwarded now; no SACK and no timer may follow.

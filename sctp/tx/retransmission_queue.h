@@ -208,7 +208,9 @@ class RetransmissionQueue {
   bool MaySendNew(Timestamp now);
   void UpdateProbe(Timestamp now);
   void UpdateForwardTsn(Timestamp now);
-  std::optional<UnwrappedTsn> NextLost(Timestamp now);
+  // Asked several times a packet, nearly always in vain.
+  std::optional<UnwrappedTsn> NextLost(Timestamp now) { return outstanding_.has_lost() ? FindLost(now) : std::nullopt; }
+  std::optional<UnwrappedTsn> FindLost(Timestamp now);
   std::optional<DataChunk> NextNewChunk(Timestamp now, size_t room);
   bool WindowAllows(Timestamp now, size_t length);
   DataChunk Compose(UnwrappedTsn tsn) const;

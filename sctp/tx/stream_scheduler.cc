@@ -55,12 +55,12 @@ void StreamScheduler::EndTurn(size_t octets, bool comes_again) {
     return;
   }
   virtual_time_ = std::max(virtual_time_, heap_.front().key);
-  Share& share = shares_[stream.value];
+  Share& share = *heap_.front().share;
   // RFC 8260 §3.6: by octets, so that large messages get no more than small ones.
   share.finish = heap_.front().key + octets * kOctet / share.priority;
   std::ranges::pop_heap(heap_, IsLater);
   heap_.pop_back();
-  if (comes_again) Push(stream);
+  if (comes_again) PushTurn(stream, share);
 }
 
 void StreamScheduler::SetPriority(StreamId stream, uint16_t priority) {
@@ -73,11 +73,14 @@ void StreamScheduler::Push(StreamId stream) {
     turns_.push_back(stream);
     return;
   }
-  const Share& share = shares_[stream.value];
+  PushTurn(stream, shares_[stream.value]);
+}
+
+void StreamScheduler::PushTurn(StreamId stream, Share& share) {
   // A stream that was silent begins now; what it did not use is gone.
   const uint64_t key =
       policy_ == Policy::kPriority ? UINT16_MAX - share.priority : std::max(virtual_time_, share.finish);
-  heap_.push_back({key, next_order_++, stream});
+  heap_.push_back({key, next_order_++, stream, &share});
   std::ranges::push_heap(heap_, IsLater);
 }
 

@@ -44,14 +44,15 @@ class StreamScheduler {
   bool IsConsistent() const;
 
  private:
+  struct Share {
+    uint16_t priority = kDefaultPriority;
+    uint64_t finish = 0;  // virtual time up to which the stream has had its share
+  };
   struct Turn {
     uint64_t key;    // virtual time at which it begins, or the inverse of the priority
     uint64_t order;  // among equals
     StreamId stream;
-  };
-  struct Share {
-    uint16_t priority = kDefaultPriority;
-    uint64_t finish = 0;  // virtual time up to which the stream has had its share
+    Share* share;  // in shares_, where it stays for as long as its stream has turns
   };
   static constexpr uint16_t kDefaultPriority = 256;  // RFC 8831 §6.4: "normal"
   // Virtual time for one octet at a weight of 1; keeps a division by 65535 exact enough.
@@ -60,6 +61,7 @@ class StreamScheduler {
   static bool IsLater(const Turn& a, const Turn& z) { return a.key != z.key ? a.key > z.key : a.order > z.order; }
   bool IsQueue() const { return policy_ == Policy::kFirstComeFirstServed || policy_ == Policy::kRoundRobin; }
   void Push(StreamId stream);
+  void PushTurn(StreamId stream, Share& share);
   void EndTurn(size_t octets, bool comes_again);
   void RemoveTurns(StreamId stream);
 
