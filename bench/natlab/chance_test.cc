@@ -18,22 +18,27 @@ using netsim::NatType;
 struct Luck {
   size_t misses = 0;
   Outcome missed = Outcome::kRelay;
+  Outcome usual = Outcome::kDirect;  // of the others
   mutable size_t runs = 0;
 };
+
+Engine EngineOf(const Luck& luck) {
+  return {"luck",
+          [](const void* context, const CellOptions&) {
+            const auto& given = *static_cast<const Luck*>(context);
+            RunResult result;
+            result.outcome = given.runs++ < given.misses ? given.missed : given.usual;
+            return result;
+          },
+          &luck};
+}
 
 CellReport RunWith(const Luck& luck, size_t runs, NatType a = NatType::kSymmetric, NatType b = NatType::kPortRandom) {
   MatrixOptions options;
   options.types = {a, b};
   options.runs = runs;
   options.network.hard = HardNats::kCrossed;
-  options.engine = {"luck",
-                    [](const void* context, const CellOptions&) {
-                      const auto& given = *static_cast<const Luck*>(context);
-                      RunResult result;
-                      result.outcome = given.runs++ < given.misses ? given.missed : Outcome::kDirect;
-                      return result;
-                    },
-                    &luck};
+  options.engine = EngineOf(luck);
   return RunPlan(options, {a, b, IpAddress::Family::kV4});
 }
 
@@ -132,18 +137,11 @@ TEST(ChanceTest, WhatIsPredictedOrDirectAnywayIsNotLeftToChance) {
 // Where b's early check takes a's mapping away, unless a link loses it: of 20 runs over links that lose one in a
 // hundred, at most so many.
 TEST(ChanceTest, ALostEarlyCheckIsLuckAndMoreThanLinksLoseIsAMismatch) {
-  Luck luck{.missed = Outcome::kDirect};
+  Luck luck{.missed = Outcome::kDirect, .usual = Outcome::kRelay};
   MatrixOptions options;
   options.runs = 20;
   options.network.a_access.emplace().loss = netsim::UniformLoss{0.01};
-  options.engine = {"luck",
-                    [](const void* context, const CellOptions&) {
-                      const auto& given = *static_cast<const Luck*>(context);
-                      RunResult result;
-                      result.outcome = given.runs++ < given.misses ? given.missed : Outcome::kRelay;
-                      return result;
-                    },
-                    &luck};
+  options.engine = EngineOf(luck);
   const CellPlan early{NatType::kPortReject, NatType::kPort, IpAddress::Family::kV4};
   const size_t most = MostMisses(20, 0.01);
   ASSERT_EQ(most, 5u);
@@ -153,7 +151,7 @@ TEST(ChanceTest, ALostEarlyCheckIsLuckAndMoreThanLinksLoseIsAMismatch) {
     EXPECT_EQ(cell.expected, Outcome::kRelay);
     EXPECT_EQ(cell.mismatches, luck.misses > most ? luck.misses : 0);
   }
-  luck = {.misses = 1, .missed = Outcome::kDirect};
+  luck = {.misses = 1, .missed = Outcome::kDirect, .usual = Outcome::kRelay};
   EXPECT_EQ(RunPlan(options, {NatType::kSymmetric, NatType::kPort, IpAddress::Family::kV4}).mismatches, 1u);
   luck.runs = 0;
   options.network.a_access->loss = netsim::UniformLoss{};
